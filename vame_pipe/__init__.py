@@ -1,0 +1,3 @@
+"""VAME (Variational Animal Motion Embedding) as a Snakemake workflow."""
+
+__version__ = "0.1.0"

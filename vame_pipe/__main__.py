@@ -1,0 +1,7 @@
+"""``python -m vame_pipe`` is ``vame-pipe``."""
+
+import sys
+
+from vame_pipe.cli import main
+
+sys.exit(main())

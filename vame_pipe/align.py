@@ -1,0 +1,508 @@
+"""From poses in the image to features of the animal's own frame: pure functions of arrays.
+
+Conventions: positions are `(n_frames, n_keypoints, 2)`, pixels, x to the right and y down, NaN where
+missing. Seen on the screen, a positive angle turns clockwise, so a positive turning rate is a turn
+to the animal's right and a positive lateral speed a move to its right (camera above).
+
+Egocentric alignment follows VAME (Luxem et al. 2022, Communications Biology 5:1267); frames whose
+gaps are too long to fill are invalid here instead of being interpolated.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from scipy.ndimage import correlate1d, median_filter
+from scipy.signal import savgol_coeffs
+
+from vame_pipe import store
+from vame_pipe.errors import InputError
+from vame_pipe.poses import Poses
+
+if TYPE_CHECKING:
+    from vame_pipe.config import Align
+
+log = logging.getLogger(__name__)
+
+MEDIAN_WINDOW_S = 0.4
+"""Width of the running median that outliers are measured from; jumps up to half of it are seen."""
+MIN_OUTLIER_BODY_LENGTHS = 0.25
+"""A point nearer to its running median than this is never an outlier: animals do move."""
+MIN_SPEED = 0.01
+"""Body lengths per second added before a logarithm; well below the noise of any tracker."""
+FIXED_RATIO = 0.05
+"""A keypoint that ranges over less than this share of another's range is fixed in the image."""
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A recording in the animal's own frame.
+
+    Attributes
+    ----------
+    features : numpy.ndarray
+        `(n_frames, n_features)` float32, NaN where unknown.
+    names : list of str
+        Names of the features.
+    valid : numpy.ndarray
+        `(n_frames,)` bool: every feature is known.
+    frame : numpy.ndarray
+        `(n_frames,)` int64: number of the video frame (the nearest, after resampling).
+    time_s : numpy.ndarray
+        `(n_frames,)` float64: seconds from frame 0 of the video.
+    fps : float
+        Rows per second.
+    body_length : float
+        Median distance from centre to forward, pixels.
+    qc : dict
+        Quality, per keypoint and for the session.
+    """
+
+    features: np.ndarray
+    names: list[str]
+    valid: np.ndarray
+    frame: np.ndarray
+    time_s: np.ndarray
+    fps: float
+    body_length: float
+    qc: dict[str, Any]
+
+
+def align(
+    poses: Poses, session: str, settings: Align, aliases: dict[str, list[str]] | None = None
+) -> Aligned:
+    """Align one recording to the animal.
+
+    Parameters
+    ----------
+    poses : Poses
+    session : str
+        Name of the session, for messages.
+    settings : Align
+    aliases : dict, optional
+        Keypoints to use, each with the names it may have in the file; default: all of the file.
+
+    Raises
+    ------
+    InputError
+        If a keypoint is not in the file, or nothing trustworthy is left of the recording.
+    """
+    position, confidence, names = select_keypoints(poses, session, settings, aliases)
+    low = ~(confidence >= settings.min_confidence)
+    position[low] = np.nan
+    _require_tracked(position, confidence, names, session, settings)
+    centre, forward = names.index(settings.centre), names.index(settings.forward)
+    _require_animal(position, names, centre, forward, session)
+    length = body_length(position, centre, forward)
+    if not length > 0:
+        raise InputError(
+            f"session {session}: '{settings.centre}' and '{settings.forward}' are never confident in "
+            f"one frame (min_confidence {settings.min_confidence:g}) or always in one place, so there "
+            "is no body axis. Choose other keypoints for align.centre and align.forward."
+        )
+    outlier = np.zeros_like(low)
+    if settings.outliers is not None:
+        outlier = find_outliers(position, settings.outliers, poses.fps, length)
+        position[outlier] = np.nan
+        length = body_length(position, centre, forward)
+    before = np.isnan(position[..., 0])
+    position = fill_gaps(position, int(settings.max_gap_s * poses.fps + 1e-9))
+    missing = np.isnan(position[..., 0])
+    # QC counts the frames of the recording, before any resampling
+    qc = _keypoint_qc(names, low, outlier, before & ~missing, missing)
+
+    position, time_s, fps = resample(position, poses.fps, settings.fps)
+    time_s = time_s + poses.first_frame / poses.fps
+    if settings.smooth is not None:
+        position = smooth(position, round(settings.smooth * fps))
+    unit = length if settings.scale else 1.0
+    features, feature_names = _features(position, names, settings, fps, unit, length)
+    valid = np.isfinite(features).all(axis=1)
+    if not valid.any():
+        worst = max(qc, key=lambda name: qc[name]["missing"])
+        raise InputError(
+            f"session {session}: no frame has all {len(names)} keypoints ('{worst}' is missing in "
+            f"{qc[worst]['missing']:.0%} of them). Leave it out of keypoints, or lower "
+            "align.min_confidence or raise align.max_gap_s."
+        )
+    report = {
+        "session": session,
+        "n_frames": len(confidence),
+        "n_rows": len(valid),
+        "valid_fraction": float(valid.mean()),
+        "fps": fps,
+        "body_length_px": length,
+        "keypoints": qc,
+    }
+    frame = np.rint(time_s * poses.fps).astype(np.int64)
+    return Aligned(features, feature_names, valid, frame, time_s, fps, length, report)
+
+
+def select_keypoints(
+    poses: Poses, session: str, settings: Align, aliases: dict[str, list[str]] | None
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return positions, confidence and names of the keypoints to use."""
+    aliases = aliases or {name: [name] for name in poses.keypoints}
+    problems = missing_keypoints(session, list(poses.keypoints), settings, aliases)
+    if problems:
+        raise InputError(*problems)
+    columns = [next(poses.keypoints.index(a) for a in known if a in poses.keypoints) for known in aliases.values()]
+    if len(columns) < 2:
+        raise InputError(
+            f"session {session}: {poses.source} has one keypoint only ('{poses.keypoints[0]}'); a body "
+            "axis needs two on the animal."
+        )
+    # one contiguous plane a coordinate: everything below walks along the frames, three times as fast
+    planes = np.ascontiguousarray(poses.position.transpose(1, 2, 0)[columns])
+    return planes.transpose(2, 0, 1), poses.confidence[:, columns], list(aliases)
+
+
+def missing_keypoints(
+    session: str, available: list[str], settings: Align, aliases: dict[str, list[str]] | None
+) -> list[str]:
+    """Name the keypoints of the configuration that a file lacks, one line each."""
+    has = f"which has: {', '.join(available)}"
+    problems = []
+    for name, known in (aliases or {}).items():
+        found = [a for a in known if a in available]
+        if not found:
+            shown = "' or '".join(known)
+            problems.append(
+                f"session {session}: keypoint '{shown}' is not in its file, {has}. "
+                "Set keypoints to names of these."
+            )
+        elif len(found) > 1:
+            problems.append(
+                f"session {session}: keypoint '{name}' is in its file more than once, as "
+                f"{' and '.join(found)}. Keep one name in keypoints.{name}."
+            )
+    for key in ("centre", "forward"):
+        name = getattr(settings, key)
+        if name not in (aliases if aliases else available):
+            problems.append(
+                f"session {session}: keypoint '{name}' is not in its file, {has}. "
+                f"Set align.{key} to one of these."
+            )
+    return list(dict.fromkeys(problems))
+
+
+def body_length(position: np.ndarray, centre: int, forward: int) -> float:
+    """Median distance between two keypoints, pixels; NaN if they are never seen together."""
+    distance = np.hypot(*(position[:, forward] - position[:, centre]).T)
+    distance = distance[np.isfinite(distance)]
+    return float(np.median(distance)) if len(distance) else float("nan")
+
+
+def find_outliers(
+    position: np.ndarray, factor: float, fps: float, length: float
+) -> np.ndarray:
+    """Find points that jump away from their own path.
+
+    A running median follows any steady movement and ignores short jumps, so the distance to it is
+    small except where a tracker jumped to another body part or object. A point is an outlier if that
+    distance exceeds `factor` times its 90th percentile for the keypoint (robust to one bad frame in
+    ten) and a quarter of the body length.
+
+    Parameters
+    ----------
+    position : numpy.ndarray
+        `(n_frames, n_keypoints, 2)`, pixels, NaN where missing.
+    factor : float
+    fps : float
+    length : float
+        Body length, pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        `(n_frames, n_keypoints)` bool.
+    """
+    width = 2 * round(MEDIAN_WINDOW_S * fps / 2) + 1
+    outlier = np.zeros(position.shape[:2], dtype=bool)
+    for k in range(position.shape[1]):
+        known = np.flatnonzero(np.isfinite(position[:, k, 0]))
+        if len(known) == 0:
+            continue
+        # the median runs over the known points alone, so that gaps bring no invented ones in
+        path = position[known, k].T
+        distance = np.hypot(*(path - [median_filter(c, width, mode="nearest") for c in path]))
+        spread = np.quantile(distance, 0.9)
+        outlier[known, k] = distance > max(factor * spread, MIN_OUTLIER_BODY_LENGTHS * length)
+    return outlier
+
+
+def fill_gaps(position: np.ndarray, max_gap: int) -> np.ndarray:
+    """Interpolate gaps of up to `max_gap` frames linearly, per keypoint.
+
+    Longer gaps, and those at the start and the end, stay missing.
+    """
+    filled = position.copy(order="K")
+    frames = np.arange(len(position))
+    for k in range(position.shape[1]):
+        known = np.isfinite(position[:, k, 0])
+        if known.all() or not known.any() or max_gap == 0:
+            continue
+        before = np.maximum.accumulate(np.where(known, frames, -1))
+        after = np.minimum.accumulate(np.where(known, frames, len(frames))[::-1])[::-1]
+        fill = ~known & (before >= 0) & (after < len(frames)) & (after - before - 1 <= max_gap)
+        for axis in range(2):
+            filled[fill, k, axis] = np.interp(frames[fill], frames[known], position[known, k, axis])
+    return filled
+
+
+def resample(
+    position: np.ndarray, fps: float, target: float | None
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Interpolate positions linearly at `target` frames per second.
+
+    A sample is known only if the frames on both its sides are.
+
+    Returns
+    -------
+    position : numpy.ndarray
+    time_s : numpy.ndarray
+        Seconds from the first frame.
+    fps : float
+    """
+    n_frames = len(position)
+    if target is None or target == fps:
+        return position, np.arange(n_frames) / fps, fps
+    time_s = np.arange(int((n_frames - 1) / fps * target + 1e-9) + 1) / target
+    at = np.minimum(time_s * fps, n_frames - 1)
+    nearest = np.rint(at)
+    at = np.where(np.abs(at - nearest) < 1e-6, nearest, at)  # 60 to 30 fps takes frames as they are
+    left = np.floor(at).astype(np.int64)
+    weight = (at - left)[:, None, None]
+    right = np.where(weight[:, 0, 0] > 0, left + 1, left)
+    return position[left] * (1 - weight) + position[right] * weight, time_s, target
+
+
+def runs(valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the start and the end (exclusive) of every stretch of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], valid, [False]]).astype(np.int8)))
+    return edges[::2], edges[1::2]
+
+
+def smooth(position: np.ndarray, window: int, order: int = 2) -> np.ndarray:
+    """Savitzky-Golay smoothing within the stretches in which every keypoint is known.
+
+    The first and last frames of a stretch take the polynomial fitted to its first and last whole
+    window. Stretches shorter than the window are left as they are.
+
+    Parameters
+    ----------
+    position : numpy.ndarray
+        `(n_frames, n_keypoints, 2)`.
+    window : int
+        Frames; made odd by adding one; smaller than order + 1 does nothing.
+    """
+    window += 1 - window % 2
+    if window <= order:
+        return position
+    half = window // 2
+    flat = position.reshape(len(position), -1)
+    starts, ends = runs(np.isfinite(flat).all(axis=1))
+    long = ends - starts >= window
+    starts, ends = starts[long], ends[long]
+    if len(starts) == 0:
+        return position
+    weights = savgol_coeffs(window, order, use="dot")
+    smoothed = np.empty_like(flat)
+    for k in range(flat.shape[1]):
+        smoothed[:, k] = correlate1d(flat[:, k], weights, mode="nearest")
+    # what is outside a long stretch, or within half a window of its ends, is no whole window's value
+    steps = np.zeros(len(flat) + 1, dtype=np.int32)
+    steps[starts + half] = 1
+    steps[ends - half] -= 1
+    inner = np.cumsum(steps[:-1]) > 0
+    smoothed[~inner] = flat[~inner]
+    for j in range(half):
+        for first, row, pos in ((starts, starts + j, j), (ends - window, ends - 1 - j, window - 1 - j)):
+            weights = savgol_coeffs(window, order, pos=pos, use="dot")
+            smoothed[row] = sum(w * flat[first + i] for i, w in enumerate(weights))
+    return smoothed.reshape(position.shape)
+
+
+def egocentric(
+    position: np.ndarray, centre: int, forward: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put `centre` at the origin and `forward` on the positive x axis, frame by frame.
+
+    Returns
+    -------
+    ego : numpy.ndarray
+        `(n_frames, n_keypoints, 2)`, pixels.
+    heading : numpy.ndarray
+        `(n_frames, 2)`: unit vector from centre to forward, in the image; NaN where undefined.
+    """
+    relative = position - position[:, centre : centre + 1]
+    axis = relative[:, forward]
+    length = np.hypot(axis[:, 0], axis[:, 1])
+    length[length == 0] = np.nan  # two points in one place have no direction
+    heading = axis / length[:, None]
+    cos, sin = heading.T
+    ego = np.empty_like(position)
+    for k in range(position.shape[1]):  # planes of frames, see select_keypoints
+        x, y = relative[:, k].T
+        ego[:, k, 0] = cos * x + sin * y
+        ego[:, k, 1] = cos * y - sin * x
+    return ego, heading
+
+
+def difference(values: np.ndarray, fps: float) -> np.ndarray:
+    """Rate of change per second along the first axis, NaN-aware.
+
+    Central differences inside a stretch of known values, one-sided ones at its ends; NaN for a value
+    that stands alone.
+    """
+    step = np.full((len(values) + 1, *values.shape[1:]), np.nan)
+    step[1:-1] = np.diff(values, axis=0)
+    before, after = step[:-1], step[1:]
+    rate = (before + after) / 2
+    rate = np.where(np.isnan(before), after, rate)
+    return np.where(np.isnan(after), before, rate) * fps
+
+
+def turning(heading: np.ndarray, fps: float) -> np.ndarray:
+    """Turning rate in radians per second of unit vectors `(n_frames, 2)`, positive to the right."""
+    previous, following = heading[:-1], heading[1:]
+    cross = previous[:, 0] * following[:, 1] - previous[:, 1] * following[:, 0]
+    angle = np.arctan2(cross, (previous * following).sum(axis=1))
+    # angles between neighbours never wrap, so their sum may be differenced like any other value
+    known = np.isfinite(angle)
+    path = np.concatenate([[0.0], np.cumsum(np.where(known, angle, 0.0))])
+    path[np.isnan(heading[:, 0])] = np.nan
+    return difference(path, fps)
+
+
+def kinematics(
+    position: np.ndarray, ego: np.ndarray, heading: np.ndarray, centre: int, fps: float, unit: float, floor: float
+) -> tuple[np.ndarray, list[str]]:
+    """Return the movement that alignment removes.
+
+    Parameters
+    ----------
+    position, ego : numpy.ndarray
+        `(n_frames, n_keypoints, 2)` pixels, in the image and in the animal's frame.
+    heading : numpy.ndarray
+        `(n_frames, 2)`, unit vectors.
+    centre : int
+    fps : float
+    unit : float
+        Pixels of one unit of length.
+    floor : float
+        Speed added before a logarithm, units per second.
+
+    Returns
+    -------
+    values : numpy.ndarray
+        `(n_frames, 5)`: forward and lateral speed of the centre, units per second; turning rate,
+        radians per second; natural logarithms of the centre's speed and of the mean speed of the
+        other keypoints in the animal's frame.
+    names : list of str
+    """
+    velocity = difference(position[:, centre], fps) / unit
+    forward = (velocity * heading).sum(axis=1)
+    lateral = velocity[:, 1] * heading[:, 0] - velocity[:, 0] * heading[:, 1]
+    posture = np.zeros(len(ego))
+    others = [k for k in range(ego.shape[1]) if k != centre]
+    for k in others:
+        posture += np.hypot(*(difference(ego[:, k], fps) / unit).T) / len(others)
+    values = [
+        forward,
+        lateral,
+        turning(heading, fps),
+        np.log(np.hypot(*velocity.T) + floor),
+        np.log(posture + floor),
+    ]
+    return np.stack(values).T, ["speed_forward", "speed_lateral", "turn_rate", "log_speed", "log_posture_speed"]
+
+
+def _features(
+    position: np.ndarray, names: list[str], settings: Align, fps: float, unit: float, length: float
+) -> tuple[np.ndarray, list[str]]:
+    centre, forward = names.index(settings.centre), names.index(settings.forward)
+    # a frame that lacks a keypoint is no frame of the animal: no speed is taken across it
+    position = position.copy(order="K")
+    position[np.isnan(position).any(axis=(1, 2))] = np.nan
+    ego, heading = egocentric(position, centre, forward)
+    columns, labels = [], []
+    for k, name in enumerate(names):
+        for axis, letter in enumerate("xy"):
+            if k == centre or (k == forward and letter == "y"):
+                continue  # zero by construction
+            columns.append((ego[:, k, axis] / unit).astype(np.float32))
+            labels.append(f"{name}_{letter}")
+    if settings.kinematics:
+        floor = MIN_SPEED * length / unit
+        values, more = kinematics(position, ego, heading, centre, fps, unit, floor)
+        columns += list(values.astype(np.float32).T)
+        labels += more
+    return np.stack(columns).T, labels
+
+
+def _require_tracked(
+    position: np.ndarray, confidence: np.ndarray, names: list[str], session: str, settings: Align
+) -> None:
+    tracked = np.isfinite(position[..., 0]).any(axis=0)
+    never = [name for name, seen in zip(names, tracked, strict=True) if not seen]
+    if never:
+        raise InputError(
+            f"session {session}: {', '.join(repr(n) for n in never)} never reach(es) "
+            f"align.min_confidence {settings.min_confidence:g} (highest confidence "
+            f"{confidence[:, ~tracked].max():.3g}). Leave them out of keypoints, or lower it."
+        )
+
+
+def _require_animal(
+    position: np.ndarray, names: list[str], centre: int, forward: int, session: str
+) -> None:
+    """Refuse a body axis to an object; warn of other keypoints that are fixed in the image."""
+    low, high = np.nanquantile(position[:: max(1, len(position) // 20_000)], [0.05, 0.95], axis=0)
+    extent = np.hypot(*(high - low).T)
+    fixed = [name for name, e in zip(names, extent, strict=True) if e < FIXED_RATIO * extent.max()]
+    wrong = [names[k] for k in (centre, forward) if names[k] in fixed]
+    if len(wrong) == 1:
+        raise InputError(
+            f"session {session}: '{wrong[0]}' stays in one place while other keypoints move: it is an "
+            "object or a corner of the arena, not a part of the animal, and a body axis needs two "
+            "keypoints of the animal. Choose another for align.centre and align.forward."
+        )
+    if fixed and not wrong:
+        log.warning(
+            "session %s: %s stay(s) in one place: if these are objects or corners of the arena, leave "
+            "them out of keypoints",
+            session,
+            ", ".join(f"'{name}'" for name in fixed),
+        )
+
+
+def _keypoint_qc(
+    names: list[str], low: np.ndarray, outlier: np.ndarray, filled: np.ndarray, missing: np.ndarray
+) -> dict[str, dict[str, float]]:
+    return {
+        name: {
+            "below_confidence": float(low[:, k].mean()),
+            "outliers": float(outlier[:, k].mean()),
+            "interpolated": float(filled[:, k].mean()),
+            "missing": float(missing[:, k].mean()),
+        }
+        for k, name in enumerate(names)
+    }
+
+
+def to_table(aligned: Aligned, session: str, individual: str) -> pa.Table:
+    """Return the aligned recording as the table of results/aligned/{session}.parquet."""
+    columns = store.index_columns(session, individual, aligned.frame, aligned.time_s)
+    columns += [pa.array(aligned.valid), *(pa.array(c) for c in aligned.features.T)]
+    return pa.Table.from_arrays(columns, schema=schema(aligned.names))
+
+
+def schema(feature_names: list[str]) -> pa.Schema:
+    """Return the columns of results/aligned/{session}.parquet."""
+    features = [pa.field(name, pa.float32()) for name in feature_names]
+    return pa.schema([*store.INDEX_FIELDS, pa.field("valid", pa.bool_()), *features])

@@ -1,0 +1,444 @@
+"""The strict, typed configuration of a workflow run (config.yaml)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from vame_pipe.errors import InputError
+
+NAME = r"^[A-Za-z0-9_.-]+$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Fraction = Annotated[FiniteFloat, Field(ge=0, le=1)]
+Positive = Annotated[FiniteFloat, Field(gt=0)]
+NotNegative = Annotated[FiniteFloat, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Keypoint = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys refused, values immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Session(Section):
+    poses: str
+    """Pose file, relative to the working directory."""
+    fps: Positive
+    """Frames per second of the recording."""
+    group: str | None = None
+    """Experimental group, if any."""
+    metadata: dict[str, str] = {}
+    """Anything else known of the session (the further columns of a sheet)."""
+
+
+class Align(Section):
+    centre: Keypoint
+    """Keypoint that becomes the origin of every frame, e.g. the tail base."""
+    forward: Keypoint
+    """Keypoint that lies on the positive x axis in every frame, e.g. the nose."""
+    min_confidence: Fraction = 0.6
+    """Points below this confidence count as missing."""
+    max_gap_s: NotNegative = 0.25
+    """Gaps up to this many seconds are interpolated; longer ones make frames invalid."""
+    outliers: Positive | None = 8.0
+    """Points farther from their running median than this many robust spreads of the keypoint (and
+    a quarter of the body length) count as missing; null: keep all."""
+    smooth: Positive | None = 0.17
+    """Savitzky-Golay window in seconds (second order); null: no smoothing."""
+    scale: bool = True
+    """Divide by the session's median body length (centre to forward); false: pixels."""
+    kinematics: bool = True
+    """Add the movement that alignment removes: speeds, turning rate, log speeds."""
+    fps: Positive | None = None
+    """Resample every session to this many frames per second; null: all must agree."""
+
+    @model_validator(mode="after")
+    def _two_points(self) -> Align:
+        if self.centre == self.forward:
+            raise ValueError(
+                f"centre and forward are both '{self.centre}': set two different keypoints"
+            )
+        return self
+
+
+class Windows(Section):
+    length_s: Positive = 1.0
+    """Length of the window that is encoded, in seconds."""
+    future_s: NotNegative = 0.5
+    """Length of the window to predict after it, in seconds; 0: no prediction."""
+    test_fraction: Annotated[FiniteFloat, Field(gt=0, le=0.5)] = 0.1
+    """Share of each session's frames held out for testing, as contiguous blocks."""
+    seed: Seed = 0
+    """Seed of the random choice of test blocks."""
+
+
+class Model(Section):
+    zdims: Count = 30
+    """Dimensions of the latent space."""
+    hidden_size_layer_1: Count = 256
+    """Hidden units of the encoder's GRU, per direction."""
+    hidden_size_layer_2: Count | None = None
+    """VAME's name for the second layer's size, which is the first layer's; null: that."""
+    hidden_size_rec: Count = 256
+    """Hidden units of the reconstruction decoder, per direction."""
+    hidden_size_pred: Count = 256
+    """Hidden units of the prediction decoder, per direction."""
+    dropout_encoder: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
+    """Dropout between the two layers of the encoder."""
+    dropout_rec: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
+    """Dropout on the reconstruction decoder's hidden states."""
+    dropout_pred: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
+    """Dropout on the prediction decoder's hidden states."""
+    softplus: bool = False
+    """Softplus on the log variance."""
+
+    @model_validator(mode="after")
+    def _one_encoder_size(self) -> Model:
+        if self.hidden_size_layer_2 not in (None, self.hidden_size_layer_1):
+            raise ValueError(
+                f"hidden_size_layer_2 is {self.hidden_size_layer_2}, hidden_size_layer_1 is "
+                f"{self.hidden_size_layer_1}: both layers of the encoder have one size, set them equal"
+            )
+        return self
+
+
+class Train(Section):
+    max_epochs: Count = 500
+    """Passes over the training windows at the most."""
+    batch_size: Count = 256
+    """Windows per step."""
+    learning_rate: Positive = 5e-4
+    """Step size of Adam."""
+    beta: NotNegative = 1.0
+    """Weight of the KL term."""
+    kl_start: Annotated[int, Field(ge=0)] = 2
+    """Epoch at which the KL and spectral terms set in."""
+    anneal_epochs: Count = 4
+    """Epochs over which they grow to their full weight."""
+    anneal_function: Literal["linear", "sigmoid"] = "linear"
+    """Shape of that growth."""
+    spectral_weight: NotNegative = 0.1
+    """Weight of the spectral term (VAME's kmeans_lambda)."""
+    noise: NotNegative = 0.0
+    """Standard deviation of Gaussian noise on the encoder's normalised input in training."""
+    patience: Count = 50
+    """Epochs without a better validation loss before training stops."""
+    seed: Seed = 0
+    """Seed of weights, order of windows, sampling and noise."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto: a GPU if there is one, else the CPU."""
+
+
+class Mlflow(Section):
+    tracking_uri: str | None = None
+    """MLflow store; null: SQLite in the results folder. MLFLOW_TRACKING_URI wins over both."""
+    experiment: Annotated[str, StringConstraints(min_length=1)] = "vame"
+    """Name of the MLflow experiment."""
+
+
+class Config(Section):
+    results: Annotated[str, StringConstraints(min_length=1)] = "results"
+    """Output folder, relative to the working directory."""
+    sessions: dict[Name, Session] | str
+    """Recordings by name, or the path of a CSV/TSV sheet: session, poses, fps, group, ..."""
+    keypoints: list[Keypoint] | dict[Keypoint, list[Keypoint]] | None = None
+    """Keypoints to use; null: all of each file. As a mapping, NAME: [names in the files]."""
+    align: Align
+    windows: Windows = Windows()
+    model: Model = Model()
+    train: Train = Train()
+    models: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)] = {"vame": {}}
+    """Models to train, each a mapping of what differs from `model` and `train`."""
+    mlflow: Mlflow = Mlflow()
+
+    @property
+    def aliases(self) -> dict[str, list[str]] | None:
+        """Keypoints to use, each with the names it has in the files (None: all)."""
+        if self.keypoints is None or isinstance(self.keypoints, dict):
+            return self.keypoints
+        return {name: [name] for name in self.keypoints}
+
+    def variant(self, name: str) -> tuple[Model, Train]:
+        """Return the settings of one of `models`: its overrides laid over `model` and `train`."""
+        overrides = self.models[name]
+        model = {k: v for k, v in overrides.items() if k in Model.model_fields}
+        train = {k: v for k, v in overrides.items() if k not in model}
+        return (
+            Model.model_validate(self.model.model_dump() | model),
+            Train.model_validate(self.train.model_dump() | train),
+        )
+
+
+def load(source: str | Path | dict) -> Config:
+    """Read and validate a configuration, sheet of sessions included.
+
+    Parameters
+    ----------
+    source : str, Path or dict
+        A YAML file, or its content.
+
+    Raises
+    ------
+    InputError
+        With every problem found, one line each.
+    """
+    problems: list[str] = []
+    if not isinstance(source, dict):
+        source, problems = _read_yaml(Path(source))
+    raw = dict(source)
+    if isinstance(raw.get("sessions"), str):
+        try:
+            raw["sessions"] = read_sheet(raw["sessions"])
+        except InputError as error:
+            problems += error.problems
+            raw.pop("sessions")
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        found = explain(error)
+        if problems:  # the sheet's own problems say why there are no sessions
+            found = [line for line in found if not line.startswith("config: sessions is missing")]
+        raise InputError(*problems, *found) from None
+    problems += _variant_problems(config) + _consistency_problems(config)
+    if problems:
+        raise InputError(*problems)
+    return config
+
+
+def parse(section: type[Section], text: str) -> Any:
+    """Validate one section given as JSON on the command line."""
+    try:
+        return section.model_validate_json(text)
+    except ValidationError as error:
+        raise InputError(*explain(error, section.__name__.lower())) from None
+
+
+def explain(error: ValidationError, where: str = "config") -> list[str]:
+    """Turn pydantic's report into one line a problem."""
+    lines = []
+    for item in error.errors():
+        # the branches of a union carry the name of a type as last part; users know keys only
+        path = ".".join(str(part) for part in item["loc"] if not _is_type_name(part))
+        if item["type"] == "missing":
+            lines.append(f"{where}: {path} is missing. Add it.")
+        elif item["type"] == "extra_forbidden":
+            lines.append(f"{where}: {path} is not a known key. {_suggest(item['loc'])}")
+        elif item["type"] == "string_pattern_mismatch":
+            lines.append(
+                f"{where}: {path}: a name may have letters, digits, '.', '_' and '-' only, "
+                f"found {item['input']!r}. Rename it."
+            )
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            found = "" if isinstance(item["input"], dict) else f" Found {item['input']!r}."
+            lines.append(f"{where}: {path}: {message}.{found}")
+    return list(dict.fromkeys(lines))
+
+
+def _is_type_name(part: str | int) -> bool:
+    return isinstance(part, str) and (part in {"str", "[key]"} or "[" in part)
+
+
+def _suggest(loc: tuple) -> str:
+    from difflib import get_close_matches
+
+    section = {
+        "align": Align,
+        "windows": Windows,
+        "model": Model,
+        "train": Train,
+        "mlflow": Mlflow,
+        "sessions": Session,
+    }.get(str(loc[0]) if len(loc) > 1 else "", Config)
+    close = get_close_matches(str(loc[-1]), section.model_fields, n=1)
+    if close:
+        return f"Did you mean '{close[0]}'?"
+    return f"Allowed: {', '.join(section.model_fields)}."
+
+
+def _variant_problems(config: Config) -> list[str]:
+    problems = []
+    allowed = [*Model.model_fields, *Train.model_fields]
+    for name, overrides in config.models.items():
+        unknown = [key for key in overrides if key not in allowed]
+        problems += [
+            f"config: models.{name}.{key} is not a key of model or train. Allowed: "
+            f"{', '.join(allowed)}."
+            for key in unknown
+        ]
+        if not unknown:
+            try:
+                config.variant(name)
+            except ValidationError as error:
+                problems += explain(error, f"config: models.{name}")
+    return problems
+
+
+def _consistency_problems(config: Config) -> list[str]:
+    problems = []
+    if not config.sessions:
+        problems.append("config: sessions is empty. Add at least one recording.")
+    rates = sorted({session.fps for session in config.sessions.values()})
+    if config.align.fps is None and len(rates) > 1:
+        slow = {r: [n for n, s in config.sessions.items() if s.fps == r][:3] for r in rates}
+        listing = "; ".join(f"{r:g} fps: {', '.join(names)}" for r, names in slow.items())
+        problems.append(
+            f"config: sessions have unequal fps ({listing}). Set align.fps to resample all to one."
+        )
+    fps = config.align.fps or rates[0] if rates else None
+    if fps and round(config.windows.length_s * fps) < 2:
+        problems.append(
+            f"config: windows.length_s {config.windows.length_s:g} s is less than 2 frames at "
+            f"{fps:g} fps. Make it longer."
+        )
+    aliases = config.aliases
+    if aliases is not None:
+        for key in ("centre", "forward"):
+            name = getattr(config.align, key)
+            if name not in aliases:
+                problems.append(
+                    f"config: align.{key} '{name}' is not in keypoints, which has: "
+                    f"{', '.join(aliases)}. Set it to one of these."
+                )
+        listed = [a for names in aliases.values() for a in names]
+        if isinstance(config.keypoints, list) and len(set(listed)) < len(listed):
+            problems.append("config: keypoints lists a keypoint twice. Remove one.")
+        if len(aliases) < 2:
+            problems.append(
+                f"config: keypoints has {len(aliases)} keypoint(s), alignment needs at least 2 "
+                "on the animal. Add one."
+            )
+    return problems
+
+
+def _read_yaml(path: Path) -> tuple[dict, list[str]]:
+    """Return a YAML file's content and its repeated keys, which YAML itself lets pass."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"config file {path}: cannot be read ({reason})") from None
+    if not isinstance(data, dict):
+        raise InputError(f"config file {path}: expected a mapping of settings, found {data!r}")
+    return data, repeated_keys(path)
+
+
+def repeated_keys(path: str | Path) -> list[str]:
+    """List the keys that occur twice in one mapping of a YAML file, one line each."""
+    problems = []
+
+    def visit(node: yaml.Node, trail: str) -> None:
+        if isinstance(node, yaml.MappingNode):
+            seen = set()
+            for key, value in node.value:
+                name = f"{trail}.{key.value}" if trail else str(key.value)
+                if name in seen:
+                    line = key.start_mark.line + 1
+                    problems.append(
+                        f"config file {path}, line {line}: {name} occurs twice. Rename or remove one."
+                    )
+                seen.add(name)
+                visit(value, name)
+        elif isinstance(node, yaml.SequenceNode):
+            for child in node.value:
+                visit(child, trail)
+
+    root = yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    if root is not None:
+        visit(root, "")
+    return problems
+
+
+def read_sheet(path: str | Path) -> dict[str, dict]:
+    """Read a sheet of sessions (CSV, or TSV by its ending) into the mapping of config.yaml.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, lacks a column, repeats a session or has a bad number.
+    """
+    path = Path(path)
+    delimiter = "\t" if path.suffix.lower() in {".tsv", ".tab"} else ","
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, delimiter=delimiter)
+            columns = reader.fieldnames or []
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"sheet {path}: cannot be read ({error})") from None
+    missing = [c for c in ("session", "poses", "fps") if c not in columns]
+    if missing:
+        raise InputError(
+            f"sheet {path}: column(s) {', '.join(missing)} missing, found: "
+            f"{', '.join(columns) or 'none'}. Needed: session, poses, fps; group is optional."
+        )
+    sessions: dict[str, dict] = {}
+    problems = []
+    for number, row in enumerate(rows, start=2):
+        name = (row["session"] or "").strip()
+        if None in row:
+            problems.append(f"sheet {path}, line {number}: more cells than columns. Quote commas.")
+            continue
+        if name in sessions:
+            problems.append(
+                f"sheet {path}, line {number}: session '{name}' occurs twice. Rename one."
+            )
+            continue
+        try:
+            fps = float(row["fps"] or "")
+        except ValueError:
+            problems.append(
+                f"sheet {path}, line {number}: fps of '{name}' is {row['fps']!r}, not a number."
+            )
+            continue
+        extra = {k: v for k, v in row.items() if k not in {"session", "poses", "fps", "group"} and v}
+        sessions[name] = {
+            "poses": (row["poses"] or "").strip(),
+            "fps": fps,
+            "group": row.get("group") or None,
+            "metadata": extra,
+        }
+    if problems:
+        raise InputError(*problems)
+    return sessions
+
+
+def writable_problems(results: str | Path) -> list[str]:
+    """Say so if the results folder cannot be made or written, by trying, leaving nothing behind."""
+    folder = Path(results)
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return []
+    except OSError as error:
+        return [
+            f"config: results folder '{results}' is not writable ({os.strerror(error.errno or 0)} "
+            f"at {folder}). Set results to a folder that you may write."
+        ]
+
+
+def schema() -> str:
+    """Return the JSON schema of config.yaml, as workflow/schemas holds it."""
+    text = json.dumps(Config.model_json_schema(), indent=2)
+    return re.sub(r"[ \t]+$", "", text, flags=re.M) + "\n"

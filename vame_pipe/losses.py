@@ -1,0 +1,68 @@
+"""The terms of VAME's objective, and how two of them are phased in.
+
+Luxem et al. 2022, Communications Biology 5:1267; values as in VAME 0.14.2.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def squared_error(output: Tensor, target: Tensor) -> Tensor:
+    """Squared error per window, summed over frames and features, averaged over the batch.
+
+    Parameters
+    ----------
+    output, target : Tensor
+        `(batch, time, features)`.
+    """
+    return (output - target).square().sum() / len(target)
+
+
+def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL divergence of the posterior from the standard normal, in nats, averaged over dimensions.
+
+    Parameters
+    ----------
+    mu, logvar : Tensor
+        `(batch, zdims)`.
+    """
+    return -0.5 * torch.mean(1 + logvar - mu.square() - logvar.exp())
+
+
+def spectral_norm(z: Tensor, n_values: int | None = None) -> Tensor:
+    """Sum of the largest singular values of the latent batch over the root of its size.
+
+    VAME takes the square roots of the singular values of the `(batch, batch)` Gram matrix; these are
+    the same values at a fraction of the cost.
+
+    Parameters
+    ----------
+    z : Tensor
+        `(batch, zdims)`.
+    n_values : int, optional
+        How many of them; default: all.
+    """
+    return torch.linalg.svdvals(z / math.sqrt(len(z)))[:n_values].sum()
+
+
+def annealing(epoch: int, start: int, length: int, function: str) -> float:
+    """Weight of the KL and spectral terms at an epoch.
+
+    Parameters
+    ----------
+    epoch : int
+    start : int
+        Last epoch at which the weight is 0.
+    length : int
+        Epochs from there to full weight (linear), or epoch at which it is one half (sigmoid).
+    function : {'linear', 'sigmoid'}
+    """
+    if epoch <= start:
+        return 0.0
+    if function == "linear":
+        return min(1.0, (epoch - start) / length)
+    return 1 / (1 + math.exp(-0.9 * (epoch - length)))

@@ -1,0 +1,144 @@
+"""Files between the stages: Parquet with one JSON of metadata, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vame_pipe import __version__
+from vame_pipe.errors import InputError
+
+FORMAT_VERSION = 1
+KEY = b"vame_pipe"
+
+INDEX_FIELDS = [
+    pa.field("session", pa.dictionary(pa.int32(), pa.string())),
+    pa.field("individual", pa.dictionary(pa.int32(), pa.string())),
+    pa.field("frame", pa.int64()),
+    pa.field("time_s", pa.float64()),
+]
+
+
+def fingerprint(*parts: Any) -> str:
+    """SHA-256 of JSON-able values, independent of the order of mapping keys."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_fingerprint(path: str | Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic(target: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; on success fsync it and rename it to `target`."""
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp's 0600 would lock out a lab's group
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(target: str | Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic(target) as path:
+        path.write_text(text, encoding="utf-8")
+
+
+def write_json(target: str | Path, content: Any) -> None:
+    """Write JSON atomically; NaN is refused."""
+    write_text(target, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def metadata(**content: Any) -> dict[str, Any]:
+    """Return the metadata of a file: the versions, then what the stage says."""
+    return {"format_version": FORMAT_VERSION, "package_version": __version__, **content}
+
+
+def write_tables(
+    target: str | Path, tables: Iterable[pa.Table], schema: pa.Schema, meta: dict[str, Any]
+) -> None:
+    """Write a Parquet file atomically, at least a row group a table.
+
+    Parameters
+    ----------
+    target : str or Path
+    tables : iterable of pyarrow.Table
+        Each written as row group(s) of its own.
+    schema : pyarrow.Schema
+    meta : dict
+        JSON-able, stored under the key ``vame_pipe`` of the schema's metadata.
+    """
+    schema = schema.with_metadata({KEY: json.dumps(meta, allow_nan=False).encode()})
+    floats = [f.name for f in schema if pa.types.is_floating(f.type)]
+    with (
+        atomic(target) as path,
+        pq.ParquetWriter(
+            path,
+            schema,
+            compression="zstd",
+            # dictionaries of floats only cost: nearly every value is new
+            use_dictionary=[f.name for f in schema if pa.types.is_dictionary(f.type)],
+            use_byte_stream_split=floats,
+            write_statistics=["session", "individual", "frame"],
+        ) as writer,
+    ):
+        for table in tables:
+            writer.write_table(table.cast(schema))
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """Return what `write_tables` stored under ``vame_pipe``.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, not one of ours or of a newer format.
+    """
+    try:
+        meta = (pq.read_schema(path).metadata or {}).get(KEY)
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be read as Parquet ({reason}). Make it again.") from None
+    if meta is None:
+        raise InputError(f"{path}: not a file of vame_pipe (no 'vame_pipe' metadata).")
+    content = json.loads(meta)
+    if content["format_version"] > FORMAT_VERSION:
+        raise InputError(
+            f"{path}: format {content['format_version']}, this version reads up to "
+            f"{FORMAT_VERSION}. Update vame_pipe."
+        )
+    return content
+
+
+def index_columns(session: str, individual: str, frame: Any, time_s: Any) -> list[pa.Array]:
+    """Return the columns of `INDEX_FIELDS` for rows of one session and individual."""
+
+    codes = pa.repeat(pa.scalar(0, pa.int32()), len(frame))
+    return [
+        pa.DictionaryArray.from_arrays(codes, pa.array([session])),
+        pa.DictionaryArray.from_arrays(codes, pa.array([individual])),
+        pa.array(frame, pa.int64()),
+        pa.array(time_s, pa.float64()),
+    ]
