@@ -1,0 +1,100 @@
+"""The self-sufficient model file."""
+
+from __future__ import annotations
+
+import pickle
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vame_pipe import __version__, store
+from vame_pipe.errors import InputError
+from vame_pipe.model import RNN_VAE
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """Everything that encoding a recording takes.
+
+    Attributes
+    ----------
+    arguments : dict
+        Arguments of `RNN_VAE`.
+    state : dict of str to Tensor
+        Its weights.
+    features : list of str
+        Names of the features, in the order that the weights expect.
+    mean, std : list of float
+        Normaliser, per feature.
+    length : int
+        Frames of the window that is encoded.
+    fps : float
+    settings : dict
+        Settings of align, windows, model and train.
+    data_fingerprint : str
+    training : dict
+        Outcome: epochs, best epoch, metrics.
+    mlflow_run_id : str or None
+    """
+
+    arguments: dict[str, Any]
+    state: dict[str, torch.Tensor]
+    features: list[str]
+    mean: list[float]
+    std: list[float]
+    length: int
+    fps: float
+    settings: dict[str, Any]
+    data_fingerprint: str
+    training: dict[str, Any]
+    mlflow_run_id: str | None = None
+
+    def network(self, device: str = "cpu") -> RNN_VAE:
+        """Return the network with its weights, in evaluation mode."""
+        network = RNN_VAE(**self.arguments)
+        network.load_state_dict(self.state)
+        return network.to(device).eval()
+
+
+def save(model: ModelFile, path: str | Path) -> None:
+    """Write a model file atomically."""
+    content = vars(model) | {
+        "format_version": FORMAT_VERSION,
+        "versions": {
+            "vame_pipe": __version__,
+            "torch": torch.__version__.split("+")[0],
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    with store.atomic(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load(path: str | Path) -> ModelFile:
+    """Read a model file; never runs code from it.
+
+    Raises
+    ------
+    InputError
+        If it is missing, damaged, not a model file or of a newer format.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such model file. Train it first.") from None
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be read as a model file ({reason}).") from None
+    if not isinstance(content, dict) or "format_version" not in content:
+        raise InputError(f"{path}: not a model file of vame_pipe.")
+    if content.pop("format_version") > FORMAT_VERSION:
+        raise InputError(f"{path}: written by a newer vame_pipe. Update it.")
+    content.pop("versions")
+    return ModelFile(**content)
