@@ -411,7 +411,9 @@ def read_sheet(path: str | Path) -> dict[str, dict]:
                 f"sheet {path}, line {number}: fps of '{name}' is {row['fps']!r}, not a number."
             )
             continue
-        extra = {k: v for k, v in row.items() if k not in {"session", "poses", "fps", "group"} and v}
+        extra = {
+            k: v for k, v in row.items() if k not in {"session", "poses", "fps", "group"} and v
+        }
         sessions[name] = {
             "poses": (row["poses"] or "").strip(),
             "fps": fps,

@@ -22,7 +22,9 @@ BATCH = 256
 
 
 @torch.no_grad()
-def encode(network: RNN_VAE, frames: torch.Tensor, starts: torch.Tensor, length: int) -> torch.Tensor:
+def encode(
+    network: RNN_VAE, frames: torch.Tensor, starts: torch.Tensor, length: int
+) -> torch.Tensor:
     """Return the posterior mean of windows.
 
     Parameters
@@ -79,7 +81,9 @@ def export(model_path: Path, aligned: Path, out: Path, device: str) -> None:
     starts = window_starts(np.zeros(len(run)), run, model.length, 0)
     network = model.network(device)
     frames = torch.from_numpy(values).to(device)
-    latent = encode(network, frames, torch.from_numpy(starts).to(device), model.length).cpu().numpy()
+    latent = (
+        encode(network, frames, torch.from_numpy(starts).to(device), model.length).cpu().numpy()
+    )
     if not len(latent):
         log.warning("session %s: no run of %d valid frames, no latents", aligned.stem, model.length)
     else:

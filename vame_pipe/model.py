@@ -64,7 +64,9 @@ class Lambda(nn.Module):
         Apply softplus to the log variance.
     """
 
-    def __init__(self, ZDIMS: int, hidden_size_layer_1: int, hidden_size_layer_2: int, softplus: bool):
+    def __init__(
+        self, ZDIMS: int, hidden_size_layer_1: int, hidden_size_layer_2: int, softplus: bool
+    ):
         super().__init__()
         self.hidden_to_mean = nn.Linear(4 * hidden_size_layer_1, ZDIMS)
         self.hidden_to_logvar = nn.Linear(4 * hidden_size_layer_1, ZDIMS)
@@ -84,7 +86,9 @@ class Lambda(nn.Module):
 def _initial_state(states: Tensor, batch_mixing: bool) -> Tensor:
     """Turn `(batch, 2 * hidden)` into the `(2, batch, hidden)` of a bidirectional GRU."""
     batch, width = states.shape
-    if batch_mixing:  # VAME's reshape: sample b gets the state of samples b // 2 and (batch + b) // 2
+    if (
+        batch_mixing
+    ):  # VAME's reshape: sample b gets the state of samples b // 2 and (batch + b) // 2
         return states.reshape(2, batch, width // 2)
     return states.view(batch, 2, width // 2).transpose(0, 1).contiguous()
 

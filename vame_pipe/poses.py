@@ -6,11 +6,15 @@ import csv
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from vame_pipe.errors import InputError
+
+if TYPE_CHECKING:
+    from vame_pipe.config import Align
 
 log = logging.getLogger(__name__)
 
@@ -109,16 +113,45 @@ def read_keypoints(path: str | Path) -> list[str]:
     """Return the names of the keypoints of a pose file, reading its header where possible."""
     path = Path(path)
     _require_file(path)
-    if path.suffix.lower() in HDF5:
-        columns = list(_read_hdf5(path).columns)
-    else:
-        columns = _csv_columns(path)
+    hdf5 = path.suffix.lower() in HDF5
+    columns = list(_read_hdf5(path, stop=1).columns) if hdf5 else _csv_columns(path)
     return list(dict.fromkeys(name for name, _ in columns))
+
+
+def missing_keypoints(
+    session: str, available: list[str], settings: Align, aliases: dict[str, list[str]] | None
+) -> list[str]:
+    """Name the keypoints of the configuration that a file lacks, one line each."""
+    has = f"which has: {', '.join(available)}"
+    problems = []
+    for name, known in (aliases or {}).items():
+        found = [a for a in known if a in available]
+        if not found:
+            shown = "' or '".join(known)
+            problems.append(
+                f"session {session}: keypoint '{shown}' is not in its file, {has}. "
+                "Set keypoints to names of these."
+            )
+        elif len(found) > 1:
+            problems.append(
+                f"session {session}: keypoint '{name}' is in its file more than once, as "
+                f"{' and '.join(found)}. Keep one name in keypoints.{name}."
+            )
+    for key in ("centre", "forward"):
+        name = getattr(settings, key)
+        if name not in (aliases if aliases else available):
+            problems.append(
+                f"session {session}: keypoint '{name}' is not in its file, {has}. "
+                f"Set align.{key} to one of these."
+            )
+    return list(dict.fromkeys(problems))
 
 
 def _require_file(path: Path) -> None:
     if not path.is_file():
-        raise InputError(f"{path}: no such file. Check the path; it is relative to the working directory.")
+        raise InputError(
+            f"{path}: no such file. Check the path; it is relative to the working directory."
+        )
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty. Export it again.")
     if path.suffix.lower() not in {".csv", *HDF5}:
@@ -155,7 +188,9 @@ def _csv_columns(path: Path) -> list[tuple[str, str]]:
     ):
         raise InputError(_labelled_message(path))
     if len(rows[0]) != len(rows[1]) or len(rows[1]) != len(rows[2]):
-        raise InputError(f"{path}: header rows have {[len(r) for r in rows[:3]]} cells, not as many.")
+        raise InputError(
+            f"{path}: header rows have {[len(r) for r in rows[:3]]} cells, not as many."
+        )
     return list(zip(rows[1][1:], (c.strip().lower() for c in rows[2][1:]), strict=True))
 
 
@@ -166,7 +201,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         raise InputError(f"{path}: has a header but no frames.") from None
     except pd.errors.ParserError as error:
-        raise InputError(f"{path}: {str(error).strip()}. The file is damaged, export it again.") from None
+        raise InputError(
+            f"{path}: {str(error).strip()}. The file is damaged, export it again."
+        ) from None
     cells = _last_line(path).count(",") + 1
     if frame.shape[1] != len(columns) + 1 or cells != frame.shape[1]:
         raise InputError(
@@ -185,9 +222,9 @@ def _last_line(path: Path) -> str:
         return file.read().rstrip(b"\r\n").rsplit(b"\n", 1)[-1].decode("utf-8", "replace")
 
 
-def _read_hdf5(path: Path) -> pd.DataFrame:
+def _read_hdf5(path: Path, stop: int | None = None) -> pd.DataFrame:
     try:
-        frame = pd.read_hdf(path)
+        frame = pd.read_hdf(path, stop=stop)
     except (OSError, KeyError, ValueError, TypeError, AttributeError, EOFError) as error:
         raise InputError(
             f"{path}: cannot be read as DeepLabCut HDF5 ({str(error).strip().splitlines()[0][:120]}). "
@@ -195,7 +232,9 @@ def _read_hdf5(path: Path) -> pd.DataFrame:
         ) from None
     names = list(frame.columns.names) if isinstance(frame, pd.DataFrame) else []
     if "individuals" in names:
-        raise InputError(f"{path}: has several animals, which are not read yet. Export one file an animal.")
+        raise InputError(
+            f"{path}: has several animals, which are not read yet. Export one file an animal."
+        )
     if names != ["scorer", "bodyparts", "coords"]:
         raise InputError(
             f"{path}: is not a DeepLabCut HDF5 file: expected column levels scorer, bodyparts, "
@@ -228,7 +267,9 @@ def _to_poses(frame: pd.DataFrame, fps: float, source: str) -> Poses:
         twice = sorted({name for name, _ in frame.columns[frame.columns.duplicated()]})
         raise InputError(f"{source}: keypoint(s) {_quoted(twice)} occur twice.")
     if "z" in {coord for _, coord in frame.columns}:
-        raise InputError(f"{source}: has a third dimension (z), which is not read yet. Give the 2D file.")
+        raise InputError(
+            f"{source}: has a third dimension (z), which is not read yet. Give the 2D file."
+        )
     for name in keypoints:
         lacking = [c for c in "xy" if (name, c) not in frame.columns]
         if lacking:
@@ -257,7 +298,7 @@ def _to_poses(frame: pd.DataFrame, fps: float, source: str) -> Poses:
         if name not in without:  # an empty cell beside a position says nothing: not trusted
             confidence[:, i] = np.nan_to_num(frame[(name, "likelihood")].to_numpy(float), nan=0.0)
     confidence[missing] = 0.0
-    return Poses(position, confidence, tuple(keypoints), fps, source, int(frame.index[0] if len(frame) else 0))
+    return Poses(position, confidence, tuple(keypoints), fps, source, int(frame.index[0]))
 
 
 def _every_frame(frame: pd.DataFrame, source: str) -> pd.DataFrame:

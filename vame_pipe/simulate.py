@@ -24,7 +24,7 @@ KEYPOINTS = (
     "tailbase",
     "tail_tip",
 )
-ARENA_PX = 600.0
+START_PX = 300.0
 BODY_PX = 60.0
 MIN_MOTIF_S, MEAN_MOTIF_S = 0.8, 2.0
 SCORER = "simulated"
@@ -88,13 +88,11 @@ def _animal(motif: np.ndarray, fps: float, rng: np.random.Generator) -> np.ndarr
     stroke = np.cumsum(np.full(n_frames, 2 * np.pi * 4.0 / fps))
 
     heading = rng.uniform(0, 2 * np.pi) + np.cumsum(2.2 * bend) / fps
-    centre = np.empty((n_frames, 2))
     step = speed[:, None] * BODY_PX / fps * np.stack([np.cos(heading), np.sin(heading)], axis=1)
-    free = rng.uniform(0.3, 0.7, 2) * ARENA_PX + np.cumsum(step, axis=0)
-    # the arena is a torus unfolded by mirrors for the eye: reflecting heading too keeps the body whole
-    centre = free
+    centre = START_PX + np.cumsum(step, axis=0)
 
-    sway = 0.06 * np.sin(gait) * np.minimum(speed, 1)
+    stride = np.sin(gait) * np.minimum(speed, 1)
+    sway = 0.06 * stride
     length = 1 - 0.45 * rear  # seen from above, a rearing animal is short
     nod = 0.05 * groom * np.sin(stroke)
     curl = 0.22 * groom
@@ -108,15 +106,14 @@ def _animal(motif: np.ndarray, fps: float, rng: np.random.Generator) -> np.ndarr
         x = 0.25 + along * np.cos(head_angle) - across * np.sin(head_angle)
         return length * x, along * np.sin(head_angle) + across * np.cos(head_angle)
 
-    step_l, step_r = 0.1 * np.sin(gait) * np.minimum(speed, 1), -0.1 * np.sin(gait) * np.minimum(speed, 1)
     tail = -0.5 * bend + 0.25 * np.sin(gait - 1) * np.minimum(speed, 1)
     body = [
         head(0.3, 0.0),
         head(0.12, -0.13),
         head(0.12, 0.13),
         (zero, sway),
-        (length * (-0.3 + step_l), -0.18 * spread + zero),
-        (length * (-0.3 + step_r), 0.18 * spread + zero),
+        (length * (-0.3 + 0.1 * stride), -0.18 * spread + zero),
+        (length * (-0.3 - 0.1 * stride), 0.18 * spread + zero),
         (length * -0.45 + zero, -0.1 * bend),
         (length * -0.45 - 0.5 * np.cos(tail), -0.1 * bend + 0.5 * np.sin(tail)),
     ]
@@ -179,4 +176,6 @@ def write_recordings(folder: Path, n_sessions: int, n_frames: int, fps: float, s
         position, confidence, motif = simulate(n_frames, fps, seed + i)
         write_deeplabcut(folder / f"sim-{i + 1}.csv", position, confidence, KEYPOINTS)
         lines = [f"{frame},{MOTIFS[m]}" for frame, m in enumerate(motif)]
-        store.write_text(folder / f"sim-{i + 1}.motifs.csv", "\n".join(["frame,motif", *lines]) + "\n")
+        store.write_text(
+            folder / f"sim-{i + 1}.motifs.csv", "\n".join(["frame,motif", *lines]) + "\n"
+        )

@@ -134,7 +134,6 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
 
 def index_columns(session: str, individual: str, frame: Any, time_s: Any) -> list[pa.Array]:
     """Return the columns of `INDEX_FIELDS` for rows of one session and individual."""
-
     codes = pa.repeat(pa.scalar(0, pa.int32()), len(frame))
     return [
         pa.DictionaryArray.from_arrays(codes, pa.array([session])),

@@ -46,35 +46,17 @@ class Outcome:
         Arguments of RNN_VAE.
     history : list of dict
         One entry per epoch, as in metrics.jsonl.
-    summary : dict
+    summary : dict of str to float
         Figures of the best epoch and of the run.
+    stop : str
+        Why training ended.
     """
 
     state: dict[str, torch.Tensor]
     arguments: dict[str, Any]
     history: list[dict[str, Any]]
-    summary: dict[str, Any]
-
-
-def choose_device(wanted: str) -> str:
-    """Return the torch device for `train.device`, saying so if there is no GPU.
-
-    Raises
-    ------
-    InputError
-        If a device is asked for by name and is not there.
-    """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if wanted == "auto":
-        wanted = next(name for name in ("cuda", "mps", "cpu") if there[name])
-        if wanted == "cpu":
-            log.info("no GPU found: computing on the CPU with %d threads", torch.get_num_threads())
-    if not there[wanted]:
-        raise InputError(
-            f"train.device is '{wanted}', but torch finds no such device here. Set it to auto, or run "
-            "where there is one."
-        )
-    return wanted
+    summary: dict[str, float]
+    stop: str
 
 
 def network_arguments(model: Model, data: WindowData) -> dict[str, Any]:
@@ -144,35 +126,19 @@ def train(
                 epoch, settings.kl_start, settings.anneal_epochs, settings.anneal_function
             )
             epoch_began = time.perf_counter()
-            network.train()
-            sums = torch.zeros(4, device=device)
-            for starts in batches(train_starts, settings.batch_size):
-                window = gather(frames, starts, length + future)
-                seen = window[:, :length]
-                if settings.noise:
-                    seen = seen + settings.noise * torch.randn_like(seen)
-                terms = loss_terms(network, seen, window, settings.spectral_weight)
-                loss = objective(terms, settings.beta, weight)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
-                optimizer.step()
-                sums += torch.stack([t.detach() for t in terms]) * len(starts)
-            means = (sums / len(train_starts)).tolist()  # the one wait for the device in an epoch
+            terms = train_epoch(
+                network, optimizer, frames, train_starts, length, future, settings, weight
+            )
             seconds = time.perf_counter() - epoch_began
-
-            metrics = {"epoch": epoch, "windows_seen": (epoch + 1) * len(train_starts), "weight": weight}
-            metrics |= named("train", means, settings.beta)
-            metrics |= evaluate(network, frames, test_starts, length, future, settings)
-            metrics["windows_per_second"] = len(train_starts) / seconds
-            if not np.isfinite(metrics["test/loss"]) or not np.isfinite(means).all():
-                raise InputError(
-                    f"training: the loss is no longer a number after epoch {epoch}. Lower "
-                    f"train.learning_rate ({settings.learning_rate:g})."
-                )
-            if metrics["test/loss"] < best:
-                best, best_epoch = metrics["test/loss"], epoch
-                best_state = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
+            metrics = {
+                "epoch": epoch,
+                "windows_seen": (epoch + 1) * len(train_starts),
+                "annealing": weight,
+                "windows_per_second": len(train_starts) / seconds,
+                **named("train", terms, settings.beta),
+                **evaluate(network, frames, test_starts, length, future, settings),
+            }
+            require_finite(metrics, settings)
             history.append(metrics)
             stream.write(json.dumps(metrics) + "\n")
             stream.flush()
@@ -185,20 +151,102 @@ def train(
                 metrics["windows_per_second"],
             )
             on_epoch(metrics)
-            if epoch - best_epoch >= settings.patience:
+            if metrics["test/loss"] < best:
+                best, best_epoch = metrics["test/loss"], epoch
+                best_state = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
+            elif epoch - best_epoch >= settings.patience:
                 stop = f"no better test loss for {settings.patience} epochs"
                 break
     log.info("stopped: %s; best epoch %d", stop, best_epoch)
-    chosen = history[best_epoch]
-    summary = {f"final/{k.removeprefix('test/')}": v for k, v in chosen.items() if k.startswith("test/")}
-    summary |= {
+    summary = summarise(history, best_epoch) | {"final/seconds": time.perf_counter() - began}
+    return Outcome(best_state, arguments, history, summary, stop)
+
+
+def train_epoch(
+    network: RNN_VAE,
+    optimizer: torch.optim.Optimizer,
+    frames: torch.Tensor,
+    starts: torch.Tensor,
+    length: int,
+    future: int,
+    settings: Train,
+    annealing_weight: float,
+) -> list[float]:
+    """Pass once over the training windows; return the mean loss terms, un-annealed."""
+    network.train()
+    sums = torch.zeros(4, device=frames.device)
+    for batch in batches(starts, settings.batch_size):
+        window = gather(frames, batch, length + future)
+        seen = window[:, :length]
+        if settings.noise:
+            seen = seen + settings.noise * torch.randn_like(seen)
+        terms = loss_terms(network, seen, window, settings.spectral_weight)
+        loss = objective(terms, settings.beta, annealing_weight)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
+        optimizer.step()
+        sums += torch.stack([term.detach() for term in terms]) * len(batch)
+    return (sums / len(starts)).tolist()  # the one wait for the device in an epoch
+
+
+def require_finite(metrics: dict[str, Any], settings: Train) -> None:
+    """Raise InputError if a loss is no longer a number."""
+    lost = [name for name, value in metrics.items() if not np.isfinite(value)]
+    if lost:
+        raise InputError(
+            f"training: {', '.join(lost)} is not a number after epoch {metrics['epoch']}. Lower "
+            f"train.learning_rate ({settings.learning_rate:g})."
+        )
+
+
+def summarise(history: list[dict[str, Any]], best_epoch: int) -> dict[str, float]:
+    """Return the figures of the best epoch and of the run, under names for MLflow."""
+    best = history[best_epoch]
+    summary = {
+        name.replace("test/", "final/"): value
+        for name, value in best.items()
+        if name.startswith("test/")
+    }
+    speeds = [metrics["windows_per_second"] for metrics in history]
+    return summary | {
         "final/best_epoch": best_epoch,
         "final/epochs": len(history),
         "final/windows_seen": history[-1]["windows_seen"],
-        "final/seconds": time.perf_counter() - began,
-        "final/windows_per_second": float(np.median([m["windows_per_second"] for m in history])),
+        "final/windows_per_second": float(np.median(speeds)),
     }
-    return Outcome(best_state, arguments, history, summary | {"stop": stop})
+
+
+@torch.no_grad()
+def reconstruct(
+    outcome: Outcome, data: WindowData, device: str, n_windows: int = 4
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return some test windows and what the model makes of them.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    data : WindowData
+    device : str
+    n_windows : int
+        Spread evenly over the test windows.
+
+    Returns
+    -------
+    window, output : numpy.ndarray
+        `(n_windows, length + future, n_features)`, in the units of the aligned features: the frames,
+        and their reconstruction followed by the prediction.
+    """
+    network = RNN_VAE(**outcome.arguments)
+    network.load_state_dict(outcome.state)
+    network.to(device).eval()
+    chosen = data.test[np.linspace(0, len(data.test) - 1, n_windows).astype(int)]
+    frames = torch.from_numpy(normalise(data.frames, data.mean, data.std))
+    length, future = data.meta["length"], data.meta["future"]
+    window = gather(frames, torch.from_numpy(chosen), length + future).to(device)
+    parts = network(window[:, :length])[: 2 if future else 1]
+    output = torch.cat(parts, dim=1)
+    return tuple(part.cpu().numpy() * data.std + data.mean for part in (window, output))
 
 
 def seed_everything(seed: int) -> None:
@@ -241,7 +289,9 @@ def loss_terms(
     z, mu, logvar = rest[-3:]
     length = prediction.shape[1]
     reconstruction = squared_error(prediction, window[:, :length])
-    future = squared_error(rest[0], window[:, length:]) if network.FUTURE_DECODER else z.new_zeros(())
+    future = (
+        squared_error(rest[0], window[:, length:]) if network.FUTURE_DECODER else z.new_zeros(())
+    )
     spectral = spectral_weight * spectral_norm(z) if spectral_weight else z.new_zeros(())
     return reconstruction, future, kl_divergence(mu, logvar), spectral
 
@@ -315,7 +365,7 @@ def to_model_file(
         fps=meta["fps"],
         settings=resolved(data, model, settings),
         data_fingerprint=meta["fingerprint"],
-        training=outcome.summary,
+        training=outcome.summary | {"stop": outcome.stop},
         mlflow_run_id=run_id,
     )
 

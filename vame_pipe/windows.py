@@ -103,7 +103,9 @@ def split_frames(
             offset = rng.integers(length - count * block + 1)
             slots += [start + offset + i * block for i in range(count)]
             homes += [(start, start + length)] * count
-    chosen = rng.choice(len(slots), size=min(max(1, round(wanted / block)), len(slots)), replace=False)
+    chosen = rng.choice(
+        len(slots), size=min(max(1, round(wanted / block)), len(slots)), replace=False
+    )
     for i in chosen:
         low, high = homes[i]
         guard = slice(max(low, slots[i] - window + 1), min(high, slots[i] + block + window - 1))
@@ -335,5 +337,3 @@ def _normaliser(
             "learned from it. Leave that keypoint out of keypoints."
         )
     return np.array(mean, np.float32), np.array(std, np.float32)
-
-

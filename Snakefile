@@ -1,0 +1,31 @@
+"""vame_pipe: pose files -> aligned -> windows -> RNN_VAE -> latents, with each training in MLflow."""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/demo.smk"
+include: "workflow/rules/align.smk"
+include: "workflow/rules/windows.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/latents.smk"
+
+
+rule all:
+    """Latents of every session by every model."""
+    default_target: True
+    input:
+        expand(
+            "<results>/latents/{model}/{session}.parquet",
+            model=settings.models,
+            session=settings.sessions,
+        ),
+
+
+onstart:
+    write_resolved(settings)

@@ -1,0 +1,239 @@
+"""The command line: where paths, settings, logging and tracking meet."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+from vame_pipe import __version__
+from vame_pipe.errors import InputError
+
+# every stage imports what it needs when it runs, so that an alignment pays for neither torch nor MLflow
+
+log = logging.getLogger("vame_pipe")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; return its exit code: 0, or 2 for something that the user must change."""
+    options = _parser().parse_args(argv)
+    _configure_logging(options.log)
+    try:
+        options.run(options)
+    except InputError as error:
+        for line in error.problems:
+            log.error("%s", line)
+        return 2
+    return 0
+
+
+def _configure_logging(path: Path | None) -> None:
+    """Log to standard error; with a log file everything goes there and only warnings to both."""
+    terminal = logging.StreamHandler()
+    terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    handlers: list[logging.Handler] = [terminal]
+    if path is not None:
+        terminal.setLevel(logging.WARNING)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(path, mode="w", encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s: %(message)s"))
+        handlers.append(file)
+    logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
+    log.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vame-pipe", description="The stages of the vame_pipe workflow, one command each."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name, run, text):
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        sub.add_argument("--log", type=Path, help="log file; then only warnings reach the terminal")
+        return sub
+
+    sub = command("simulate", simulate, "Write simulated recordings with known motifs.")
+    sub.add_argument("folder", type=Path, help="folder for sim-1.csv, sim-1.motifs.csv, ...")
+    sub.add_argument("--sessions", type=int, default=4, help="how many (default: 4)")
+    sub.add_argument("--frames", type=int, default=5000, help="frames each (default: 5000)")
+    sub.add_argument("--fps", type=float, default=30.0, help="frames per second (default: 30)")
+    sub.add_argument("--seed", type=int, default=0, help="default: 0")
+
+    sub = command("check", check, "Check a configuration and the files it names.")
+    sub.add_argument(
+        "--config", type=Path, default=Path("config.yaml"), help="default: config.yaml"
+    )
+
+    sub = command("schema", schema, "Write the JSON schema of config.yaml to standard output.")
+
+    sub = command("align", align, "Align one recording to the animal.")
+    sub.add_argument("--poses", type=Path, required=True, help="pose file")
+    sub.add_argument("--session", required=True, help="name of the session")
+    sub.add_argument("--fps", type=float, required=True, help="frames per second of the recording")
+    sub.add_argument("--settings", required=True, help="JSON: align of config.yaml")
+    sub.add_argument(
+        "--keypoints", type=json.loads, help="JSON: NAME: [names in the files] (default: all)"
+    )
+    sub.add_argument("--out", type=Path, required=True, help="Parquet file to write")
+    sub.add_argument("--qc", type=Path, required=True, help="JSON of its quality to write")
+
+    sub = command("windows", windows, "Index the windows of aligned recordings.")
+    sub.add_argument("--aligned", type=Path, required=True, help="folder of aligned recordings")
+    sub.add_argument("--sessions", required=True, help="their names, with commas between")
+    sub.add_argument("--settings", required=True, help="JSON: windows of config.yaml")
+    sub.add_argument("--out", type=Path, required=True, help="folder to write")
+
+    sub = command("mlflow", mlflow, "Create the MLflow store and experiment once, before training.")
+    sub.add_argument("--tracking-uri", help="default: SQLite beside OUT; MLFLOW_TRACKING_URI wins")
+    sub.add_argument("--experiment", required=True, help="name of the experiment")
+    sub.add_argument(
+        "--out", type=Path, required=True, help="JSON file to write, for train --mlflow"
+    )
+
+    sub = command("train", train, "Train one model.")
+    sub.add_argument("--windows", type=Path, required=True, help="folder that windows wrote")
+    sub.add_argument("--name", required=True, help="name of the model")
+    sub.add_argument("--model", required=True, help="JSON: model of config.yaml")
+    sub.add_argument("--train", required=True, help="JSON: train of config.yaml")
+    sub.add_argument("--mlflow", type=Path, required=True, help="JSON that mlflow wrote")
+    sub.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    sub.add_argument("--out", type=Path, required=True, help="folder to write")
+
+    sub = command("latents", latents, "Encode every window of one aligned recording.")
+    sub.add_argument("--model", type=Path, required=True, help="model.pt")
+    sub.add_argument("--aligned", type=Path, required=True, help="aligned recording")
+    sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    sub.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    sub.add_argument("--out", type=Path, required=True, help="Parquet file to write")
+    return parser
+
+
+def simulate(options: argparse.Namespace) -> None:
+    from vame_pipe.simulate import write_recordings
+
+    write_recordings(options.folder, options.sessions, options.frames, options.fps, options.seed)
+    log.info("%d recordings of %d frames in %s", options.sessions, options.frames, options.folder)
+
+
+def check(options: argparse.Namespace) -> None:
+    from vame_pipe import check as files
+    from vame_pipe import config
+
+    loaded = config.load(options.config)
+    problems = files.problems(loaded)
+    if problems:
+        raise InputError(*problems)
+    log.info("%s: no problem in %d sessions", options.config, len(loaded.sessions))
+
+
+def schema(options: argparse.Namespace) -> None:
+    from vame_pipe.config import schema
+
+    sys.stdout.write(schema())
+
+
+def align(options: argparse.Namespace) -> None:
+    from vame_pipe import align, config, poses, store
+
+    settings = config.parse(config.Align, options.settings)
+    try:
+        recording = poses.read_poses(options.poses, options.fps)
+    except InputError as error:
+        raise InputError(*(f"session {options.session}: {p}" for p in error.problems)) from None
+    aligned = align.align(recording, options.session, settings, options.keypoints)
+    made_of = settings.model_dump() | {"keypoints": options.keypoints}
+    read = store.file_fingerprint(options.poses)
+    content = {
+        "settings": made_of,
+        "fingerprint": store.fingerprint(read, options.session, options.fps, made_of),
+    }
+    align.write(aligned, recording, content, options.out, options.qc)
+    log.info(
+        "session %s: %d of %d frames valid, body length %.1f px",
+        options.session,
+        aligned.valid.sum(),
+        len(aligned.valid),
+        aligned.body_length,
+    )
+
+
+def windows(options: argparse.Namespace) -> None:
+    from vame_pipe import config, windows
+
+    settings = config.parse(config.Windows, options.settings)
+    paths = [options.aligned / f"{name}.parquet" for name in options.sessions.split(",")]
+    windows.build(paths, settings, options.out)
+
+
+def mlflow(options: argparse.Namespace) -> None:
+    from vame_pipe import store, tracking
+
+    uri = tracking.store_uri(options.tracking_uri, options.out.parent)
+    tracking.prepare(uri, options.experiment)
+    settings = {"tracking_uri": options.tracking_uri, "experiment": options.experiment}
+    store.write_json(options.out, settings)
+
+
+def train(options: argparse.Namespace) -> None:
+    import torch
+    import yaml
+
+    from vame_pipe import checkpoint, config, report, store, tracking, windows
+    from vame_pipe import train as training
+    from vame_pipe.device import choose_device
+
+    model = config.parse(config.Model, options.model)
+    settings = config.parse(config.Train, options.train)
+    device = choose_device(settings.device, options.threads)
+    data = windows.load(options.windows)
+    resolved = training.resolved(data, model, settings)
+    out = {
+        name: options.out / name
+        for name in (
+            "metrics.jsonl",
+            "config.yaml",
+            "losses.png",
+            "reconstructions.png",
+            "model.pt",
+        )
+    }
+    store_settings = json.loads(options.mlflow.read_text())
+    tags = {
+        "model": options.name,
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "data_fingerprint": data.meta["fingerprint"],
+        "git_commit": tracking.git_commit() or "none",
+    }
+    run = tracking.Run(
+        tracking.store_uri(store_settings["tracking_uri"], options.mlflow.parent),
+        store_settings["experiment"],
+        options.name,
+        resolved,
+        tags,
+    )
+    try:
+        outcome = training.train(data, model, settings, device, out["metrics.jsonl"], run.log_epoch)
+    except BaseException:
+        run.fail()
+        raise
+    store.write_text(out["config.yaml"], yaml.safe_dump(resolved, sort_keys=False))
+    report.plot_losses(outcome.history, outcome.summary["final/best_epoch"], out["losses.png"])
+    window, output = training.reconstruct(outcome, data, device)
+    report.plot_reconstructions(window, output, data.meta, out["reconstructions.png"])
+    file = training.to_model_file(outcome, data, model, settings, run.id)
+    checkpoint.save(file, out["model.pt"])
+    run.finish(outcome.summary, outcome.stop, list(out.values()))
+
+
+def latents(options: argparse.Namespace) -> None:
+    from vame_pipe import latents
+    from vame_pipe.device import choose_device
+
+    device = choose_device(options.device, options.threads)
+    latents.export(options.model, options.aligned, options.out, device)

@@ -1,0 +1,90 @@
+"""Figures of a training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from vame_pipe import store
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+# Okabe and Ito's colours, which colour-blind people tell apart
+TRAIN, TEST, TRUTH = "#0072B2", "#D55E00", "#444444"
+MAX_FEATURES = 6
+
+
+def plot_losses(history: list[dict[str, Any]], best_epoch: int, path: str | Path) -> None:
+    """Draw every loss term over the epochs, for training and held-out windows."""
+    panels = {
+        "loss": "Objective, un-annealed",
+        "reconstruction": "Squared error, reconstruction",
+        "prediction": "Squared error, prediction",
+        "kl": "KL, nats per dimension",
+    }
+    epochs = [metrics["epoch"] for metrics in history]
+    figure, axes = plt.subplots(2, 2, figsize=(9, 6), sharex=True, layout="constrained")
+    for axis, (name, title) in zip(axes.flat, panels.items(), strict=True):
+        for split, colour in (("train", TRAIN), ("test", TEST)):
+            values = [metrics[f"{split}/{name}"] for metrics in history]
+            axis.plot(epochs, values, color=colour, marker=".", markersize=4, label=split)
+        if min(metrics[f"{s}/{name}"] for metrics in history for s in ("train", "test")) > 0:
+            axis.set_yscale("log")
+        axis.axvline(best_epoch, color=TRUTH, linestyle=":", label="best epoch")
+        axis.set_title(f"{title} (per window)" if "Squared" in title else title, fontsize=10)
+        axis.grid(alpha=0.3)
+    axes[0, 0].legend(frameon=False)
+    for axis in axes[1]:
+        axis.set_xlabel("Epoch")
+    _save(figure, path)
+
+
+def plot_reconstructions(
+    window: np.ndarray, output: np.ndarray, meta: dict[str, Any], path: Path
+) -> None:
+    """Draw held-out windows beside their reconstruction and prediction.
+
+    Parameters
+    ----------
+    window, output : numpy.ndarray
+        `(n_windows, length + future, n_features)`, in the units of the features.
+    meta : dict
+        Metadata of the windows: features, length (frames reconstructed), fps.
+    path : Path
+    """
+    features, length = meta["features"], meta["length"]
+    chosen = np.linspace(0, len(features) - 1, min(MAX_FEATURES, len(features))).astype(int)
+    time_s = np.arange(window.shape[1]) / meta["fps"]
+    figure, axes = plt.subplots(
+        len(chosen),
+        len(window),
+        figsize=(3 * len(window), 1.4 * len(chosen)),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    for row, feature in zip(axes, chosen, strict=True):
+        for axis, true, made in zip(row, window[..., feature], output[..., feature], strict=True):
+            axis.plot(time_s, true, color=TRUTH, linewidth=2.5, alpha=0.5, label="recorded")
+            axis.plot(time_s[:length], made[:length], color=TRAIN, label="reconstructed")
+            axis.plot(time_s[length:], made[length:], color=TEST, label="predicted")
+            axis.grid(alpha=0.3)
+        row[0].set_ylabel(features[feature], fontsize=8)
+    for number, axis in enumerate(axes[0], start=1):
+        axis.set_title(f"Held-out window {number}", fontsize=10)
+    for axis in axes[-1]:
+        axis.set_xlabel("Time (s)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    _save(figure, path)
+
+
+def _save(figure: plt.Figure, path: str | Path) -> None:
+    with store.atomic(path) as temporary:
+        # without a date, the same figure is the same file
+        figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
+    plt.close(figure)

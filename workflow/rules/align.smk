@@ -1,0 +1,23 @@
+rule align:
+    """Turn the poses of one session into features of the animal's own frame, and judge their quality."""
+    input:
+        lambda wildcards: settings.sessions[wildcards.session].poses,
+    output:
+        aligned="<results>/aligned/{session}.parquet",
+        qc="<results>/aligned/{session}.qc.json",
+    log:
+        "<results>/logs/align/{session}.log",
+    benchmark:
+        "<results>/benchmarks/align/{session}.tsv"
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt
+        * max(1000, int(8 * input.size_mb)),
+    params:
+        source=source_hash("align"),
+        fps=lambda wildcards: settings.sessions[wildcards.session].fps,
+        settings=settings.align.model_dump_json(),
+        keypoints=json.dumps(settings.aliases),
+    shell:
+        "vame-pipe align --session={wildcards.session} --poses {input:q} --fps {params.fps}"
+        " --settings {params.settings:q} --keypoints {params.keypoints:q}"
+        " --out {output.aligned:q} --qc {output.qc:q} --log {log:q}"

@@ -1,0 +1,65 @@
+"""The configuration, checked before any job starts, and what all rules share."""
+
+import json
+import os
+import re
+import sys
+
+from vame_pipe import check, store
+from vame_pipe import config as configuration
+from vame_pipe.errors import InputError
+from vame_pipe.source import source_hash
+
+DEMO_SESSIONS, DEMO_FRAMES, DEMO_FPS = 4, 5000, 30
+DEMO_POSES = [f"demo/sim-{i + 1}.csv" for i in range(DEMO_SESSIONS)]
+
+# the jobs' `vame-pipe` is this snakemake's neighbour, also where its environment is not activated
+os.environ["PATH"] = os.pathsep.join(
+    [os.path.dirname(sys.executable), os.environ["PATH"]]
+)
+
+
+def read_settings():
+    """Return the validated configuration; on any problem list all of them and stop."""
+    given = workflow.config_settings.overwrite_config
+    # Snakemake joins mappings: one's own sessions would be added to those of config.yaml
+    for key in {"sessions", "models", "keypoints"} & given.keys():
+        config[key] = given[key]
+    files = [*workflow.configfiles, *workflow.config_settings.configfiles]
+    problems = [
+        line
+        for file in dict.fromkeys(files)
+        for line in configuration.repeated_keys(file)
+    ]
+    settings = None
+    try:
+        settings = configuration.load(config)
+        if workflow.is_main_process:
+            problems += check.problems(settings, made=DEMO_POSES)
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        for line in problems:
+            logger.error(line)
+        sys.exit(2)
+    return settings
+
+
+def write_resolved(settings):
+    """Write the configuration, defaults included, next to the results."""
+    import yaml
+
+    text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+    store.write_text(f"{settings.results}/config.yaml", text)
+
+
+settings = read_settings()
+
+
+pathvars:
+    results=settings.results,
+
+
+wildcard_constraints:
+    session="|".join(map(re.escape, settings.sessions)),
+    model="|".join(map(re.escape, settings.models)),

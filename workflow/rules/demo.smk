@@ -1,0 +1,19 @@
+rule demo:
+    """Write the simulated recordings that the default configuration uses, and their true motifs."""
+    output:
+        poses=DEMO_POSES,
+        motifs=[path.replace(".csv", ".motifs.csv") for path in DEMO_POSES],
+    log:
+        "demo/simulate.log",
+    benchmark:
+        "demo/simulate.tsv"
+    resources:
+        mem_mb=500,
+    params:
+        source=source_hash("simulate"),
+        sessions=DEMO_SESSIONS,
+        frames=DEMO_FRAMES,
+        fps=DEMO_FPS,
+    shell:
+        "vame-pipe simulate demo --sessions {params.sessions} --frames {params.frames}"
+        " --fps {params.fps} --log {log:q}"

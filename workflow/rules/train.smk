@@ -1,0 +1,54 @@
+rule mlflow:
+    """Create the MLflow store and the experiment, once, before trainings fan out."""
+    output:
+        "<results>/mlflow/experiment.json",
+    log:
+        "<results>/logs/mlflow.log",
+    benchmark:
+        "<results>/benchmarks/mlflow.tsv"
+    resources:
+        mem_mb=1000,
+    params:
+        experiment=settings.mlflow.experiment,
+        uri=(
+            f"--tracking-uri {settings.mlflow.tracking_uri}"
+            if settings.mlflow.tracking_uri
+            else ""
+        ),
+    shell:
+        "vame-pipe mlflow --experiment {params.experiment:q} {params.uri} --out {output:q} --log {log:q}"
+
+
+rule train:
+    """Train one model and record it in MLflow."""
+    input:
+        frames="<results>/windows/frames.parquet",
+        windows="<results>/windows/windows.parquet",
+        normaliser="<results>/windows/normaliser.json",
+        # where a run is recorded does not change the model
+        mlflow=ancient("<results>/mlflow/experiment.json"),
+    output:
+        model="<results>/models/{model}/model.pt",
+        metrics="<results>/models/{model}/metrics.jsonl",
+        config="<results>/models/{model}/config.yaml",
+        losses="<results>/models/{model}/losses.png",
+        reconstructions="<results>/models/{model}/reconstructions.png",
+    log:
+        "<results>/logs/train/{model}.log",
+    benchmark:
+        "<results>/benchmarks/train/{model}.tsv"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=lambda wildcards, input, attempt: attempt
+        * max(4000, int(8 * input.size_mb)),
+    params:
+        source=source_hash("train"),
+        windows=f"{settings.results}/windows",
+        model=lambda wildcards: settings.variant(wildcards.model)[0].model_dump_json(),
+        train=lambda wildcards: settings.variant(wildcards.model)[1].model_dump_json(),
+        out=lambda wildcards: f"{settings.results}/models/{wildcards.model}",
+    shell:
+        "vame-pipe train --name={wildcards.model} --windows {params.windows:q} --mlflow {input.mlflow:q}"
+        " --model {params.model:q} --train {params.train:q} --threads {threads}"
+        " --out {params.out:q} --log {log:q}"

@@ -1,0 +1,24 @@
+rule windows:
+    """Index the windows of all sessions, split them and measure the normaliser."""
+    input:
+        expand("<results>/aligned/{session}.parquet", session=settings.sessions),
+    output:
+        frames="<results>/windows/frames.parquet",
+        windows="<results>/windows/windows.parquet",
+        normaliser="<results>/windows/normaliser.json",
+    log:
+        "<results>/logs/windows.log",
+    benchmark:
+        "<results>/benchmarks/windows.tsv"
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt
+        * max(1000, int(6 * input.size_mb)),
+    params:
+        source=source_hash("windows"),
+        settings=settings.windows.model_dump_json(),
+        sessions=",".join(settings.sessions),
+        aligned=f"{settings.results}/aligned",
+        out=f"{settings.results}/windows",
+    shell:
+        "vame-pipe windows --aligned {params.aligned:q} --sessions={params.sessions}"
+        " --settings {params.settings:q} --out {params.out:q} --log {log:q}"
