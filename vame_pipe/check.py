@@ -1,31 +1,42 @@
-"""What can be wrong with a configuration's files, found before any job starts."""
+"""What can be wrong with a configuration and its files, found before any job starts."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from vame_pipe.config import Config, writable_problems
+from vame_pipe import config
+from vame_pipe.config import Config
 from vame_pipe.errors import InputError
 from vame_pipe.poses import missing_keypoints, read_keypoints
 
 
-def problems(config: Config, made: Collection[str] = ()) -> list[str]:
-    """List the problems with pose files, keypoint names and the results folder, one line each.
+def load(source: str | Path | dict, made: Mapping[str, Sequence[str]]) -> Config:
+    """Return the configuration after looking at the files that it names.
 
     Parameters
     ----------
-    config : Config
-    made : collection of str
-        Pose files that the workflow itself makes; they need not be there yet.
+    source : str, Path or dict
+        A YAML file, or its content.
+    made : mapping of str to sequence of str
+        Pose files that the workflow itself makes, and their keypoints; they need not be there yet.
+
+    Raises
+    ------
+    InputError
+        With every problem of settings, pose files, keypoint names and the results folder, one line
+        each.
     """
-    found = writable_problems(config.results)
-    for name, session in config.sessions.items():
-        if session.poses in made:
-            continue
-        try:
-            available = read_keypoints(session.poses)
-        except InputError as error:
-            found += [f"session {name}: {line}" for line in error.problems]
-        else:
-            found += missing_keypoints(name, available, config.align, config.aliases)
-    return found
+    settings, problems = config.read(source)
+    if settings is not None:
+        problems += config.writable_problems(settings.results)
+        for name, session in settings.sessions.items():
+            try:
+                available = list(made.get(session.poses) or read_keypoints(session.poses))
+            except InputError as error:
+                problems += [f"session {name}: {line}" for line in error.problems]
+            else:
+                problems += missing_keypoints(name, available, settings.align, settings.aliases)
+    if problems:
+        raise InputError(*dict.fromkeys(problems))
+    return settings

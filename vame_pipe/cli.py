@@ -122,14 +122,10 @@ def simulate(options: argparse.Namespace) -> None:
 
 
 def check(options: argparse.Namespace) -> None:
-    from vame_pipe import check as files
-    from vame_pipe import config
+    from vame_pipe import check
 
-    loaded = config.load(options.config)
-    problems = files.problems(loaded)
-    if problems:
-        raise InputError(*problems)
-    log.info("%s: no problem in %d sessions", options.config, len(loaded.sessions))
+    settings = check.load(options.config, made={})
+    log.info("%s: no problem in %d sessions", options.config, len(settings.sessions))
 
 
 def schema(options: argparse.Namespace) -> None:

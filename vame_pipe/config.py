@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import os
@@ -201,27 +202,54 @@ def load(source: str | Path | dict) -> Config:
     InputError
         With every problem found, one line each.
     """
+    config, problems = read(source)
+    if problems:
+        raise InputError(*problems)
+    return config
+
+
+def read(source: str | Path | dict) -> tuple[Config | None, list[str]]:
+    """Read a configuration as far as it can be; see `load`.
+
+    Returns
+    -------
+    config : Config or None
+        Without the keys that are wrong, so that its files can be checked all the same; None if too
+        little is left.
+    problems : list of str
+        One line each.
+    """
     problems: list[str] = []
     if not isinstance(source, dict):
         source, problems = _read_yaml(Path(source))
-    raw = dict(source)
+    raw = copy.deepcopy(source)
     if isinstance(raw.get("sessions"), str):
         try:
             raw["sessions"] = read_sheet(raw["sessions"])
         except InputError as error:
             problems += error.problems
-            raw.pop("sessions")
+            raw["sessions"] = {}
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        found = explain(error)
-        if problems:  # the sheet's own problems say why there are no sessions
-            found = [line for line in found if not line.startswith("config: sessions is missing")]
-        raise InputError(*problems, *found) from None
-    problems += _variant_problems(config) + _consistency_problems(config)
-    if problems:
-        raise InputError(*problems)
-    return config
+        problems += explain(error)
+        _remove(raw, error)
+        try:
+            config = Config.model_validate(raw)
+        except ValidationError:
+            return None, problems
+    return config, problems + _variant_problems(config) + _consistency_problems(config)
+
+
+def _remove(raw: dict, error: ValidationError) -> None:
+    """Take the keys that are wrong out of a configuration."""
+    for item in error.errors():
+        *parents, last = [part for part in item["loc"] if not _is_type_name(part)]
+        node = raw
+        for part in parents:
+            node = node.get(part) if isinstance(node, dict) else None
+        if isinstance(node, dict):
+            node.pop(last, None)
 
 
 def parse(section: type[Section], text: str) -> Any:

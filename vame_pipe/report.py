@@ -53,16 +53,16 @@ def plot_reconstructions(
     window, output : numpy.ndarray
         `(n_windows, length + future, n_features)`, in the units of the features.
     meta : dict
-        Metadata of the windows: features, length (frames reconstructed), fps.
+        Metadata of the windows: features, length (frames reconstructed), fps, align.
     path : Path
     """
-    features, length = meta["features"], meta["length"]
+    features, length, scaled = meta["features"], meta["length"], meta["align"]["scale"]
     chosen = np.linspace(0, len(features) - 1, min(MAX_FEATURES, len(features))).astype(int)
     time_s = np.arange(window.shape[1]) / meta["fps"]
     figure, axes = plt.subplots(
         len(chosen),
         len(window),
-        figsize=(3 * len(window), 1.4 * len(chosen)),
+        figsize=(3 * len(window), 1.5 * len(chosen)),
         sharex=True,
         sharey="row",
         squeeze=False,
@@ -74,13 +74,21 @@ def plot_reconstructions(
             axis.plot(time_s[:length], made[:length], color=TRAIN, label="reconstructed")
             axis.plot(time_s[length:], made[length:], color=TEST, label="predicted")
             axis.grid(alpha=0.3)
-        row[0].set_ylabel(features[feature], fontsize=8)
+        row[0].set_ylabel(f"{features[feature]}\n({_unit(features[feature], scaled)})", fontsize=8)
     for number, axis in enumerate(axes[0], start=1):
         axis.set_title(f"Held-out window {number}", fontsize=10)
     for axis in axes[-1]:
         axis.set_xlabel("Time (s)")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     _save(figure, path)
+
+
+def _unit(feature: str, scaled: bool) -> str:
+    length = "body lengths" if scaled else "px"
+    units = {"turn_rate": "rad/s", "speed_forward": f"{length}/s", "speed_lateral": f"{length}/s"}
+    if feature.startswith("log_"):
+        return f"ln {length}/s"
+    return units.get(feature, length)
 
 
 def _save(figure: plt.Figure, path: str | Path) -> None:

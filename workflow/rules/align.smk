@@ -9,6 +9,8 @@ rule align:
         "<results>/logs/align/{session}.log",
     benchmark:
         "<results>/benchmarks/align/{session}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt
         * max(1000, int(8 * input.size_mb)),

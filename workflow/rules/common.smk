@@ -8,6 +8,7 @@ import sys
 from vame_pipe import check, store
 from vame_pipe import config as configuration
 from vame_pipe.errors import InputError
+from vame_pipe.simulate import KEYPOINTS
 from vame_pipe.source import source_hash
 
 DEMO_SESSIONS, DEMO_FRAMES, DEMO_FPS = 4, 5000, 30
@@ -33,9 +34,10 @@ def read_settings():
     ]
     settings = None
     try:
-        settings = configuration.load(config)
         if workflow.is_main_process:
-            problems += check.problems(settings, made=DEMO_POSES)
+            settings = check.load(config, made=dict.fromkeys(DEMO_POSES, KEYPOINTS))
+        else:  # a job of a run that has been checked
+            settings = configuration.load(config)
     except InputError as error:
         problems += error.problems
     if problems:

@@ -7,6 +7,8 @@ rule demo:
         "demo/simulate.log",
     benchmark:
         "demo/simulate.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     resources:
         mem_mb=500,
     params:

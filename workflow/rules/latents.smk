@@ -9,6 +9,8 @@ rule latents:
         "<results>/logs/latents/{model}/{session}.log",
     benchmark:
         "<results>/benchmarks/latents/{model}/{session}.tsv"
+    conda:
+        "../../envs/gpu.yaml"
     threads: 4
     resources:
         gpu=1,

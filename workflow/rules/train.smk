@@ -6,6 +6,8 @@ rule mlflow:
         "<results>/logs/mlflow.log",
     benchmark:
         "<results>/benchmarks/mlflow.tsv"
+    conda:
+        "../../envs/gpu.yaml"
     resources:
         mem_mb=1000,
     params:
@@ -37,6 +39,8 @@ rule train:
         "<results>/logs/train/{model}.log",
     benchmark:
         "<results>/benchmarks/train/{model}.tsv"
+    conda:
+        "../../envs/gpu.yaml"
     threads: 4
     resources:
         gpu=1,
@@ -44,10 +48,10 @@ rule train:
         * max(4000, int(8 * input.size_mb)),
     params:
         source=source_hash("train"),
-        windows=f"{settings.results}/windows",
+        windows=lambda wildcards, input: os.path.dirname(input.frames),
         model=lambda wildcards: settings.variant(wildcards.model)[0].model_dump_json(),
         train=lambda wildcards: settings.variant(wildcards.model)[1].model_dump_json(),
-        out=lambda wildcards: f"{settings.results}/models/{wildcards.model}",
+        out=lambda wildcards, output: os.path.dirname(output.model),
     shell:
         "vame-pipe train --name={wildcards.model} --windows {params.windows:q} --mlflow {input.mlflow:q}"
         " --model {params.model:q} --train {params.train:q} --threads {threads}"

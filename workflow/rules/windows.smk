@@ -10,6 +10,8 @@ rule windows:
         "<results>/logs/windows.log",
     benchmark:
         "<results>/benchmarks/windows.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt
         * max(1000, int(6 * input.size_mb)),
@@ -17,8 +19,8 @@ rule windows:
         source=source_hash("windows"),
         settings=settings.windows.model_dump_json(),
         sessions=",".join(settings.sessions),
-        aligned=f"{settings.results}/aligned",
-        out=f"{settings.results}/windows",
+        aligned=lambda wildcards, input: os.path.dirname(input[0]),
+        out=lambda wildcards, output: os.path.dirname(output.frames),
     shell:
         "vame-pipe windows --aligned {params.aligned:q} --sessions={params.sessions}"
         " --settings {params.settings:q} --out {params.out:q} --log {log:q}"
