@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from pydantic import (
 )
 
 from vame_pipe.errors import InputError
+from vame_pipe.sheet import read_sheet
 
 NAME = r"^[A-Za-z0-9_.-]+$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -156,10 +156,16 @@ class Mlflow(Section):
     """Name of the MLflow experiment."""
 
 
+def _or_sheet(schema: dict[str, Any]) -> None:
+    """In the file, `sessions` may be a path as well; `read` puts the sheet's rows in its place."""
+    mapping = {key: schema.pop(key) for key in list(schema) if key not in {"title", "description"}}
+    schema["anyOf"] = [mapping | {"additionalProperties": False}, {"type": "string"}]
+
+
 class Config(Section):
     results: Annotated[str, StringConstraints(min_length=1)] = "results"
     """Output folder, relative to the working directory."""
-    sessions: dict[Name, Session] | str
+    sessions: Annotated[dict[Name, Session], Field(json_schema_extra=_or_sheet)]
     """Recordings by name, or the path of a CSV/TSV sheet: session, poses, fps, group, ..."""
     keypoints: list[Keypoint] | dict[Keypoint, list[Keypoint]] | None = None
     """Keypoints to use; null: all of each file. As a mapping, NAME: [names in the files]."""
@@ -167,7 +173,10 @@ class Config(Section):
     windows: Windows = Windows()
     model: Model = Model()
     train: Train = Train()
-    models: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)] = {"vame": {}}
+    models: Annotated[
+        dict[Name, dict[str, Any]],
+        Field(min_length=1, json_schema_extra={"additionalProperties": False}),
+    ] = {"vame": {}}
     """Models to train, each a mapping of what differs from `model` and `train`."""
     mlflow: Mlflow = Mlflow()
 
@@ -229,27 +238,34 @@ def read(source: str | Path | dict) -> tuple[Config | None, list[str]]:
         except InputError as error:
             problems += error.problems
             raw["sessions"] = {}
-    try:
-        config = Config.model_validate(raw)
-    except ValidationError as error:
-        problems += explain(error)
-        _remove(raw, error)
+    config, explained = None, False
+    while config is None:
         try:
             config = Config.model_validate(raw)
-        except ValidationError:
-            return None, problems
+        except ValidationError as error:
+            if not explained:  # what lacks after taking out the wrong is no new problem
+                problems += explain(error)
+                explained = True
+            if not _remove(raw, error):
+                return None, problems
     return config, problems + _variant_problems(config) + _consistency_problems(config)
 
 
-def _remove(raw: dict, error: ValidationError) -> None:
-    """Take the keys that are wrong out of a configuration."""
+def _remove(raw: dict, error: ValidationError) -> bool:
+    """Take what is wrong out of a configuration; say whether anything was taken."""
+    removed = False
     for item in error.errors():
-        *parents, last = [part for part in item["loc"] if not _is_type_name(part)]
+        trail = [part for part in item["loc"] if not _is_type_name(part)]
+        if item["type"] == "missing":  # what lacks a key goes whole
+            trail.pop()
+        *parents, last = trail or [""]
         node = raw
         for part in parents:
             node = node.get(part) if isinstance(node, dict) else None
-        if isinstance(node, dict):
-            node.pop(last, None)
+        if isinstance(node, dict) and last in node:
+            del node[last]
+            removed = True
+    return removed
 
 
 def parse(section: type[Section], text: str) -> Any:
@@ -395,62 +411,6 @@ def repeated_keys(path: str | Path) -> list[str]:
     if root is not None:
         visit(root, "")
     return problems
-
-
-def read_sheet(path: str | Path) -> dict[str, dict]:
-    """Read a sheet of sessions (CSV, or TSV by its ending) into the mapping of config.yaml.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, lacks a column, repeats a session or has a bad number.
-    """
-    path = Path(path)
-    delimiter = "\t" if path.suffix.lower() in {".tsv", ".tab"} else ","
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, delimiter=delimiter)
-            columns = reader.fieldnames or []
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"sheet {path}: cannot be read ({error})") from None
-    missing = [c for c in ("session", "poses", "fps") if c not in columns]
-    if missing:
-        raise InputError(
-            f"sheet {path}: column(s) {', '.join(missing)} missing, found: "
-            f"{', '.join(columns) or 'none'}. Needed: session, poses, fps; group is optional."
-        )
-    sessions: dict[str, dict] = {}
-    problems = []
-    for number, row in enumerate(rows, start=2):
-        name = (row["session"] or "").strip()
-        if None in row:
-            problems.append(f"sheet {path}, line {number}: more cells than columns. Quote commas.")
-            continue
-        if name in sessions:
-            problems.append(
-                f"sheet {path}, line {number}: session '{name}' occurs twice. Rename one."
-            )
-            continue
-        try:
-            fps = float(row["fps"] or "")
-        except ValueError:
-            problems.append(
-                f"sheet {path}, line {number}: fps of '{name}' is {row['fps']!r}, not a number."
-            )
-            continue
-        extra = {
-            k: v for k, v in row.items() if k not in {"session", "poses", "fps", "group"} and v
-        }
-        sessions[name] = {
-            "poses": (row["poses"] or "").strip(),
-            "fps": fps,
-            "group": row.get("group") or None,
-            "metadata": extra,
-        }
-    if problems:
-        raise InputError(*problems)
-    return sessions
 
 
 def writable_problems(results: str | Path) -> list[str]:

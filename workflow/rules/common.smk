@@ -15,9 +15,7 @@ DEMO_SESSIONS, DEMO_FRAMES, DEMO_FPS = 4, 5000, 30
 DEMO_POSES = [f"demo/sim-{i + 1}.csv" for i in range(DEMO_SESSIONS)]
 
 # the jobs' `vame-pipe` is this snakemake's neighbour, also where its environment is not activated
-os.environ["PATH"] = os.pathsep.join(
-    [os.path.dirname(sys.executable), os.environ["PATH"]]
-)
+os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
 
 
 def read_settings():
@@ -27,11 +25,7 @@ def read_settings():
     for key in {"sessions", "models", "keypoints"} & given.keys():
         config[key] = given[key]
     files = [*workflow.configfiles, *workflow.config_settings.configfiles]
-    problems = [
-        line
-        for file in dict.fromkeys(files)
-        for line in configuration.repeated_keys(file)
-    ]
+    problems = [line for file in dict.fromkeys(files) for line in configuration.repeated_keys(file)]
     settings = None
     try:
         if workflow.is_main_process:

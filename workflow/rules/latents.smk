@@ -14,8 +14,7 @@ rule latents:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=lambda wildcards, input, attempt: attempt
-        * max(2000, int(8 * input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * max(2000, int(8 * input.size_mb)),
     params:
         source=source_hash("latents"),
         device=lambda wildcards: settings.variant(wildcards.model)[1].device,

@@ -44,8 +44,7 @@ rule train:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=lambda wildcards, input, attempt: attempt
-        * max(4000, int(8 * input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * max(4000, int(8 * input.size_mb)),
     params:
         source=source_hash("train"),
         windows=lambda wildcards, input: os.path.dirname(input.frames),
