@@ -32,6 +32,8 @@ MIN_SPEED = 0.01
 """Body lengths per second added before a logarithm; well below the noise of any tracker."""
 FIXED_RATIO = 0.05
 """A keypoint that ranges over less than this share of another's range is fixed in the image."""
+MAX_AXIS_SPREAD = 0.8
+"""Range of a body's length over its median; 0.3 to 0.5 in tracked mice, 1.2 and more to an object."""
 
 
 @dataclass(frozen=True)
@@ -302,7 +304,7 @@ def _require_tracked(
     never = [name for name, seen in zip(names, tracked, strict=True) if not seen]
     if never:
         raise InputError(
-            f"session {session}: {', '.join(repr(n) for n in never)} never reach(es) "
+            f"session {session}: {_quoted(never)} never reach(es) "
             f"align.min_confidence {settings.min_confidence:g} (highest confidence "
             f"{confidence[:, ~tracked].max():.3g}). Leave them out of keypoints, or lower it."
         )
@@ -311,24 +313,35 @@ def _require_tracked(
 def _require_animal(
     position: np.ndarray, names: list[str], centre: int, forward: int, session: str
 ) -> None:
-    """Refuse a body axis to an object; warn of other keypoints that are fixed in the image."""
-    low, high = np.nanquantile(position[:: max(1, len(position) // 20_000)], [0.05, 0.95], axis=0)
+    """Refuse a body axis to an object; warn of other keypoints that are fixed in the image.
+
+    An animal may turn on one spot, but its length stays much the same, while its distance to an object
+    does not.
+    """
+    sample = position[:: max(1, len(position) // 20_000)]
+    low, high = np.nanquantile(sample, [0.05, 0.95], axis=0)
     extent = np.hypot(*(high - low).T)
+    axis = np.hypot(*(sample[:, forward] - sample[:, centre]).T)
+    short, median, long = np.nanquantile(axis, [0.05, 0.5, 0.95])
     fixed = [name for name, e in zip(names, extent, strict=True) if e < FIXED_RATIO * extent.max()]
     wrong = [names[k] for k in (centre, forward) if names[k] in fixed]
-    if len(wrong) == 1:
+    if len(wrong) == 2 or (wrong and long - short > MAX_AXIS_SPREAD * median):
         raise InputError(
-            f"session {session}: '{wrong[0]}' stays in one place while other keypoints move: it is an "
-            "object or a corner of the arena, not a part of the animal, and a body axis needs two "
-            "keypoints of the animal. Choose another for align.centre and align.forward."
+            f"session {session}: {_quoted(wrong)} stay(s) in one place while other keypoints move, as an "
+            "object or a corner of the arena does, and a body axis needs two keypoints of the animal. "
+            "Choose another for align.centre and align.forward."
         )
     if fixed and not wrong:
         log.warning(
             "session %s: %s stay(s) in one place: if these are objects or corners of the arena, leave "
             "them out of keypoints",
             session,
-            ", ".join(f"'{name}'" for name in fixed),
+            _quoted(fixed),
         )
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _keypoint_qc(

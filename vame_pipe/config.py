@@ -248,6 +248,8 @@ def read(source: str | Path | dict) -> tuple[Config | None, list[str]]:
                 explained = True
             if not _remove(raw, error):
                 return None, problems
+    if not config.sessions and not problems:  # else it has been said why none is left
+        problems.append("config: sessions is empty. Add at least one recording.")
     return config, problems + _variant_problems(config) + _consistency_problems(config)
 
 
@@ -339,8 +341,6 @@ def _variant_problems(config: Config) -> list[str]:
 
 def _consistency_problems(config: Config) -> list[str]:
     problems = []
-    if not config.sessions:
-        problems.append("config: sessions is empty. Add at least one recording.")
     rates = sorted({session.fps for session in config.sessions.values()})
     if config.align.fps is None and len(rates) > 1:
         slow = {r: [n for n, s in config.sessions.items() if s.fps == r][:3] for r in rates}

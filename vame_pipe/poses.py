@@ -225,9 +225,12 @@ def _last_line(path: Path) -> str:
 def _read_hdf5(path: Path, stop: int | None = None) -> pd.DataFrame:
     try:
         frame = pd.read_hdf(path, stop=stop)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, EOFError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        # PyTables puts HDF5's own account of the trouble in a stack of lines
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = next((line for line in lines if "truncated" in line), (lines or [""])[-1])
         raise InputError(
-            f"{path}: cannot be read as DeepLabCut HDF5 ({str(error).strip().splitlines()[0][:120]}). "
+            f"{path}: cannot be read as DeepLabCut HDF5 ({reason[:120]}). "
             "It may be truncated or of another program; export it again."
         ) from None
     names = list(frame.columns.names) if isinstance(frame, pd.DataFrame) else []

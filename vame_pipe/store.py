@@ -101,6 +101,9 @@ def write_tables(
             # dictionaries of floats only cost: nearly every value is new
             use_dictionary=[f.name for f in schema if pa.types.is_dictionary(f.type)],
             use_byte_stream_split=floats,
+            column_encoding={
+                f.name: "DELTA_BINARY_PACKED" for f in schema if pa.types.is_int64(f.type)
+            },
             write_statistics=["session", "individual", "frame"],
         ) as writer,
     ):

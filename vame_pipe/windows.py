@@ -163,7 +163,7 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
     window = length + future
     log.info("window: %d frames to encode and %d to predict, at %g fps", length, future, fps)
 
-    tables, pieces, offset = [], [], 0
+    pieces, offset = [], 0
     for path in aligned:
         session = path.stem
         table, run = _valid_table(path, features)
@@ -183,7 +183,6 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
         else:
             log.info("session %s: %d training and %d test windows", session, *map(len, starts))
         pieces.append((table, starts, offset))
-        tables += [table.slice(s, n) for s, n in _run_slices(run)]
         offset += len(run)
     index = _index_table(pieces)
     _require_windows(index, metas, window, fps)
@@ -202,7 +201,10 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
         std=std.tolist(),
         fingerprint=store.fingerprint([m["fingerprint"] for m in metas], settings.model_dump()),
     )
-    store.write_tables(out / FRAMES, tables, _frames_schema(features), meta)
+    # a row group a session: one a run would double the size of a fragmented recording
+    store.write_tables(
+        out / FRAMES, [table for table, *_ in pieces], _frames_schema(features), meta
+    )
     store.write_tables(out / INDEX, [index], INDEX_SCHEMA, meta)
     normaliser = {"features": features, "mean": mean.tolist(), "std": std.tolist()}
     store.write_json(out / NORMALISER, normaliser)
@@ -269,12 +271,6 @@ def _valid_table(path: Path, features: list[str]) -> tuple[pa.Table, np.ndarray]
 
 def _frames_schema(features: list[str]) -> pa.Schema:
     return pa.schema([*store.INDEX_FIELDS, *(pa.field(name, pa.float32()) for name in features)])
-
-
-def _run_slices(run: np.ndarray) -> list[tuple[int, int]]:
-    lengths = np.bincount(run)
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]) if len(lengths) else lengths
-    return list(zip(starts.tolist(), lengths.tolist(), strict=True))
 
 
 def _index_table(pieces: list[tuple[pa.Table, list[np.ndarray], int]]) -> pa.Table:

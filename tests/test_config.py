@@ -1,0 +1,146 @@
+import json
+
+import jsonschema
+import pytest
+import yaml
+from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vame_pipe import check, config
+from vame_pipe.errors import InputError
+
+MINIMAL = {
+    "sessions": {"a": {"poses": "a.csv", "fps": 30}},
+    "align": {"centre": "tail", "forward": "nose"},
+}
+
+
+def problems(**changes):
+    with pytest.raises(InputError) as error:
+        config.load(MINIMAL | changes)
+    return error.value.problems
+
+
+def test_schema_file_is_that_of_the_model():
+    assert (ROOT / "workflow/schemas/config.schema.json").read_text() == config.schema()
+
+
+def test_default_configuration_agrees_with_model_and_schema():
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    jsonschema.validate(raw, json.loads(config.schema()))
+    loaded = config.load(ROOT / "config.yaml")
+    assert list(loaded.sessions) == ["sim-1", "sim-2", "sim-3", "sim-4"]
+
+
+def test_defaults_are_vames():
+    loaded = config.load(MINIMAL)
+    assert loaded.model.zdims == 30
+    assert loaded.model.hidden_size_layer_1 == 256
+    assert loaded.results == "results"
+    assert list(loaded.models) == ["vame"]
+
+
+def test_all_problems_are_reported_together_one_line_each():
+    found = problems(
+        sessions={"bad name": {"poses": "a.csv", "fps": 30}, "b": {"poses": "b.csv", "fps": "x"}},
+        trian={},
+        train={"max_epochs": 0},
+        model={"zdim": 3},
+    )
+    assert len(found) == 5
+    assert all("\n" not in line for line in found)
+    text = "\n".join(found)
+    for part in ("bad name", "sessions.b.fps", "'train'", "train.max_epochs", "'zdims'"):
+        assert part in text
+
+
+def test_wrong_settings_do_not_hide_wrong_files(recordings, tmp_path):
+    raw = MINIMAL | {
+        "results": str(tmp_path / "r"),
+        "sessions": {
+            "gone": {"poses": "nowhere.csv", "fps": 30},
+            "here": {"poses": str(recordings / "sim-1.csv"), "fps": 30},
+        },
+        "align": {"centre": "belly", "forward": "nose"},
+        "unknown": 1,
+    }
+    with pytest.raises(InputError) as error:
+        check.load(raw, made={})
+    unknown, gone, belly = error.value.problems
+    assert "unknown is not a known key" in unknown
+    assert "session gone: nowhere.csv: no such file" in gone
+    assert "session here: keypoint 'belly'" in belly and "tailbase, tail_tip" in belly
+
+
+def test_keypoints_of_recordings_yet_to_be_made_are_checked(tmp_path):
+    raw = MINIMAL | {"results": str(tmp_path / "r")}
+    assert check.load(raw, made={"a.csv": ("nose", "tail")}).align.centre == "tail"
+    with pytest.raises(
+        InputError, match=r"keypoint 'tail' is not in its file, which has: nose, hip"
+    ):
+        check.load(raw, made={"a.csv": ("nose", "hip")})
+
+
+def test_results_below_a_file_are_not_writable(tmp_path):
+    (tmp_path / "file").touch()
+    (line,) = config.writable_problems(tmp_path / "file" / "results")
+    assert "is not writable" in line
+    assert config.writable_problems(tmp_path / "new" / "results") == []
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]
+
+
+def test_unequal_fps_need_a_common_one():
+    sessions = {"a": {"poses": "a.csv", "fps": 30}, "b": {"poses": "b.csv", "fps": 25}}
+    (line,) = problems(sessions=sessions)
+    assert "25 fps: b; 30 fps: a" in line and "align.fps" in line
+    align = MINIMAL["align"] | {"fps": 25}
+    assert config.load(MINIMAL | {"sessions": sessions, "align": align}).align.fps == 25
+
+
+def test_keys_that_occur_twice_are_found(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("sessions:\n  a: {poses: a.csv, fps: 30}\n  a: {poses: b.csv, fps: 30}\n")
+    assert config.repeated_keys(path) == [
+        f"config file {path}, line 3: sessions.a occurs twice. Rename or remove one."
+    ]
+
+
+def test_sheet_of_sessions(tmp_path):
+    sheet = tmp_path / "sessions.tsv"
+    sheet.write_text(
+        "session\tposes\tfps\tgroup\tage\nm1\tm 1.csv\t25\tcontrol\tP60\nm2\tm2.h5\t25\t\t\n"
+    )
+    sessions = config.load(MINIMAL | {"sessions": str(sheet)}).sessions
+    assert sessions["m1"].poses == "m 1.csv"
+    assert sessions["m1"].group == "control"
+    assert sessions["m1"].metadata == {"age": "P60"}
+    assert sessions["m2"].group is None
+
+
+def test_sheet_problems_name_their_lines(tmp_path):
+    sheet = tmp_path / "sessions.csv"
+    sheet.write_text("session,poses,fps\na,a.csv,30\na,b.csv,30\nc,c.csv,fast\n")
+    found = problems(sessions=str(sheet))
+    assert "line 3: session 'a' occurs twice" in found[0]
+    assert "line 4: fps of 'c' is 'fast'" in found[1]
+
+
+def test_variants_override_model_and_train():
+    loaded = config.load(MINIMAL | {"models": {"small": {"zdims": 4, "beta": 0.5}, "vame": {}}})
+    model, train = loaded.variant("small")
+    assert (model.zdims, train.beta) == (4, 0.5)
+    assert loaded.variant("vame")[0].zdims == 30
+    (line,) = problems(models={"x": {"zdmis": 4}})
+    assert "models.x.zdmis is not a key of model or train" in line
+
+
+@given(st.text(min_size=1, max_size=12))
+def test_session_names_are_restricted(name):
+    allowed = all(c.isascii() and (c.isalnum() or c in "._-") for c in name)
+    raw = MINIMAL | {"sessions": {name: {"poses": "a.csv", "fps": 30}}}
+    if allowed:
+        assert list(config.load(raw).sessions) == [name]
+    else:
+        with pytest.raises(InputError, match="letters, digits"):
+            config.load(raw)

@@ -1,0 +1,55 @@
+"""The arrows between the modules."""
+
+import ast
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from vame_pipe.source import closure
+
+MODULES = sorted(path.stem for path in (ROOT / "vame_pipe").glob("[a-z]*.py"))
+STAGES = {"align", "windows", "train", "latents"}
+
+
+def outside(module: str) -> set[str]:
+    """Top-level packages that a module imports, wherever in its source."""
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / f"vame_pipe/{module}.py").read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_only_tracking_imports_mlflow_and_nothing_snakemake():
+    assert [m for m in MODULES if "mlflow" in outside(m)] == ["tracking"]
+    assert [m for m in MODULES if "snakemake" in outside(m)] == []
+
+
+def test_torch_stays_in_the_modules_that_compute_with_it():
+    allowed = {"model", "losses", "checkpoint", "train", "latents", "device", "windows", "cli"}
+    assert {m for m in MODULES if "torch" in outside(m)} <= allowed
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_stages_meet_in_files(stage):
+    """windows' gathering and reading is what training and export share."""
+    shared = {"windows"} if stage in {"train", "latents"} else set()
+    assert STAGES & set(closure(stage)) <= {stage} | shared
+
+
+def test_a_closure_holds_what_a_stage_runs_and_no_more():
+    assert closure("align") == ["align", "errors", "poses", "store", "tracks"]
+    assert "model" in closure("train") and "poses" not in closure("train")
+    assert "config" not in closure("latents")
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu"])
+def test_environments_have_the_pins_of_the_project(name):
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    environment = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())
+    assert environment["dependencies"][-1]["pip"] == project["dependencies"]
