@@ -172,7 +172,9 @@ def test_real_recordings_that_cannot_be_used(real_poses):
 def test_aligned_file_of_a_real_recording(real_poses, tmp_path):
     """Features of a real mouse, recomputed from the raw file for frames that nothing has touched."""
     (csv,) = (real_poses / "bsoid-openfield").glob("*.csv")
-    settings = Align(centre="Butt/Proximal Tail", forward="Snout", smooth=None, outliers=None)
+    settings = Align(
+        centre="Butt/Proximal Tail", forward="Snout", smooth=None, outliers=None, kinematics=False
+    )
     out, qc = tmp_path / "m.parquet", tmp_path / "m.qc.json"
     arguments = ["align", "--poses", str(csv), "--session", "m", "--fps", "60"]
     arguments += ["--settings", settings.model_dump_json(), "--out", str(out), "--qc", str(qc)]
