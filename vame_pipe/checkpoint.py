@@ -90,7 +90,7 @@ def load(path: str | Path) -> ModelFile:
     except FileNotFoundError:
         raise InputError(f"{path}: no such model file. Train it first.") from None
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path}: cannot be read as a model file ({reason}).") from None
     if not isinstance(content, dict) or "format_version" not in content:
         raise InputError(f"{path}: not a model file of vame_pipe.")

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tempfile
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -275,11 +276,13 @@ def parse(section: type[Section], text: str) -> Any:
     try:
         return section.model_validate_json(text)
     except ValidationError as error:
-        raise InputError(*explain(error, section.__name__.lower())) from None
+        raise InputError(*explain(error, section.__name__.lower(), section)) from None
 
 
-def explain(error: ValidationError, where: str = "config") -> list[str]:
-    """Turn pydantic's report into one line a problem."""
+def explain(
+    error: ValidationError, where: str = "config", root: type[Section] | None = None
+) -> list[str]:
+    """Turn pydantic's report on a section (default: the whole) into one line a problem."""
     lines = []
     for item in error.errors():
         # the branches of a union carry the name of a type as last part; users know keys only
@@ -287,7 +290,9 @@ def explain(error: ValidationError, where: str = "config") -> list[str]:
         if item["type"] == "missing":
             lines.append(f"{where}: {path} is missing. Add it.")
         elif item["type"] == "extra_forbidden":
-            lines.append(f"{where}: {path} is not a known key. {_suggest(item['loc'])}")
+            lines.append(
+                f"{where}: {path} is not a known key. {_suggest(item['loc'], root or Config)}"
+            )
         elif item["type"] == "string_pattern_mismatch":
             lines.append(
                 f"{where}: {path}: a name may have letters, digits, '.', '_' and '-' only, "
@@ -304,17 +309,16 @@ def _is_type_name(part: str | int) -> bool:
     return isinstance(part, str) and (part in {"str", "[key]"} or "[" in part)
 
 
-def _suggest(loc: tuple) -> str:
-    from difflib import get_close_matches
-
-    section = {
+def _suggest(loc: tuple, root: type[Section]) -> str:
+    sections = {
         "align": Align,
         "windows": Windows,
         "model": Model,
         "train": Train,
         "mlflow": Mlflow,
         "sessions": Session,
-    }.get(str(loc[0]) if len(loc) > 1 else "", Config)
+    }
+    section = sections.get(str(loc[0]), root) if len(loc) > 1 else root
     close = get_close_matches(str(loc[-1]), section.model_fields, n=1)
     if close:
         return f"Did you mean '{close[0]}'?"

@@ -126,9 +126,12 @@ def train(
                 epoch, settings.kl_start, settings.anneal_epochs, settings.anneal_function
             )
             epoch_began = time.perf_counter()
-            terms = train_epoch(
-                network, optimizer, frames, train_starts, length, future, settings, weight
-            )
+            try:
+                terms = train_epoch(
+                    network, optimizer, frames, train_starts, length, future, settings, weight
+                )
+            except torch.linalg.LinAlgError:  # singular values of what is no longer a number
+                terms = [float("nan")] * 4
             seconds = time.perf_counter() - epoch_began
             metrics = {
                 "epoch": epoch,

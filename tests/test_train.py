@@ -1,0 +1,221 @@
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from vame_pipe import checkpoint, cli, latents, train, windows
+from vame_pipe.config import Align, Model, Train, Windows
+from vame_pipe.errors import InputError
+
+MODEL = Model(zdims=4, hidden_size_layer_1=16, hidden_size_rec=16, hidden_size_pred=16)
+TRAIN = Train(
+    max_epochs=3, batch_size=64, learning_rate=2e-3, device="cpu", kl_start=0, anneal_epochs=2
+)
+
+
+@pytest.fixture(scope="module")
+def data(recordings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chain")
+    settings = Align(centre="tailbase", forward="nose").model_dump_json()
+    for name in ("sim-1", "sim-2", "sim-3"):
+        arguments = ["align", "--poses", str(recordings / f"{name}.csv"), f"--session={name}"]
+        arguments += ["--fps", "30", "--settings", settings, "--out"]
+        arguments += [str(folder / f"aligned/{name}.parquet"), "--qc", str(folder / f"{name}.json")]
+        assert cli.main(arguments) == 0
+    aligned = [folder / f"aligned/sim-{i}.parquet" for i in (1, 2)]
+    windows.build(aligned, Windows(length_s=0.5, future_s=0.2), folder / "windows")
+    return folder
+
+
+def fit(data, path, model=MODEL, settings=TRAIN):
+    torch.set_num_threads(2)
+    loaded = windows.load(data / "windows")
+    outcome = train.train(loaded, model, settings, "cpu", path / "metrics.jsonl")
+    file = train.to_model_file(outcome, loaded, model, settings, None)
+    checkpoint.save(file, path / "model.pt")
+    return loaded, outcome
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    return folder, *fit(data, folder)
+
+
+def test_training_again_gives_the_same_weights_bit_for_bit(data, trained, tmp_path):
+    _, _, first = trained
+    _, second = fit(data, tmp_path)
+    for name, weight in first.state.items():
+        assert torch.equal(weight, second.state[name]), name
+    timed = {"windows_per_second"}
+    for a, b in zip(first.history, second.history, strict=True):
+        assert {k: a[k] for k in a.keys() - timed} == {k: b[k] for k in b.keys() - timed}
+
+
+def test_another_seed_gives_other_weights(data, trained, tmp_path):
+    _, other = fit(data, tmp_path, settings=TRAIN.model_copy(update={"seed": 1, "max_epochs": 1}))
+    assert other.history[0]["test/loss"] != trained[2].history[0]["test/loss"]
+
+
+def test_metrics_are_on_disk_line_by_line(trained):
+    folder, data, outcome = trained
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert lines == outcome.history
+    assert [line["epoch"] for line in lines] == [0, 1, 2]
+    assert [line["windows_seen"] for line in lines] == [n * len(data.train) for n in (1, 2, 3)]
+    assert [line["annealing"] for line in lines] == [0, 0.5, 1]
+
+
+def test_validation_is_the_un_annealed_loss_of_all_test_windows(trained):
+    """Recomputed window by window from the model file."""
+    folder, data, outcome = trained
+    best = min(outcome.history, key=lambda line: line["test/loss"])
+    file = checkpoint.load(folder / "model.pt")
+    net = file.network()
+    frames = torch.from_numpy((data.frames - np.array(file.mean)) / np.array(file.std)).float()
+    length, future = data.meta["length"], data.meta["future"]
+    errors, truth = [], []
+    with torch.no_grad():
+        for start in data.test:
+            window = frames[start : start + length + future][None]
+            prediction, ahead, *_ = net(window[:, :length])
+            errors.append(
+                [
+                    ((prediction - window[:, :length]) ** 2).sum(),
+                    ((ahead - window[:, length:]) ** 2).sum(),
+                ]
+            )
+            truth.append(window[0, :length].numpy())
+    reconstruction, prediction = np.mean(errors, axis=0)
+    assert best["test/reconstruction"] == pytest.approx(reconstruction, rel=1e-4)
+    assert best["test/prediction"] == pytest.approx(prediction, rel=1e-4)
+    total = reconstruction + prediction + best["test/kl"] + best["test/spectral"]
+    assert best["test/loss"] == pytest.approx(total, rel=1e-4)
+    truth = np.array(truth)
+    deviation = ((truth - truth.mean(axis=(0, 1))) ** 2).sum()
+    assert best["test/r2_reconstruction"] == pytest.approx(
+        1 - reconstruction * len(truth) / deviation, rel=1e-3
+    )
+    assert outcome.summary["final/r2_reconstruction"] == best["test/r2_reconstruction"]
+
+
+def test_training_learns(trained):
+    _, _, outcome = trained
+    losses = [line["test/loss"] for line in outcome.history]
+    assert losses[2] < losses[1] < losses[0]
+    assert outcome.summary["final/r2_reconstruction"] > 0.2
+
+
+def test_patience_ends_training(data, tmp_path):
+    stuck = TRAIN.model_copy(update={"learning_rate": 1e-12, "max_epochs": 50, "patience": 2})
+    _, outcome = fit(data, tmp_path, settings=stuck)
+    assert len(outcome.history) < 50
+    assert outcome.stop == "no better test loss for 2 epochs"
+    assert outcome.summary["final/best_epoch"] == len(outcome.history) - 3
+
+
+def test_a_loss_that_is_no_number_ends_training_with_a_hint(data, tmp_path):
+    with pytest.raises(
+        InputError, match=r"not a number after epoch \d+. Lower train.learning_rate"
+    ):
+        fit(data, tmp_path, settings=TRAIN.model_copy(update={"learning_rate": 1e30}))
+
+
+def test_without_a_future_there_is_no_prediction(data, recordings, tmp_path):
+    aligned = [data / "aligned/sim-1.parquet"]
+    windows.build(aligned, Windows(length_s=0.5, future_s=0), tmp_path / "windows")
+    _, outcome = fit(
+        tmp_path, tmp_path, settings=TRAIN.model_copy(update={"max_epochs": 1, "noise": 0.1})
+    )
+    assert outcome.history[0]["test/prediction"] == 0
+    assert "test/r2_prediction" not in outcome.history[0]
+    assert not any("future" in name for name in outcome.state)
+
+
+def test_model_file_is_self_sufficient_and_runs_no_code(trained):
+    folder, data, _ = trained
+    content = torch.load(folder / "model.pt", weights_only=True)
+    assert content["features"] == data.meta["features"]
+    assert content["settings"]["align"]["centre"] == "tailbase"
+    assert content["settings"]["train"]["learning_rate"] == 2e-3
+    assert content["fps"] == 30 and content["length"] == 15
+    assert content["versions"]["torch"] == "2.13.0"
+    np.testing.assert_array_equal(content["mean"], data.mean.tolist())
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04 cut"])
+def test_damaged_model_files_are_refused(tmp_path, content):
+    path = tmp_path / "model.pt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read as a model file"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("session", ["sim-1", "sim-3"])
+def test_export_is_what_the_training_code_encodes(data, trained, tmp_path, session):
+    """Every window of a session, seen in training or not, to the last bit."""
+    folder, loaded, _ = trained
+    out = tmp_path / "latents.parquet"
+    latents.export(folder / "model.pt", data / f"aligned/{session}.parquet", out, "cpu")
+    table = pq.read_table(out).to_pandas()
+    aligned = pq.read_table(data / f"aligned/{session}.parquet").to_pandas()
+    file = checkpoint.load(folder / "model.pt")
+    length = file.length
+    valid = aligned["valid"].to_numpy()
+    starts = [i for i in range(len(valid) - length + 1) if valid[i : i + length].all()]
+    assert (
+        table["frame"].tolist() == aligned["frame"].iloc[[s + length // 2 for s in starts]].tolist()
+    )
+    assert table["session"].unique().tolist() == [session]
+    np.testing.assert_allclose(table["time_s"], table["frame"] / 30)
+
+    frames = torch.from_numpy(
+        windows.normalise(aligned[file.features].to_numpy(), loaded.mean, loaded.std)
+    )
+    net = file.network()
+    with torch.no_grad():
+        for at in (0, len(starts) // 2, len(starts) - 1):
+            window = frames[starts[at] : starts[at] + length][None]
+            *_, mu, _ = net(window)
+            got = table[[f"z_{i:02d}" for i in range(4)]].iloc[at].to_numpy()
+            np.testing.assert_allclose(got, mu[0], atol=1e-6)
+        chosen = torch.tensor(starts[:256])
+        window = windows.gather(frames, chosen, length)
+        *_, mu, _ = net(window)  # the batch that validation would make of them
+    np.testing.assert_array_equal(
+        table[[f"z_{i:02d}" for i in range(4)]].to_numpy()[:256], mu.numpy()
+    )
+
+
+def test_recordings_that_do_not_fit_the_model_are_refused(data, trained, recordings, tmp_path):
+    settings = Align(centre="tailbase", forward="nose", fps=15, kinematics=False).model_dump_json()
+    aligned, out = tmp_path / "other.parquet", tmp_path / "latents.parquet"
+    arguments = [
+        "align",
+        "--poses",
+        str(recordings / "sim-1.csv"),
+        "--session=other",
+        "--fps",
+        "30",
+    ]
+    arguments += ["--settings", settings, "--out", str(aligned), "--qc", str(tmp_path / "q.json")]
+    assert cli.main(arguments) == 0
+    with pytest.raises(InputError) as error:
+        latents.export(trained[0] / "model.pt", aligned, out, "cpu")
+    features, fps = error.value.problems
+    assert "lacks speed_forward, speed_lateral, turn_rate" in features
+    assert "15 fps, the model was trained at 30" in fps
+    assert not out.exists()
+
+
+def test_a_recording_without_a_whole_window_gives_an_empty_export(data, trained, tmp_path, caplog):
+    whole = data / "aligned/sim-1.parquet"
+    table = pq.read_table(whole).slice(0, 10)
+    short = tmp_path / "short.parquet"
+    pq.write_table(table.replace_schema_metadata(pq.read_schema(whole).metadata), short)
+    latents.export(trained[0] / "model.pt", short, tmp_path / "latents.parquet", "cpu")
+    result = pq.read_table(tmp_path / "latents.parquet")
+    assert result.num_rows == 0 and "z_03" in result.column_names
+    assert "session short: no run of 15 valid frames" in caplog.text

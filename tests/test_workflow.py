@@ -1,0 +1,321 @@
+"""The workflow as its users run it: a real snakemake on the default and on a tiny configuration."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from conftest import ROOT
+from mlflow import MlflowClient
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from vame_pipe import checkpoint, simulate, windows
+
+TINY = {
+    "align": {"centre": "tailbase", "forward": "nose"},
+    "windows": {"length_s": 0.5, "future_s": 0.2},
+    "model": {
+        "zdims": 3,
+        "hidden_size_layer_1": 8,
+        "hidden_size_rec": 8,
+        "hidden_size_pred": 8,
+    },
+    "train": {"max_epochs": 2, "device": "cpu"},
+    "models": {"vame": {}, "wide": {"zdims": 6}},
+    "mlflow": {"experiment": "tiny"},
+}
+
+
+def snakemake(folder, *arguments):
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        "--resources",
+        "gpu=1",
+        *arguments,
+    ]
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+
+
+def planned(folder, *arguments):
+    """Jobs by rule that a dry run announces."""
+    done = snakemake(folder, "--dry-run", *arguments)
+    assert done.returncode == 0, done.stderr
+    table = done.stdout.partition("Job stats:")[2].partition("total")[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+
+
+def install(folder):
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("workflow", "envs"):
+        shutil.copytree(ROOT / name, folder / name)
+
+
+def configure(folder, **changes):
+    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    for key, value in changes.items():
+        together = isinstance(value, dict) and key not in {"sessions", "models"}
+        settings[key] = settings.get(key, {}) | value if together else value
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The default configuration, run as the README says."""
+    folder = tmp_path_factory.mktemp("demo")
+    install(folder)
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory, recordings):
+    """Two models of two short recordings in a folder of one's own with a space in its name."""
+    folder = tmp_path_factory.mktemp("tiny run")
+    install(folder)
+    sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
+    (folder / "config.yaml").write_text(yaml.safe_dump(TINY | {"sessions": sessions}))
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def changed(tiny):
+    """The tiny run, whose configuration may be changed for one test."""
+    before = (tiny / "config.yaml").read_text()
+    yield tiny
+    (tiny / "config.yaml").write_text(before)
+
+
+def test_lint(tmp_path):
+    install(tmp_path)
+    done = snakemake(tmp_path, "--lint")
+    assert done.returncode == 0, done.stderr
+
+
+def test_format():
+    command = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for arguments in (["check"], ["format", "--check"]):
+        done = subprocess.run(["ruff", *arguments, "."], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
+def test_default_configuration_plans_the_whole_chain(tmp_path):
+    install(tmp_path)
+    assert planned(tmp_path) == {
+        "demo": 1,
+        "mlflow": 1,
+        "align": 4,
+        "windows": 1,
+        "train": 1,
+        "latents": 4,
+        "all": 1,
+    }
+
+
+def test_a_second_run_does_nothing(tiny):
+    done = snakemake(tiny)
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stderr
+    assert planned(tiny) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"train": {"learning_rate": 1e-3}}, {"train": 2, "latents": 4, "all": 1}),
+        ({"models": {"vame": {}, "wide": {"zdims": 7}}}, {"train": 1, "latents": 2, "all": 1}),
+        ({"windows": {"length_s": 0.6}}, {"windows": 1, "train": 2, "latents": 4, "all": 1}),
+        (
+            {"align": {"smooth": None}},
+            {"align": 2, "windows": 1, "train": 2, "latents": 4, "all": 1},
+        ),
+        ({"mlflow": {"experiment": "other"}}, {"mlflow": 1}),
+    ],
+)
+def test_a_changed_setting_reruns_its_stage_and_what_follows(changed, change, expected):
+    configure(changed, **change)
+    assert planned(changed) == expected
+
+
+def test_adding_a_session_aligns_only_that_one(changed, recordings):
+    sessions = yaml.safe_load((changed / "config.yaml").read_text())["sessions"]
+    sessions["m3"] = {"poses": str(recordings / "sim-3.csv"), "fps": 30}
+    configure(changed, sessions=sessions)
+    assert planned(changed) == {"align": 1, "windows": 1, "train": 2, "latents": 6, "all": 1}
+
+
+def test_a_changed_module_reruns_the_stages_that_use_it(tiny, monkeypatch):
+    """The source hash: seen by a snakemake whose package differs in one module."""
+    shutil.copytree(ROOT / "vame_pipe", tiny / "vame_pipe")
+    try:
+        assert planned(tiny) == {}
+        with (tiny / "vame_pipe/losses.py").open("a") as file:
+            file.write("# changed\n")
+        assert planned(tiny) == {"train": 2, "latents": 4, "all": 1}
+    finally:
+        shutil.rmtree(tiny / "vame_pipe")
+
+
+def test_every_command_can_be_pasted_into_a_shell(tiny):
+    """Printed commands, run by themselves, give the same files bit for bit."""
+    outputs = [
+        *("results/aligned/m1.parquet", "results/windows/windows.parquet"),
+        *("results/windows/frames.parquet", "results/latents/wide/m2.parquet"),
+    ]
+    before = {name: (tiny / name).read_bytes() for name in outputs}
+    weights = checkpoint.load(tiny / "results/models/wide/model.pt").state
+    printed = snakemake(tiny, "--dry-run", "--forceall", "--printshellcmds").stdout
+    commands = re.findall(r"^ *(?:shell command: *)?(vame-pipe .+)$", printed, re.M)
+    assert len(commands) == 2 + 1 + 1 + 2 + 4
+    order = ["align", "windows", "mlflow", "train", "latents"]
+    commands.sort(key=lambda line: order.index(line.split()[1]))
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    for command in commands:
+        subprocess.run(command, shell=True, cwd=tiny, check=True, env=os.environ | {"PATH": path})
+    assert {name: (tiny / name).read_bytes() for name in outputs[:3]} == {
+        name: before[name] for name in outputs[:3]
+    }
+    again = checkpoint.load(tiny / "results/models/wide/model.pt").state
+    assert all((again[name] == weights[name]).all() for name in weights)
+    first, second = (
+        pq.read_table(source).to_pandas()
+        for source in (tiny / outputs[3], __import__("io").BytesIO(before[outputs[3]]))
+    )
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+def test_mlflow_compares_the_models(tiny):
+    client = MlflowClient(f"sqlite:///{tiny}/results/mlflow/mlflow.db")
+    (experiment,) = (e for e in client.search_experiments() if e.name == "tiny")
+    for name, zdims in (("vame", "3"), ("wide", "6")):
+        file = checkpoint.load(tiny / f"results/models/{name}/model.pt")
+        run = client.get_run(file.mlflow_run_id)
+        assert run.info.experiment_id == experiment.experiment_id
+        assert (run.info.run_name, run.info.status) == (name, "FINISHED")
+        assert run.data.params["model.zdims"] == zdims
+        assert run.data.params["align.centre"] == "tailbase"
+        assert run.data.tags["data_fingerprint"] == file.data_fingerprint
+        assert run.data.tags["device"] == "cpu"
+        assert {"git_commit", "stop"} <= run.data.tags.keys()
+        metrics = [
+            json.loads(line)
+            for line in (tiny / f"results/models/{name}/metrics.jsonl").read_text().splitlines()
+        ]
+        for key in ("train/kl", "test/reconstruction", "test/r2_prediction", "windows_per_second"):
+            logged = [m.value for m in client.get_metric_history(run.info.run_id, key)]
+            assert logged == [line[key] for line in metrics]
+        assert run.data.metrics["final/active_units"] == file.training["final/active_units"]
+        artifacts = {a.path for a in client.list_artifacts(run.info.run_id)}
+        assert artifacts == {
+            *("model.pt", "config.yaml", "metrics.jsonl", "losses.png", "reconstructions.png")
+        }
+
+
+def test_wrong_settings_stop_before_any_job(tiny, tmp_path):
+    install(tmp_path)
+    configure(tmp_path, align={"forward": "snout"}, train={"max_epoch": 3})
+    done = snakemake(tmp_path)
+    assert done.returncode == 2
+    lines = done.stderr.strip().splitlines()
+    assert "Did you mean 'max_epochs'?" in lines[0]
+    assert all("keypoint 'snout' is not in its file, which has: nose" in line for line in lines[1:])
+    assert len(lines) == 5
+    assert not (tmp_path / "results").exists() and not (tmp_path / "demo").exists()
+
+
+def test_a_configuration_of_ones_own_replaces_the_sessions(tiny, tmp_path, recordings):
+    install(tmp_path)
+    mine = tmp_path / "mine.yaml"
+    sessions = {"m1": {"poses": str(recordings / "sim-1.csv"), "fps": 30}}
+    mine.write_text(yaml.safe_dump(TINY | {"sessions": sessions, "results": "mine"}))
+    assert planned(tmp_path, "--configfile", str(mine)) == {
+        "align": 1,
+        "windows": 1,
+        "mlflow": 1,
+        "train": 2,
+        "latents": 2,
+        "all": 1,
+    }
+    mine.write_text(mine.read_text() + "results: twice\n")
+    done = snakemake(tmp_path, "--dry-run", "--configfile", str(mine))
+    assert done.returncode == 2
+    assert "results occurs twice" in done.stderr
+
+
+def test_a_bad_recording_fails_alone_and_leaves_nothing(tmp_path, recordings):
+    """Its header is good, so that only its job can find out."""
+    install(tmp_path)
+    position, confidence, _ = simulate.simulate(60, 30, 0)
+    bad = tmp_path / "bad.csv"
+    simulate.write_deeplabcut(bad, position * np.nan, confidence, simulate.KEYPOINTS)
+    sessions = {
+        "bad": {"poses": "bad.csv", "fps": 30},
+        "good": {"poses": str(recordings / "sim-1.csv"), "fps": 30},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(TINY | {"sessions": sessions}))
+    done = snakemake(tmp_path, "--keep-going")
+    assert done.returncode == 1
+    assert "ERROR: session bad: bad.csv: every coordinate is missing" in done.stderr
+    assert "Traceback" not in done.stderr
+    aligned = {p.name for p in (tmp_path / "results/aligned").iterdir()}
+    assert aligned == {"good.parquet", "good.qc.json"}
+
+
+def test_demo_reconstructs_held_out_windows(demo):
+    training = checkpoint.load(demo / "results/models/vame/model.pt").training
+    assert training["final/r2_reconstruction"] > 0.8
+    assert "no GPU found: computing on the CPU" in (
+        demo / "results/logs/train/vame.log"
+    ).read_text() or ("cuda" in (demo / "results/config.yaml").read_text())
+
+
+def test_demo_latents_tell_the_true_motifs(demo):
+    """A linear classifier on latents of held-out windows, beside PCA with as many components."""
+    data = windows.load(demo / "results/windows")
+    length = data.meta["length"]
+    index = pq.read_table(demo / "results/windows/windows.parquet").to_pandas()
+    index["frame"] = index["start"] + length // 2
+    names = [f"sim-{i}" for i in range(1, 5)]
+    latents, motifs = [], []
+    for name in names:
+        latents.append(pq.read_table(demo / f"results/latents/vame/{name}.parquet").to_pandas())
+        motifs.append(pd.read_csv(demo / f"demo/{name}.motifs.csv").assign(session=name))
+    joined = index.astype({"session": str}).merge(pd.concat(motifs), on=["session", "frame"])
+    joined = joined.merge(pd.concat(latents).astype({"session": str}), on=["session", "frame"])
+    assert len(joined) == len(index)
+    train = (joined["split"] == "train").to_numpy()
+    motif = joined["motif"].to_numpy()
+    latent = joined.filter(like="z_").to_numpy()
+    frames = windows.normalise(data.frames, data.mean, data.std)
+    flat = np.stack([frames[row : row + length].ravel() for row in joined["row"]])
+    pca = PCA(latent.shape[1], random_state=0).fit(flat[train]).transform(flat)
+    score = {}
+    for name, values in (("latents", latent), ("pca", pca)):
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+        guess = classifier.fit(values[train], motif[train]).predict(values[~train])
+        score[name] = balanced_accuracy_score(motif[~train], guess)
+    print(f"balanced accuracy of held-out frames: {score}")
+    assert set(motif[~train]) == set(simulate.MOTIFS)
+    assert score["latents"] > 0.9  # chance is 1/6
+    assert score["latents"] > score["pca"] - 0.03
