@@ -35,8 +35,8 @@ def read_settings():
     except InputError as error:
         problems += error.problems
     if problems:
-        for line in problems:
-            logger.error(line)
+        # not by Snakemake's logger, which writes to standard output in a dry run
+        sys.stderr.write("".join(f"ERROR: {line}\n" for line in problems))
         sys.exit(2)
     return settings
 
