@@ -179,17 +179,17 @@ def egocentric(position: np.ndarray, centre: int, forward: int) -> tuple[np.ndar
     heading : numpy.ndarray
         `(n_frames, 2)`: unit vector from centre to forward, in the image; NaN where undefined.
     """
-    relative = position - position[:, centre : centre + 1]
-    axis = relative[:, forward]
-    length = np.hypot(axis[:, 0], axis[:, 1])
+    axis = (position[:, forward] - position[:, centre]).T
+    length = np.hypot(*axis)
     length[length == 0] = np.nan  # two points in one place have no direction
-    heading = axis / length[:, None]
-    cos, sin = heading.T
+    cos, sin = axis / length
     ego = np.empty_like(position)
+    x0, y0 = position[:, centre].T
     for k in range(position.shape[1]):  # planes of frames, see select_keypoints
-        x, y = relative[:, k].T
+        x, y = position[:, k, 0] - x0, position[:, k, 1] - y0
         ego[:, k, 0] = cos * x + sin * y
         ego[:, k, 1] = cos * y - sin * x
+    heading = np.stack([cos, sin], axis=1)
     return ego, heading
 
 
