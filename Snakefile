@@ -22,7 +22,7 @@ rule all:
     input:
         expand(
             "<results>/latents/{model}/{session}.parquet",
-            model=settings.models,
+            model=settings.variants,
             session=settings.sessions,
         ),
 

@@ -12,8 +12,8 @@ import time
 import numpy as np
 
 from vame_pipe.align import align
-from vame_pipe.config import Align
 from vame_pipe.poses import Poses
+from vame_pipe.settings import Align
 
 
 def recording(n_frames: int, n_keypoints: int) -> Poses:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from vame_pipe import align as module
 from vame_pipe import cli
 from vame_pipe.align import align
-from vame_pipe.config import Align
 from vame_pipe.errors import InputError
 from vame_pipe.poses import read_poses
+from vame_pipe.settings import Align
 
 FPS = 30.0
 NAMES = ("tail", "nose", "left", "right")

@@ -5,8 +5,8 @@ import pandas as pd
 
 from vame_pipe import simulate
 from vame_pipe.align import align
-from vame_pipe.config import Align
 from vame_pipe.poses import Poses, read_poses
+from vame_pipe.settings import Align
 
 
 def test_recordings_are_the_same_each_time_and_differ_from_one_another(tmp_path):

@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from vame_pipe import cli, store, windows
-from vame_pipe.config import Windows
 from vame_pipe.errors import InputError
+from vame_pipe.settings import Windows
 
 FEATURES = ["nose_x", "speed"]
 

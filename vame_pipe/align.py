@@ -24,7 +24,7 @@ from vame_pipe.poses import Poses, missing_keypoints
 from vame_pipe.tracks import fill_gaps, find_outliers, resample, runs, smooth
 
 if TYPE_CHECKING:
-    from vame_pipe.config import Align
+    from vame_pipe.settings import Align
 
 log = logging.getLogger(__name__)
 

@@ -5,19 +5,27 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import signal
 import sys
 from pathlib import Path
 
 from vame_pipe import __version__
-from vame_pipe.errors import InputError
+from vame_pipe.errors import InputError, Interrupted
 
 # every stage imports what it needs when it runs, so that an alignment pays for neither torch nor MLflow
 
 log = logging.getLogger("vame_pipe")
 
+INTERRUPTED = 75
+"""Exit code of a training that was told to stop and can go on (sysexits' EX_TEMPFAIL)."""
+
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; return its exit code: 0, or 2 for something that the user must change."""
+    """Run one command; return its exit code.
+
+    0 when done, 2 for something that the user must change, 75 for a training that was told to stop and
+    goes on when it is run again.
+    """
     options = _parser().parse_args(argv)
     _configure_logging(options.log)
     try:
@@ -26,6 +34,9 @@ def main(argv: list[str] | None = None) -> int:
         for line in error.problems:
             log.error("%s", line)
         return 2
+    except Interrupted as error:
+        log.warning("%s", error)
+        return INTERRUPTED
     return 0
 
 
@@ -103,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--train", required=True, help="JSON: train of config.yaml")
     sub.add_argument("--mlflow", type=Path, required=True, help="JSON that mlflow wrote")
     sub.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    sub.add_argument("--resume", type=Path, required=True, help="folder of states to go on from")
     sub.add_argument("--out", type=Path, required=True, help="folder to write")
 
     sub = command("latents", latents, "Encode every window of one aligned recording.")
@@ -183,11 +195,19 @@ def train(options: argparse.Namespace) -> None:
     from vame_pipe import checkpoint, config, report, store, tracking, windows
     from vame_pipe import train as training
     from vame_pipe.device import choose_device
+    from vame_pipe.resume import ResumeFiles
+    from vame_pipe.source import source_hash
 
+    stop_request = StopRequest()
     model = config.parse(config.Model, options.model)
     settings = config.parse(config.Train, options.train)
     device = choose_device(settings.device, options.threads)
+    settings = settings.for_device(device)
     data = windows.load(options.windows)
+    files = ResumeFiles(
+        options.resume, training.identity(data, model, settings, source_hash("train"))
+    )
+    start = training.starting_point(files, settings)
     resolved = training.resolved(data, model, settings)
     out = {
         name: options.out / name
@@ -212,19 +232,42 @@ def train(options: argparse.Namespace) -> None:
         options.name,
         resolved,
         tags,
+        run_id=start and start["run_id"],
+        done=len(start["progress"]["history"]) if start else 0,
     )
     try:
-        outcome = training.train(data, model, settings, device, out["metrics.jsonl"], run.log_epoch)
-    except BaseException:
-        run.fail()
+        outcome = training.train(
+            *(data, model, settings, device, files, out["metrics.jsonl"], start, run.id),
+            on_epoch=run.log_epoch,
+            stopped=stop_request,
+        )
+    except BaseException as error:
+        run.end("KILLED" if isinstance(error, Interrupted) else "FAILED")
         raise
     store.write_text(out["config.yaml"], yaml.safe_dump(resolved, sort_keys=False))
     report.plot_losses(outcome.history, outcome.summary["final/best_epoch"], out["losses.png"])
-    window, output = training.reconstruct(outcome, data, device)
+    window, output = training.examples(outcome, data, device)
     report.plot_reconstructions(window, output, data.meta, out["reconstructions.png"])
     file = training.to_model_file(outcome, data, model, settings, run.id)
     checkpoint.save(file, out["model.pt"])
-    run.finish(outcome.summary, outcome.stop, list(out.values()))
+    run.finish(outcome.history, outcome.summary, outcome.stop, list(out.values()))
+
+
+class StopRequest:
+    """Whether SIGTERM or SIGINT came; a second one ends the process as usual."""
+
+    def __init__(self) -> None:
+        self._came = False
+        self._before = {s: signal.signal(s, self._note) for s in (signal.SIGTERM, signal.SIGINT)}
+
+    def _note(self, number: int, frame: object) -> None:
+        log.warning("%s: saving the state", signal.Signals(number).name)
+        self._came = True
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
+
+    def __call__(self) -> bool:
+        return self._came
 
 
 def latents(options: argparse.Namespace) -> None:

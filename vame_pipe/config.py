@@ -9,152 +9,24 @@ import re
 import tempfile
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, ValidationError
 
 from vame_pipe.errors import InputError
+from vame_pipe.settings import (
+    Align,
+    Keypoint,
+    Mlflow,
+    Model,
+    Name,
+    Section,
+    Session,
+    Train,
+    Windows,
+)
 from vame_pipe.sheet import read_sheet
-
-NAME = r"^[A-Za-z0-9_.-]+$"
-Name = Annotated[str, StringConstraints(pattern=NAME)]
-Fraction = Annotated[FiniteFloat, Field(ge=0, le=1)]
-Positive = Annotated[FiniteFloat, Field(gt=0)]
-NotNegative = Annotated[FiniteFloat, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Keypoint = Annotated[str, StringConstraints(min_length=1)]
-
-
-class Section(BaseModel):
-    """A part of the configuration: unknown keys refused, values immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Session(Section):
-    poses: str
-    """Pose file, relative to the working directory."""
-    fps: Positive
-    """Frames per second of the recording."""
-    group: str | None = None
-    """Experimental group, if any."""
-    metadata: dict[str, str] = {}
-    """Anything else known of the session (the further columns of a sheet)."""
-
-
-class Align(Section):
-    centre: Keypoint
-    """Keypoint that becomes the origin of every frame, e.g. the tail base."""
-    forward: Keypoint
-    """Keypoint that lies on the positive x axis in every frame, e.g. the nose."""
-    min_confidence: Fraction = 0.6
-    """Points below this confidence count as missing."""
-    max_gap_s: NotNegative = 0.25
-    """Gaps up to this many seconds are interpolated; longer ones make frames invalid."""
-    outliers: Positive | None = 8.0
-    """Points farther from their running median than this many robust spreads of the keypoint (and
-    a quarter of the body length) count as missing; null: keep all."""
-    smooth: Positive | None = 0.17
-    """Savitzky-Golay window in seconds (second order); null: no smoothing."""
-    scale: bool = True
-    """Divide by the session's median body length (centre to forward); false: pixels."""
-    kinematics: bool = True
-    """Add the movement that alignment removes: speeds, turning rate, log speeds."""
-    fps: Positive | None = None
-    """Resample every session to this many frames per second; null: all must agree."""
-
-    @model_validator(mode="after")
-    def _two_points(self) -> Align:
-        if self.centre == self.forward:
-            raise ValueError(
-                f"centre and forward are both '{self.centre}': set two different keypoints"
-            )
-        return self
-
-
-class Windows(Section):
-    length_s: Positive = 1.0
-    """Length of the window that is encoded, in seconds."""
-    future_s: NotNegative = 0.5
-    """Length of the window to predict after it, in seconds; 0: no prediction."""
-    test_fraction: Annotated[FiniteFloat, Field(gt=0, le=0.5)] = 0.1
-    """Share of each session's frames held out for testing, as contiguous blocks."""
-    seed: Seed = 0
-    """Seed of the random choice of test blocks."""
-
-
-class Model(Section):
-    zdims: Count = 30
-    """Dimensions of the latent space."""
-    hidden_size_layer_1: Count = 256
-    """Hidden units of the encoder's GRU, per direction."""
-    hidden_size_layer_2: Count | None = None
-    """VAME's name for the second layer's size, which is the first layer's; null: that."""
-    hidden_size_rec: Count = 256
-    """Hidden units of the reconstruction decoder, per direction."""
-    hidden_size_pred: Count = 256
-    """Hidden units of the prediction decoder, per direction."""
-    dropout_encoder: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
-    """Dropout between the two layers of the encoder."""
-    dropout_rec: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
-    """Dropout on the reconstruction decoder's hidden states."""
-    dropout_pred: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
-    """Dropout on the prediction decoder's hidden states."""
-    softplus: bool = False
-    """Softplus on the log variance."""
-
-    @model_validator(mode="after")
-    def _one_encoder_size(self) -> Model:
-        if self.hidden_size_layer_2 not in (None, self.hidden_size_layer_1):
-            raise ValueError(
-                f"hidden_size_layer_2 is {self.hidden_size_layer_2}, hidden_size_layer_1 is "
-                f"{self.hidden_size_layer_1}: both layers of the encoder have one size, set them equal"
-            )
-        return self
-
-
-class Train(Section):
-    max_epochs: Count = 500
-    """Passes over the training windows at the most."""
-    batch_size: Count = 256
-    """Windows per step."""
-    learning_rate: Positive = 5e-4
-    """Step size of Adam."""
-    beta: NotNegative = 1.0
-    """Weight of the KL term."""
-    kl_start: Annotated[int, Field(ge=0)] = 2
-    """Epoch at which the KL and spectral terms set in."""
-    anneal_epochs: Count = 4
-    """Epochs over which they grow to their full weight."""
-    anneal_function: Literal["linear", "sigmoid"] = "linear"
-    """Shape of that growth."""
-    spectral_weight: NotNegative = 0.1
-    """Weight of the spectral term (VAME's kmeans_lambda)."""
-    noise: NotNegative = 0.0
-    """Standard deviation of Gaussian noise on the encoder's normalised input in training."""
-    patience: Count = 50
-    """Epochs without a better validation loss before training stops."""
-    seed: Seed = 0
-    """Seed of weights, order of windows, sampling and noise."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to compute; auto: a GPU if there is one, else the CPU."""
-
-
-class Mlflow(Section):
-    tracking_uri: str | None = None
-    """MLflow store; null: SQLite in the results folder. MLFLOW_TRACKING_URI wins over both."""
-    experiment: Annotated[str, StringConstraints(min_length=1)] = "vame"
-    """Name of the MLflow experiment."""
 
 
 def _or_sheet(schema: dict[str, Any]) -> None:
@@ -174,11 +46,11 @@ class Config(Section):
     windows: Windows = Windows()
     model: Model = Model()
     train: Train = Train()
-    models: Annotated[
-        dict[Name, dict[str, Any]],
-        Field(min_length=1, json_schema_extra={"additionalProperties": False}),
-    ] = {"vame": {}}
-    """Models to train, each a mapping of what differs from `model` and `train`."""
+    models: dict[Name, dict[str, Any]] = Field(
+        default={"vame": {}}, min_length=1, json_schema_extra={"additionalProperties": False}
+    )
+    """Models to train, each a mapping of what differs from `model` and `train`; `seeds: [1, 2, 3]` makes
+    one of each seed."""
     mlflow: Mlflow = Mlflow()
 
     @property
@@ -188,14 +60,26 @@ class Config(Section):
             return self.keypoints
         return {name: [name] for name in self.keypoints}
 
+    @property
+    def variants(self) -> dict[str, dict[str, Any]]:
+        """What differs from `model` and `train`, by model; one of each seed where `seeds` lists some."""
+        found = {}
+        for name, overrides in self.models.items():
+            rest = {key: value for key, value in overrides.items() if key != "seeds"}
+            if "seeds" in overrides:
+                found |= {f"{name}-s{seed}": rest | {"seed": seed} for seed in overrides["seeds"]}
+            else:
+                found[name] = rest
+        return found
+
     def variant(self, name: str) -> tuple[Model, Train]:
-        """Return the settings of one of `models`: its overrides laid over `model` and `train`."""
-        overrides = self.models[name]
+        """Return the settings of one of `variants`: its overrides laid over `model` and `train`."""
+        overrides = self.variants[name]
         model = {k: v for k, v in overrides.items() if k in Model.model_fields}
         train = {k: v for k, v in overrides.items() if k not in model}
         return (
             Model.model_validate(self.model.model_dump() | model),
-            Train.model_validate(self.train.model_dump() | train),
+            Train.model_validate(self.train.model_dump(exclude_unset=True) | train),
         )
 
 
@@ -327,19 +211,30 @@ def _suggest(loc: tuple, root: type[Section]) -> str:
 
 def _variant_problems(config: Config) -> list[str]:
     problems = []
-    allowed = [*Model.model_fields, *Train.model_fields]
+    allowed = [*Model.model_fields, *Train.model_fields, "seeds"]
     for name, overrides in config.models.items():
-        unknown = [key for key in overrides if key not in allowed]
         problems += [
             f"config: models.{name}.{key} is not a key of model or train. Allowed: "
             f"{', '.join(allowed)}."
-            for key in unknown
+            for key in overrides
+            if key not in allowed
         ]
-        if not unknown:
-            try:
-                config.variant(name)
-            except ValidationError as error:
-                problems += explain(error, f"config: models.{name}")
+        seeds = overrides.get("seeds", [0])
+        if not isinstance(seeds, list) or not seeds or len(set(map(str, seeds))) < len(seeds):
+            problems.append(
+                f"config: models.{name}.seeds must list different numbers. Found {seeds!r}."
+            )
+        elif f"{name}-s{seeds[0]}" in config.models and "seeds" in overrides:
+            problems.append(
+                f"config: models.{name}-s{seeds[0]} and models.{name} make the same model."
+            )
+    if problems:
+        return problems
+    for name in config.variants:
+        try:
+            config.variant(name)
+        except ValidationError as error:
+            problems += explain(error, f"config: models.{name}")
     return problems
 
 

@@ -1,4 +1,4 @@
-"""The one error that a user can cause and mend."""
+"""What ends a command before it is done."""
 
 
 class InputError(ValueError):
@@ -13,3 +13,7 @@ class InputError(ValueError):
     def __init__(self, *problems: str):
         self.problems = list(problems)
         super().__init__("\n".join(problems))
+
+
+class Interrupted(Exception):
+    """A training was told to stop; its state is saved and it can go on."""

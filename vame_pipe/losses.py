@@ -6,9 +6,15 @@ Luxem et al. 2022, Communications Biology 5:1267; values as in VAME 0.14.2.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+
+from vame_pipe.model import RNN_VAE
+
+if TYPE_CHECKING:
+    from vame_pipe.settings import Train
 
 
 def squared_error(output: Tensor, target: Tensor) -> Tensor:
@@ -66,3 +72,42 @@ def annealing(epoch: int, start: int, length: int, function: str) -> float:
     if function == "linear":
         return min(1.0, (epoch - start) / length)
     return 1 / (1 + math.exp(-0.9 * (epoch - length)))
+
+
+def loss_terms(network: RNN_VAE, seen: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the terms of a batch, averaged over its windows, and the posterior means.
+
+    Parameters
+    ----------
+    network : RNN_VAE
+    seen : Tensor
+        `(batch, length, n_features)`: what is encoded.
+    window : Tensor
+        `(batch, length + future, n_features)`: what is to be reconstructed and predicted.
+
+    Returns
+    -------
+    terms : Tensor
+        `(4,)`: squared errors of reconstruction and prediction, summed over a window; KL divergence of
+        a window's posterior, nats; sum of the latent's singular values.
+    mu : Tensor
+        `(batch, zdims)`.
+    """
+    prediction, *rest = network(seen)
+    z, mu, logvar = rest[-3:]
+    length = prediction.shape[1]
+    reconstruction = squared_error(prediction, window[:, :length])
+    zero = reconstruction.new_zeros(())
+    future = squared_error(rest[0], window[:, length:]) if network.FUTURE_DECODER else zero
+    kl = kl_divergence(mu, logvar) * mu.shape[1]
+    return torch.stack([reconstruction, future, kl, spectral_norm(z)]), mu
+
+
+def objective(terms: Any, settings: Train, annealed: float = 1.0) -> Any:
+    """Return what is minimised, per window.
+
+    reconstruction + prediction_weight * prediction + annealed * (beta * KL + spectral_weight * spectral).
+    """
+    reconstruction, future, kl, spectral = terms
+    regular = settings.beta * kl + settings.spectral_weight * spectral
+    return reconstruction + settings.prediction_weight * future + annealed * regular

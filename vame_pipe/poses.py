@@ -14,7 +14,7 @@ import pandas as pd
 from vame_pipe.errors import InputError
 
 if TYPE_CHECKING:
-    from vame_pipe.config import Align
+    from vame_pipe.settings import Align
 
 log = logging.getLogger(__name__)
 

@@ -97,26 +97,45 @@ class Run:
     params : dict
         Resolved settings by section; logged flat as `section.key`.
     tags : dict of str to str
+    run_id : str, optional
+        Of a run to go on with.
+    done : int
+        Epochs that are done; any later ones in that run are done again.
     """
 
     def __init__(
-        self, uri: str, experiment: str, name: str, params: dict[str, dict], tags: dict[str, str]
+        self,
+        uri: str,
+        experiment: str,
+        name: str,
+        params: dict[str, dict],
+        tags: dict[str, str],
+        run_id: str | None = None,
+        done: int = 0,
     ):
-        self.id: str | None = None
+        self.id = run_id
+        self._done = done
         self._lost = False
+        self._sent: set[int] = set()  # epochs
         self._try(self._start, uri, experiment, name, params, tags)
 
     def log_epoch(self, metrics: dict[str, Any]) -> None:
         """Send the metrics of one epoch, in one call."""
-        self._try(self._log_metrics, metrics, metrics["epoch"])
+        self._try(self._log_epoch, metrics)
 
-    def finish(self, summary: dict[str, float], stop: str, artifacts: list[Path]) -> None:
-        """Send the final figures and the artifacts, and close the run."""
-        self._try(self._finish, summary, stop, artifacts)
+    def finish(
+        self,
+        history: list[dict[str, Any]],
+        summary: dict[str, float],
+        stop: str,
+        artifacts: list[Path],
+    ) -> None:
+        """Send the epochs not sent yet, the final figures and the artifacts, and close the run."""
+        self._try(self._finish, history, summary, stop, artifacts)
 
-    def fail(self) -> None:
-        """Close the run as failed."""
-        self._try(lambda: self._client.set_terminated(self.id, status="FAILED"))
+    def end(self, status: str) -> None:
+        """Close the run as FAILED or KILLED."""
+        self._try(lambda: self._client.set_terminated(self.id, status=status))
 
     def _try(self, send: Callable, *args: Any) -> None:
         if self._lost:
@@ -137,11 +156,24 @@ class Run:
         from mlflow.entities import Param
 
         self._client = MlflowClient(uri)
+        if self.id is not None:
+            self._client.update_run(self.id, status="RUNNING")
+            logged = self._client.get_metric_history(self.id, "test/loss")
+            self._sent = {metric.step for metric in logged if metric.step < self._done}
+            # params cannot change, the length of a training can
+            for key in ("max_epochs", "patience"):
+                self._client.set_tag(self.id, key, str(params["train"][key]))
+            return
         self.id = self._client.create_run(experiment_id, tags=tags, run_name=name).info.run_id
         flat = {
             f"{section}.{k}": v for section, values in params.items() for k, v in values.items()
         }
         self._client.log_batch(self.id, params=[Param(k, str(v)) for k, v in flat.items()])
+
+    def _log_epoch(self, metrics: dict[str, Any]) -> None:
+        if metrics["epoch"] not in self._sent:
+            self._log_metrics(metrics, metrics["epoch"])
+            self._sent.add(metrics["epoch"])
 
     def _log_metrics(self, metrics: dict[str, float], step: int) -> None:
         from mlflow.entities import Metric
@@ -152,8 +184,16 @@ class Run:
             metrics=[Metric(name, float(value), now, step) for name, value in metrics.items()],
         )
 
-    def _finish(self, summary: dict[str, float], stop: str, artifacts: list[Path]) -> None:
-        self._log_metrics(summary, 0)
+    def _finish(
+        self,
+        history: list[dict[str, Any]],
+        summary: dict[str, float],
+        stop: str,
+        artifacts: list[Path],
+    ) -> None:
+        for metrics in history:  # those of a run that was cut between state and store
+            self._log_epoch(metrics)
+        self._log_metrics(summary, len(history))
         self._client.set_tag(self.id, "stop", stop)
         for path in artifacts:
             self._client.log_artifact(self.id, str(path))

@@ -1,9 +1,10 @@
-"""One visible training loop."""
+"""One visible training loop, that can be killed at any time and goes on where it was."""
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
@@ -13,25 +14,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
-from vame_pipe import checkpoint
-from vame_pipe.errors import InputError
-from vame_pipe.losses import annealing, kl_divergence, spectral_norm, squared_error
+from vame_pipe import checkpoint, store
+from vame_pipe.errors import InputError, Interrupted
+from vame_pipe.feed import Feed
+from vame_pipe.losses import annealing, loss_terms, objective
 from vame_pipe.model import RNN_VAE
-from vame_pipe.windows import WindowData, gather, normalise
+from vame_pipe.progress import Progress
+from vame_pipe.resume import PLATEAU, ResumeFiles, random_states, set_random_states
+from vame_pipe.validate import evaluate, named, reconstruct, validation_starts
+from vame_pipe.windows import WindowData, normalise
 
 if TYPE_CHECKING:
-    from vame_pipe.config import Model, Train
+    from vame_pipe.settings import Model, Train
 
 log = logging.getLogger(__name__)
 
 CLIP_NORM = 5.0
 """Gradients longer than this are shortened to it; a recurrent network's explode now and then."""
-EVAL_BATCH = 256
-MAX_VALIDATION_WINDOWS = 20_000
-"""A validation epoch stays cheap on large data; the same windows are drawn each time."""
-ACTIVE_VARIANCE = 0.01
-"""A latent dimension is active if its mean varies by more (Burda et al. 2016, arXiv 1509.00519)."""
+COLLAPSED = 0.1
+"""Share of active latent dimensions at or below which there is a warning."""
+MAY_CHANGE = ("max_epochs", "patience", "device", "device_memory_gb", "checkpoint_minutes")
+"""Settings that may differ when a training goes on: they change its length or its place."""
 
 
 @dataclass
@@ -59,6 +64,321 @@ class Outcome:
     stop: str
 
 
+class Training:
+    """The live parts of a training, and the state that they are saved as.
+
+    Parameters
+    ----------
+    data : WindowData
+    model : Model
+    settings : Train
+        With a batch size.
+    device : str
+    start : dict, optional
+        A state to go on from.
+    """
+
+    def __init__(
+        self,
+        data: WindowData,
+        model: Model,
+        settings: Train,
+        device: str,
+        start: dict[str, Any] | None,
+    ):
+        seed_everything(settings.seed)
+        self.settings = settings
+        self.arguments = network_arguments(model, data)
+        self.network = RNN_VAE(**self.arguments).to(device)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), fused=device != "mps")
+        self.progress = Progress(math.ceil(len(data.train) / settings.batch_size))
+        self.progress.plan(settings)
+        self.best: dict[str, torch.Tensor] = {}
+        if start is not None:
+            self.network.load_state_dict(start["network"])
+            self.optimizer.load_state_dict(start["optimizer"])
+            self.best = start["best"]
+            self.progress = Progress(**start["progress"])
+            set_random_states(start["random"])
+        # these would have to be waited for at every step, were they not on the device
+        self.sums = torch.tensor(self.progress.sums, device=device)
+        self.bad_step = torch.tensor(self.progress.bad_step, device=device)
+        self.clock = time.monotonic()
+
+    def take_step(self, window: torch.Tensor, length: int, annealed: float) -> None:
+        """Update the network on a batch `(batch, length + future, n_features)`."""
+        settings, progress = self.settings, self.progress
+        rate = settings.learning_rate * progress.relative_rate(settings.warmup_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        seen = window[:, :length]
+        if settings.noise:
+            seen = seen + settings.noise * torch.randn_like(seen)
+        try:
+            terms, _ = loss_terms(self.network, seen, window)
+        except torch.linalg.LinAlgError:  # singular values of what is no number
+            raise_diverged(progress.step, progress.per_epoch, settings)
+        loss = objective(terms, settings, annealed)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)
+        self.optimizer.step()
+        with torch.no_grad():
+            self.sums += terms * len(window)
+            at = torch.where(torch.isfinite(loss), math.inf, float(progress.step))
+            self.bad_step = torch.minimum(self.bad_step, at)
+        progress.step += 1
+
+    def catch_up(self) -> None:
+        """Bring the numbers of progress up to date with the device, waiting for it.
+
+        Raises
+        ------
+        InputError
+            If a loss was not finite: whatever came after it is worth nothing.
+        """
+        progress, now = self.progress, time.monotonic()
+        progress.sums, progress.bad_step = self.sums.tolist(), self.bad_step.item()
+        progress.epoch_seconds, self.clock = progress.epoch_seconds + now - self.clock, now
+        if math.isfinite(progress.bad_step):
+            raise_diverged(int(progress.bad_step), progress.per_epoch, self.settings)
+
+    def state(self) -> dict[str, Any]:
+        """Return the state to save."""
+        self.catch_up()
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+            "progress": vars(self.progress),
+            "random": random_states(),
+        }
+
+    def end_epoch(
+        self, n_windows: int, annealed: float, tested: dict[str, float]
+    ) -> dict[str, Any]:
+        """Record an epoch, keep the network if it is the best so far, plan on; return the metrics."""
+        progress = self.progress
+        epoch = progress.step // progress.per_epoch - 1
+        metrics = {
+            "epoch": epoch,
+            "windows_seen": (epoch + 1) * n_windows,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "annealing": annealed,
+            "windows_per_second": n_windows / progress.epoch_seconds,
+            **named("train", [total / n_windows for total in progress.sums], self.settings),
+            **tested,
+        }
+        best = progress.best_epoch
+        if best < 0 or metrics["test/loss"] < progress.history[best]["test/loss"]:
+            progress.best_epoch = epoch
+            weights = self.network.state_dict().items()
+            self.best = {name: weight.detach().cpu().clone() for name, weight in weights}
+        progress.history.append(metrics)
+        progress.plan_on(self.settings)
+        progress.seconds += progress.epoch_seconds
+        progress.epoch_seconds = 0.0
+        self.sums.zero_()
+        self.clock = time.monotonic()
+        return metrics
+
+
+def identity(data: WindowData, model: Model, settings: Train, code: str) -> dict[str, dict]:
+    """Return what makes two trainings one: a training goes on only where none of it has changed."""
+    fixed = {k: v for k, v in settings.model_dump().items() if k not in MAY_CHANGE}
+    inputs = {"data": data.meta["fingerprint"], "code": code}
+    return {"model": model.model_dump(), "train": fixed, "inputs": inputs}
+
+
+def starting_point(files: ResumeFiles, settings: Train) -> dict[str, Any] | None:
+    """Return the state to go on from, or None to start afresh, and log why.
+
+    Another max_epochs or patience extends (or shortens) a training: it goes on from its last state or,
+    where its learning rate had begun to decay, from the end of the plateau; what came after that is
+    done again.
+    """
+    state = files.load()
+    if state is None:
+        differences = "; ".join(files.differences())
+        if differences:
+            log.warning("starting afresh, this is not the training that was here: %s", differences)
+        return None
+    progress = Progress(**state["progress"])
+    if progress.budget != [settings.max_epochs, settings.patience]:
+        before = progress.budget
+        if progress.step > progress.plateau:
+            state = files.load(PLATEAU)
+            progress = Progress(**state["progress"]) if state else progress
+        progress.plan(settings)
+        log.info("max_epochs and patience were %s and %s, are %s and %s", *before, *progress.budget)
+        if state is None or progress.step > progress.plateau:
+            log.warning("starting afresh: the training is past the plateau of its new schedule")
+            return None
+        progress.plan_on(settings)
+        state["progress"] = vars(progress)
+    log.info("going on from epoch %d, step %d", *divmod(progress.step, progress.per_epoch))
+    return state
+
+
+def train(
+    data: WindowData,
+    model: Model,
+    settings: Train,
+    device: str,
+    files: ResumeFiles,
+    metrics_path: Path,
+    start: dict[str, Any] | None = None,
+    run_id: str | None = None,
+    on_epoch: Callable[[dict[str, Any]], None] = lambda metrics: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Train one model.
+
+    Parameters
+    ----------
+    data : WindowData
+    model : Model
+    settings : Train
+        With a batch size.
+    device : str
+        A torch device, see `choose_device`.
+    files : ResumeFiles
+        Where states are saved: every `checkpoint_minutes`, at the end of every epoch, before the
+        learning rate decays, and when told to stop.
+    metrics_path : Path
+        metrics.jsonl, a line per epoch, written as training goes.
+    start : dict, optional
+        What `starting_point` returned.
+    run_id : str, optional
+        The MLflow run, for whoever goes on.
+    on_epoch : callable
+        Called with the metrics of each epoch after they are on disk.
+    stopped : callable
+        Asked after every step whether to save and raise Interrupted.
+
+    Raises
+    ------
+    InputError
+        If the loss stops being a number.
+    Interrupted
+        If `stopped` says so.
+    """
+    feed = Feed(normalise(data.frames, data.mean, data.std), device, settings.device_memory_gb)
+    test = validation_starts(data.test, settings.seed)
+    length, future = data.meta["length"], data.meta["future"]
+    training = Training(data, model, settings, device, start)
+    progress = training.progress
+
+    def save(name: str | None = None) -> float:
+        files.save(progress.step, training.state() | {"run_id": run_id}, name)
+        return time.monotonic()
+
+    saved = save()
+    files.clear_others()
+    write_metrics(metrics_path, progress.history)
+    with tqdm(total=progress.total, initial=progress.step, unit="step", disable=None) as bar:
+        while progress.step < progress.total:
+            epoch, done = divmod(progress.step, progress.per_epoch)
+            annealed = annealing(
+                epoch, settings.kl_start, settings.anneal_epochs, settings.anneal_function
+            )
+            order = epoch_order(data.train, settings.seed, epoch)[done * settings.batch_size :]
+            training.network.train()
+            for window in feed.batches(order, settings.batch_size, length + future):
+                if progress.step == progress.plateau:
+                    saved = save(PLATEAU)
+                training.take_step(window, length, annealed)
+                bar.update()
+                if stopped():
+                    save()
+                    raise Interrupted(f"stopped in epoch {epoch}; run again to go on from there")
+                if time.monotonic() - saved > 60 * settings.checkpoint_minutes:
+                    saved = save()
+            training.catch_up()
+            tested = evaluate(training.network, feed, test, length, future, settings)
+            metrics = training.end_epoch(len(data.train), annealed, tested)
+            saved = save()
+            write_metrics(metrics_path, progress.history)
+            on_epoch(metrics)
+            tell(metrics, settings, training.arguments["ZDIMS"], bar)
+            bar.total = progress.total
+    log.info("stopped: %s; best epoch %d", progress.stop, progress.best_epoch)
+    summary = summarise(progress)
+    return Outcome(training.best, training.arguments, progress.history, summary, progress.stop)
+
+
+def epoch_order(starts: np.ndarray, seed: int, epoch: int) -> torch.Tensor:
+    """Return the training windows in the order of an epoch, whatever came before it."""
+    return torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(starts))
+
+
+def write_metrics(path: Path, history: list[dict[str, Any]]) -> None:
+    """Write metrics.jsonl, a line per epoch."""
+    store.write_text(path, "".join(json.dumps(metrics) + "\n" for metrics in history))
+
+
+def tell(metrics: dict[str, Any], settings: Train, zdims: int, bar: tqdm) -> None:
+    """Log an epoch, and what a scientist should know about it."""
+    log.info(
+        "epoch %d: train %.4g, test %.4g, R2 %.3f, %.0f windows/s",
+        metrics["epoch"],
+        metrics["train/loss"],
+        metrics["test/loss"],
+        metrics["test/r2_reconstruction"],
+        metrics["windows_per_second"],
+    )
+    bar.set_postfix(
+        epoch=metrics["epoch"],
+        loss=f"{metrics['test/loss']:.4g}",
+        R2=f"{metrics['test/r2_reconstruction']:.3f}",
+    )
+    if metrics["annealing"] == 1 and metrics["test/active_units"] <= zdims * COLLAPSED:
+        log.warning(
+            "epoch %d: the latent has collapsed, %d of %d dimensions are active: lower train.beta (%g)",
+            metrics["epoch"],
+            metrics["test/active_units"],
+            zdims,
+            settings.beta,
+        )
+
+
+def raise_diverged(step: int, per_epoch: int, settings: Train) -> None:
+    """Raise InputError for a loss that is no longer finite."""
+    epoch, within = divmod(step, per_epoch)
+    raise InputError(
+        f"training: the loss is no finite number at step {within} of epoch {epoch}, with learning_rate "
+        f"{settings.learning_rate:g}, beta {settings.beta:g}, batch_size {settings.batch_size}. The "
+        "last good state is kept. Lower train.learning_rate, or look for extreme values in the "
+        "recordings."
+    )
+
+
+def summarise(progress: Progress) -> dict[str, float]:
+    """Return the figures of the best epoch and of the run, under names for MLflow."""
+    best = progress.history[progress.best_epoch]
+    summary = {
+        name.replace("test/", "final/"): value
+        for name, value in best.items()
+        if name.startswith("test/")
+    }
+    speeds = [metrics["windows_per_second"] for metrics in progress.history]
+    return summary | {
+        "final/best_epoch": progress.best_epoch,
+        "final/epochs": len(progress.history),
+        "final/windows_seen": progress.history[-1]["windows_seen"],
+        "final/windows_per_second": float(np.median(speeds)),
+        "final/seconds": progress.seconds,
+    }
+
+
+def seed_everything(seed: int) -> None:
+    """Seed python, numpy and torch, and have torch compute the same thing each time."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
 def network_arguments(model: Model, data: WindowData) -> dict[str, Any]:
     """Return the arguments of RNN_VAE for the settings and the data."""
     size = model.hidden_size_layer_1
@@ -79,149 +399,7 @@ def network_arguments(model: Model, data: WindowData) -> dict[str, Any]:
     }
 
 
-def train(
-    data: WindowData,
-    model: Model,
-    settings: Train,
-    device: str,
-    metrics_path: Path,
-    on_epoch: Callable[[dict[str, Any]], None] = lambda metrics: None,
-) -> Outcome:
-    """Train one model.
-
-    Parameters
-    ----------
-    data : WindowData
-    model : Model
-    settings : Train
-    device : str
-        A torch device, see `choose_device`.
-    metrics_path : Path
-        metrics.jsonl, a line per epoch, written as training goes.
-    on_epoch : callable
-        Called with the metrics of each epoch after they are on disk.
-
-    Raises
-    ------
-    InputError
-        If the loss stops being a number.
-    """
-    seed_everything(settings.seed)
-    frames = torch.from_numpy(normalise(data.frames, data.mean, data.std)).to(device)
-    train_starts = torch.from_numpy(data.train).to(device)
-    test_starts = validation_starts(data.test, settings.seed).to(device)
-    length, future = data.meta["length"], data.meta["future"]
-    arguments = network_arguments(model, data)
-    network = RNN_VAE(**arguments).to(device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-
-    history: list[dict[str, Any]] = []
-    best, best_epoch, best_state = float("inf"), -1, {}
-    stop = "max_epochs reached"
-    began = time.perf_counter()
-    metrics_path.parent.mkdir(parents=True, exist_ok=True)
-    with metrics_path.open("w") as stream:
-        for epoch in range(settings.max_epochs):
-            weight = annealing(
-                epoch, settings.kl_start, settings.anneal_epochs, settings.anneal_function
-            )
-            epoch_began = time.perf_counter()
-            try:
-                terms = train_epoch(
-                    network, optimizer, frames, train_starts, length, future, settings, weight
-                )
-            except torch.linalg.LinAlgError:  # singular values of what is no longer a number
-                terms = [float("nan")] * 4
-            seconds = time.perf_counter() - epoch_began
-            metrics = {
-                "epoch": epoch,
-                "windows_seen": (epoch + 1) * len(train_starts),
-                "annealing": weight,
-                "windows_per_second": len(train_starts) / seconds,
-                **named("train", terms, settings.beta),
-                **evaluate(network, frames, test_starts, length, future, settings),
-            }
-            require_finite(metrics, settings)
-            history.append(metrics)
-            stream.write(json.dumps(metrics) + "\n")
-            stream.flush()
-            log.info(
-                "epoch %d: train %.4g, test %.4g, R2 %.3f, %.0f windows/s",
-                epoch,
-                metrics["train/loss"],
-                metrics["test/loss"],
-                metrics["test/r2_reconstruction"],
-                metrics["windows_per_second"],
-            )
-            on_epoch(metrics)
-            if metrics["test/loss"] < best:
-                best, best_epoch = metrics["test/loss"], epoch
-                best_state = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
-            elif epoch - best_epoch >= settings.patience:
-                stop = f"no better test loss for {settings.patience} epochs"
-                break
-    log.info("stopped: %s; best epoch %d", stop, best_epoch)
-    summary = summarise(history, best_epoch) | {"final/seconds": time.perf_counter() - began}
-    return Outcome(best_state, arguments, history, summary, stop)
-
-
-def train_epoch(
-    network: RNN_VAE,
-    optimizer: torch.optim.Optimizer,
-    frames: torch.Tensor,
-    starts: torch.Tensor,
-    length: int,
-    future: int,
-    settings: Train,
-    annealing_weight: float,
-) -> list[float]:
-    """Pass once over the training windows; return the mean loss terms, un-annealed."""
-    network.train()
-    sums = torch.zeros(4, device=frames.device)
-    for batch in batches(starts, settings.batch_size):
-        window = gather(frames, batch, length + future)
-        seen = window[:, :length]
-        if settings.noise:
-            seen = seen + settings.noise * torch.randn_like(seen)
-        terms = loss_terms(network, seen, window, settings.spectral_weight)
-        loss = objective(terms, settings.beta, annealing_weight)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
-        optimizer.step()
-        sums += torch.stack([term.detach() for term in terms]) * len(batch)
-    return (sums / len(starts)).tolist()  # the one wait for the device in an epoch
-
-
-def require_finite(metrics: dict[str, Any], settings: Train) -> None:
-    """Raise InputError if a loss is no longer a number."""
-    lost = [name for name, value in metrics.items() if not np.isfinite(value)]
-    if lost:
-        raise InputError(
-            f"training: {', '.join(lost)} is not a number after epoch {metrics['epoch']}. Lower "
-            f"train.learning_rate ({settings.learning_rate:g})."
-        )
-
-
-def summarise(history: list[dict[str, Any]], best_epoch: int) -> dict[str, float]:
-    """Return the figures of the best epoch and of the run, under names for MLflow."""
-    best = history[best_epoch]
-    summary = {
-        name.replace("test/", "final/"): value
-        for name, value in best.items()
-        if name.startswith("test/")
-    }
-    speeds = [metrics["windows_per_second"] for metrics in history]
-    return summary | {
-        "final/best_epoch": best_epoch,
-        "final/epochs": len(history),
-        "final/windows_seen": history[-1]["windows_seen"],
-        "final/windows_per_second": float(np.median(speeds)),
-    }
-
-
-@torch.no_grad()
-def reconstruct(
+def examples(
     outcome: Outcome, data: WindowData, device: str, n_windows: int = 4
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return some test windows and what the model makes of them.
@@ -242,115 +420,13 @@ def reconstruct(
     """
     network = RNN_VAE(**outcome.arguments)
     network.load_state_dict(outcome.state)
-    network.to(device).eval()
-    chosen = data.test[np.linspace(0, len(data.test) - 1, n_windows).astype(int)]
-    frames = torch.from_numpy(normalise(data.frames, data.mean, data.std))
+    network.to(device)
+    chosen = torch.from_numpy(data.test[np.linspace(0, len(data.test) - 1, n_windows).astype(int)])
     length, future = data.meta["length"], data.meta["future"]
-    window = gather(frames, torch.from_numpy(chosen), length + future).to(device)
-    parts = network(window[:, :length])[: 2 if future else 1]
-    output = torch.cat(parts, dim=1)
+    feed = Feed(normalise(data.frames, data.mean, data.std), device)
+    (window,) = feed.batches(chosen, n_windows, length + future)
+    output = reconstruct(network, window, length)
     return tuple(part.cpu().numpy() * data.std + data.mean for part in (window, output))
-
-
-def seed_everything(seed: int) -> None:
-    """Seed python, numpy and torch, and have torch compute the same thing each time."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-
-
-def validation_starts(test: np.ndarray, seed: int) -> torch.Tensor:
-    """Return the fixed windows of validation: all test windows, or a seeded draw of many."""
-    if len(test) > MAX_VALIDATION_WINDOWS:
-        rng = np.random.default_rng(seed)
-        test = np.sort(rng.choice(test, MAX_VALIDATION_WINDOWS, replace=False))
-    return torch.from_numpy(test)
-
-
-def batches(starts: torch.Tensor, size: int) -> tuple[torch.Tensor, ...]:
-    """Return the windows of an epoch in random order, on their device."""
-    order = torch.randperm(len(starts)).to(starts.device)
-    return torch.split(starts[order], size)
-
-
-def loss_terms(
-    network: RNN_VAE, seen: torch.Tensor, window: torch.Tensor, spectral_weight: float
-) -> tuple[torch.Tensor, ...]:
-    """Return reconstruction, prediction, KL and weighted spectral term of a batch.
-
-    Parameters
-    ----------
-    network : RNN_VAE
-    seen : Tensor
-        `(batch, length, n_features)`: what is encoded.
-    window : Tensor
-        `(batch, length + future, n_features)`: what is to be reconstructed and predicted.
-    spectral_weight : float
-    """
-    prediction, *rest = network(seen)
-    z, mu, logvar = rest[-3:]
-    length = prediction.shape[1]
-    reconstruction = squared_error(prediction, window[:, :length])
-    future = (
-        squared_error(rest[0], window[:, length:]) if network.FUTURE_DECODER else z.new_zeros(())
-    )
-    spectral = spectral_weight * spectral_norm(z) if spectral_weight else z.new_zeros(())
-    return reconstruction, future, kl_divergence(mu, logvar), spectral
-
-
-def objective(terms: Any, beta: float, weight: float = 1.0) -> Any:
-    """Return reconstruction + prediction + weight * (beta * KL + spectral term).
-
-    Squared errors are sums over a window's frames and features, averaged over windows.
-    """
-    reconstruction, future, kl, spectral = terms
-    return reconstruction + future + weight * (beta * kl + spectral)
-
-
-def named(split: str, terms: list[float], beta: float) -> dict[str, float]:
-    """Return loss terms under the names of metrics.jsonl, with their un-annealed sum."""
-    values = dict(zip(("reconstruction", "prediction", "kl", "spectral"), terms, strict=True))
-    values["loss"] = objective(terms, beta)
-    return {f"{split}/{name}": float(value) for name, value in values.items()}
-
-
-@torch.no_grad()
-def evaluate(
-    network: RNN_VAE,
-    frames: torch.Tensor,
-    starts: torch.Tensor,
-    length: int,
-    future: int,
-    settings: Train,
-) -> dict[str, float]:
-    """Return the un-annealed loss terms, R2 and active dimensions over the validation windows.
-
-    R2 is one minus the squared error over the squared deviation from each feature's mean over the
-    same windows; in evaluation z is the posterior mean.
-    """
-    network.eval()
-    sums = torch.zeros(4, device=frames.device)
-    moments = torch.zeros(2, 2, frames.shape[1], device=frames.device)  # (part, power, feature)
-    latents = []
-    for batch in torch.split(starts, EVAL_BATCH):
-        window = gather(frames, batch, length + future)
-        terms = loss_terms(network, window[:, :length], window, settings.spectral_weight)
-        sums += torch.stack(terms) * len(batch)
-        for part, values in enumerate((window[:, :length], window[:, length:])):
-            moments[part, 0] += values.sum(dim=(0, 1))
-            moments[part, 1] += values.square().sum(dim=(0, 1))
-        latents.append(network.lmbda(network.encoder(window[:, :length]))[1])
-    means = (sums / len(starts)).tolist()
-    metrics = named("test", means, settings.beta)
-    variance = torch.cat(latents).var(dim=0, correction=0)
-    metrics["test/active_units"] = int((variance > ACTIVE_VARIANCE).sum())
-    for part, (name, steps) in enumerate((("reconstruction", length), ("prediction", future))):
-        if steps:
-            count = len(starts) * steps
-            total = (moments[part, 1] - moments[part, 0].square() / count).sum()
-            metrics[f"test/r2_{name}"] = 1 - means[part] * len(starts) / float(total)
-    return metrics
 
 
 def to_model_file(

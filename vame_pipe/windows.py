@@ -17,7 +17,7 @@ from vame_pipe.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-    from vame_pipe.config import Windows
+    from vame_pipe.settings import Windows
 
 log = logging.getLogger(__name__)
 

@@ -58,4 +58,4 @@ pathvars:
 
 wildcard_constraints:
     session="|".join(map(re.escape, settings.sessions)),
-    model="|".join(map(re.escape, settings.models)),
+    model="|".join(map(re.escape, settings.variants)),

@@ -51,7 +51,9 @@ rule train:
         model=lambda wildcards: settings.variant(wildcards.model)[0].model_dump_json(),
         train=lambda wildcards: settings.variant(wildcards.model)[1].model_dump_json(),
         out=lambda wildcards, output: os.path.dirname(output.model),
+        # not an output: Snakemake deletes those of a job that fails, and a training goes on from here
+        resume=lambda wildcards: f"{settings.results}/resume/{wildcards.model}",
     shell:
         "vame-pipe train --name={wildcards.model} --windows {params.windows:q} --mlflow {input.mlflow:q}"
         " --model {params.model:q} --train {params.train:q} --threads {threads}"
-        " --out {params.out:q} --log {log:q}"
+        " --resume {params.resume:q} --out {params.out:q} --log {log:q}"

@@ -1,0 +1,307 @@
+"""A training that is killed, stopped, damaged or extended ends as one that was left alone."""
+
+import json
+import math
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import MODEL, TRAIN, fit
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+from test_workflow import TINY, install, snakemake
+
+from vame_pipe import checkpoint
+from vame_pipe.errors import Interrupted
+from vame_pipe.progress import Progress
+from vame_pipe.resume import ResumeFiles
+from vame_pipe.settings import Train
+
+LONGER = TRAIN.model_copy(update={"max_epochs": 4, "noise": 0.1, "patience": 10})
+TIMED = {"windows_per_second"}
+
+
+def same(one, other):
+    """Weights and metrics are equal to the last bit; times are not compared."""
+    assert one.state.keys() == other.state.keys()
+    assert all(torch.equal(one.state[name], other.state[name]) for name in one.state)
+    assert untimed(one.history) == untimed(other.history)
+    assert (one.stop, one.summary["final/best_epoch"]) == (
+        other.stop,
+        other.summary["final/best_epoch"],
+    )
+
+
+def untimed(history):
+    return [{k: v for k, v in line.items() if k not in TIMED} for line in history]
+
+
+def after(n_steps):
+    """A request to stop that comes after some steps."""
+    left = iter(range(n_steps))
+    return lambda: next(left, None) is None
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory):
+    return fit(data, tmp_path_factory.mktemp("undisturbed"), settings=LONGER)[1]
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=3))
+@settings(
+    deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_stopped_anywhere_and_run_again(data, undisturbed, tmp_path_factory, stops):
+    folder = tmp_path_factory.mktemp("stopped")
+    for n_steps in stops:
+        try:
+            fit(data, folder, settings=LONGER, stopped=after(n_steps))
+        except Interrupted:
+            assert not (folder / "model.pt").exists()
+    same(fit(data, folder, settings=LONGER)[1], undisturbed)
+
+
+def command(data, folder, **changes):
+    (folder / "experiment.json").write_text(json.dumps({"tracking_uri": None, "experiment": "x"}))
+    return [
+        *(sys.executable, "-m", "vame_pipe", "train", "--name=x", "--windows", data / "windows"),
+        *("--model", MODEL.model_dump_json(), "--mlflow", folder / "experiment.json"),
+        *("--train", LONGER.model_copy(update=changes).model_dump_json(), "--threads", "2"),
+        *("--resume", folder / "resume", "--out", folder),
+    ]
+
+
+def quiet():
+    return {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+
+
+def states(folder):
+    return {int(p.stem.split("-")[1]) for p in folder.glob("resume/*-[0-9]*.pt")}
+
+
+def kill(process, when):
+    """Kill a process, as -9 does, as soon as something is so; say whether it was in time."""
+    while process.poll() is None:
+        if when():
+            process.kill()
+            process.wait()
+            return True
+        time.sleep(0.0005)
+    return False
+
+
+def test_killed_at_any_moment_and_run_again(data, undisturbed, tmp_path):
+    """kill -9 in the middle of epochs and while saving, several times over."""
+    chance = random.Random(0)
+    arguments = command(data, tmp_path, checkpoint_minutes=0.001)
+    for moment in ("saving", "step", "saving", "step"):
+        process = subprocess.Popen(arguments, env=quiet(), stderr=subprocess.DEVNULL)
+        before = max(states(tmp_path), default=0)
+        wait = chance.uniform(0, 0.2)
+
+        def saving(before=before):
+            return max(states(tmp_path), default=0) > before and list(tmp_path.glob("resume/.*"))
+
+        def step(before=before, wait=wait):
+            return max(states(tmp_path), default=0) > before + 3 and (time.sleep(wait) or True)
+
+        assert kill(process, saving if moment == "saving" else step)
+        assert not (tmp_path / "model.pt").exists()
+    done = subprocess.run(arguments, env=quiet(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "going on from epoch" in done.stderr
+    file = checkpoint.load(tmp_path / "model.pt")
+    assert all(torch.equal(file.state[k], undisturbed.state[k]) for k in undisturbed.state)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert untimed(lines) == untimed(undisturbed.history)
+    assert not list(tmp_path.glob("resume/.*"))
+    # one run of MLflow through it all, every epoch once
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    (run,) = client.search_runs([client.get_experiment_by_name("x").experiment_id])
+    assert (run.info.run_id, run.info.status) == (file.mlflow_run_id, "FINISHED")
+    logged = client.get_metric_history(run.info.run_id, "test/loss")
+    assert [(m.step, m.value) for m in logged] == [(m["epoch"], m["test/loss"]) for m in lines]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_exits_with_a_code_of_its_own(data, undisturbed, tmp_path, number):
+    arguments = command(data, tmp_path, checkpoint_minutes=60)
+    process = subprocess.Popen(arguments, env=quiet(), stderr=subprocess.PIPE, text=True)
+    while not states(tmp_path):
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, errors = process.communicate()
+    assert process.returncode == 75
+    assert f"{number.name}: saving the state" in errors and "Traceback" not in errors
+    assert max(states(tmp_path)) > 0 and not (tmp_path / "model.pt").exists()
+    done = subprocess.run(arguments, env=quiet(), capture_output=True, text=True)
+    assert done.returncode == 0
+    state = checkpoint.load(tmp_path / "model.pt").state
+    assert all(torch.equal(state[k], undisturbed.state[k]) for k in undisturbed.state)
+
+
+def test_killed_below_snakemake_and_run_again(tmp_path, recordings):
+    results = []
+    for name in ("left_alone", "killed"):
+        folder = tmp_path / name
+        folder.mkdir()
+        install(folder)
+        sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
+        changed = {"train": {"max_epochs": 8, "device": "cpu"}, "models": {"vame": {}}}
+        (folder / "config.yaml").write_text(yaml.safe_dump(TINY | changed | {"sessions": sessions}))
+        if name == "killed":
+            first = [sys.executable, "-m", "snakemake", "--cores", "2", "--resources", "gpu=1"]
+            running = subprocess.Popen(
+                first, cwd=folder, env=quiet(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            while len(list(folder.glob("results/resume/vame/*.pt"))) < 2:
+                assert running.poll() is None
+                time.sleep(0.02)
+            for job in trainings(folder):
+                os.kill(job, signal.SIGKILL)
+            assert running.wait() == 1
+            assert not (folder / "results/models/vame/metrics.jsonl").exists()
+        done = snakemake(folder)
+        assert done.returncode == 0, done.stderr
+        results.append(checkpoint.load(folder / "results/models/vame/model.pt"))
+        log = (folder / "results/logs/train/vame.log").read_text()
+        assert ("going on from epoch" in log) == (name == "killed")
+    one, other = results
+    assert all(torch.equal(one.state[k], other.state[k]) for k in one.state)
+    assert one.training["final/epochs"] == other.training["final/epochs"]
+
+
+def trainings(folder):
+    """Process ids of the python of trainings in a folder."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            words = Path(f"/proc/{entry}/cmdline").read_text().split("\0")
+            here = os.readlink(f"/proc/{entry}/cwd") == str(folder)
+        except OSError:  # it has ended, or is no process
+            continue
+        if here and "train" in words and any("python" in word for word in words[:1]):
+            found.append(int(entry))
+    return found
+
+
+def test_extended_is_as_if_it_had_been_planned_so(data, tmp_path):
+    short = LONGER.model_copy(update={"max_epochs": 2})
+    fit(data, tmp_path / "extended", settings=short)
+    _, extended = fit(data, tmp_path / "extended", settings=LONGER)
+    _, planned = fit(data, tmp_path / "planned", settings=LONGER)
+    same(extended, planned)
+
+
+def test_shortened_below_what_is_done_starts_afresh(data, tmp_path, caplog):
+    fit(data, tmp_path / "long", settings=LONGER)
+    short = LONGER.model_copy(update={"max_epochs": 1})
+    _, shortened = fit(data, tmp_path / "long", settings=short)
+    assert "starting afresh: the training is past the plateau" in caplog.text
+    same(shortened, fit(data, tmp_path / "short", settings=short)[1])
+
+
+def test_finished_is_not_trained_again(data, tmp_path, caplog):
+    caplog.set_level("INFO")
+    _, first = fit(data, tmp_path, settings=TRAIN)
+    caplog.clear()
+    _, again = fit(data, tmp_path, settings=TRAIN)
+    same(first, again)
+    assert first.history == again.history
+    assert "going on from epoch 3, step 0" in caplog.text
+
+
+def test_another_setting_starts_afresh_and_says_what_differs(data, tmp_path, caplog):
+    fit(data, tmp_path, settings=TRAIN)
+    other = TRAIN.model_copy(update={"learning_rate": 1e-3, "checkpoint_minutes": 1.0})
+    _, outcome = fit(data, tmp_path, settings=other)
+    assert "starting afresh" in caplog.text
+    assert "train.learning_rate was 0.002, is 0.001" in caplog.text
+    assert "checkpoint_minutes" not in caplog.text
+    same(outcome, fit(data, tmp_path / "new", settings=other)[1])
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
+def test_a_damaged_state_is_reported_and_the_one_before_it_used(
+    data, undisturbed, tmp_path, caplog, damage
+):
+    with pytest.raises(Interrupted):
+        fit(data, tmp_path, settings=LONGER, stopped=after(40))
+    newest = max((tmp_path / "resume").glob("*-[0-9]*.pt"))
+    raw = bytearray(newest.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    newest.write_bytes({"cut": raw[: len(raw) // 2], "flip": raw, "empty": b""}[damage])
+    _, outcome = fit(data, tmp_path, settings=LONGER)
+    assert f"{newest} is damaged" in caplog.text
+    same(outcome, undisturbed)
+
+
+def test_two_states_are_kept_and_one_of_the_plateau(data, tmp_path):
+    _, outcome = fit(data, tmp_path, settings=LONGER)
+    names = sorted(re.sub(r"^\w+-", "", p.name) for p in (tmp_path / "resume").iterdir())
+    windows_seen = outcome.summary["final/windows_seen"]
+    last, end = (int(name.removesuffix(".pt")) for name in names[:2])
+    assert names[2:] == ["plateau.pt"]
+    assert end == LONGER.max_epochs * math.ceil(
+        windows_seen / LONGER.max_epochs / LONGER.batch_size
+    )
+    assert last == end * (LONGER.max_epochs - 1) // LONGER.max_epochs
+
+
+def test_states_are_whole_or_not_there(tmp_path):
+    files = ResumeFiles(tmp_path, {"train": {"seed": 0}})
+    assert files.load() is None
+    for step in (1, 2, 3):
+        files.save(step, {"step": step})
+    assert files.load() == {"step": 3}
+    assert len(list(tmp_path.iterdir())) == 2
+    other = ResumeFiles(tmp_path, {"train": {"seed": 1}})
+    assert other.load() is None
+    assert other.differences() == ["train.seed was 0, is 1"]
+    other.save(1, {"step": 1})
+    other.clear_others()
+    assert files.load() is None and other.load() == {"step": 1}
+
+
+@given(
+    max_epochs=st.integers(1, 50),
+    decay=st.floats(0, 0.9),
+    per_epoch=st.integers(1, 300),
+    warmup=st.integers(0, 100),
+)
+def test_the_rate_rises_stays_and_falls(max_epochs, decay, per_epoch, warmup):
+    progress = Progress(per_epoch)
+    progress.plan(Train(max_epochs=max_epochs, decay=decay))
+    rates = []
+    while progress.step < progress.total:
+        rates.append(progress.relative_rate(warmup))
+        progress.step += 1
+    rates = np.array(rates)
+    assert len(rates) == max_epochs * per_epoch
+    assert (rates > 0).all() and (rates <= 1).all()
+    flat = rates[warmup : progress.plateau]
+    assert (flat == 1).all()
+    falling = rates[max(warmup, progress.plateau) :]
+    assert (np.diff(falling) < 0).all()
+
+
+def test_an_impatient_plateau_ends_and_decays():
+    progress = Progress(per_epoch=10)
+    plan = Train(max_epochs=100, patience=3, decay=0.5)
+    progress.plan(plan)
+    progress.history = [{}] * 12
+    progress.step, progress.best_epoch = 120, 8
+    progress.plan_on(plan)
+    assert (progress.decay_from, progress.end) == (12, 24)
+    assert progress.stop == "no better test loss for 3 epochs"

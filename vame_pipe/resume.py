@@ -1,0 +1,131 @@
+"""Resume files: where a training goes on after it was killed, stopped or extended.
+
+They live in a folder that no rule declares as output, because Snakemake deletes what a failed job has
+declared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vame_pipe import store
+
+log = logging.getLogger(__name__)
+
+KEPT = 2
+"""Newest files that are kept: should the last be damaged, the one before it serves."""
+PLATEAU = "plateau"
+"""Name of the state at the end of the plateau, from which a training is extended."""
+DIGEST = hashlib.sha256().digest_size
+
+
+class ResumeFiles:
+    """The states of one training, in files of a SHA-256 and the content that it is of.
+
+    Parameters
+    ----------
+    folder : Path
+        Of one model.
+    made_of : dict of str to dict
+        What may not change: settings, fingerprints of data and code. States made of something else
+        are never loaded.
+    """
+
+    def __init__(self, folder: Path, made_of: dict[str, dict[str, Any]]):
+        self.folder = folder
+        self.made_of = made_of
+        self.key = store.fingerprint(made_of)[:16]
+
+    def save(self, step: int, state: dict[str, Any], name: str | None = None) -> None:
+        """Write a state of numbers, strings, tensors and containers of them, atomically.
+
+        Parameters
+        ----------
+        step : int
+            Steps taken.
+        state : dict
+        name : str, optional
+            Keep it under this name, apart from the newest.
+        """
+        buffer = io.BytesIO()
+        torch.save({"made_of": self.made_of, "state": state}, buffer)
+        content = buffer.getvalue()
+        with store.atomic(self.folder / f"{self.key}-{name or f'{step:09d}'}.pt") as path:
+            path.write_bytes(hashlib.sha256(content).digest() + content)
+        for old in self._newest(self.key)[KEPT:]:
+            old.unlink()
+
+    def load(self, name: str | None = None) -> dict[str, Any] | None:
+        """Return the newest whole state, or the named one; None if there is none."""
+        named = self.folder / f"{self.key}-{name}.pt"
+        for path in self._newest(self.key) if name is None else [named]:
+            content = _read(path)
+            if content is not None:
+                return content["state"]
+        return None
+
+    def differences(self) -> list[str]:
+        """Say how the newest training of another make in this folder differs, one line each."""
+        for path in self._newest("*"):
+            content = None if path.name.startswith(f"{self.key}-") else _read(path)
+            if content is not None:
+                before, now = _flat(content["made_of"]), _flat(self.made_of)
+                return [
+                    f"{name} was {before.get(name)}, is {now.get(name)}"
+                    for name in sorted(before.keys() | now.keys())
+                    if before.get(name) != now.get(name)
+                ]
+        return []
+
+    def clear_others(self) -> None:
+        """Delete states of another make and what an interrupted save left."""
+        for path in self.folder.glob("*"):
+            if not path.name.startswith(f"{self.key}-"):
+                path.unlink()
+
+    def _newest(self, key: str) -> list[Path]:
+        return sorted(self.folder.glob(f"{key}-[0-9]*.pt"), reverse=True)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    raw = path.read_bytes()
+    content = raw[DIGEST:]
+    if hashlib.sha256(content).digest() != raw[:DIGEST]:
+        log.warning("%s is damaged (its checksum differs): using the one before it, if any", path)
+        return None
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+
+def _flat(made_of: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {f"{section}.{key}": v for section, part in made_of.items() for key, v in part.items()}
+
+
+def random_states() -> dict[str, Any]:
+    """Return the states of all generators of random numbers."""
+    kind, keys, *rest = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), *rest],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_states(states: dict[str, Any]) -> None:
+    """Set what `random_states` returned."""
+    random.setstate(states["python"])
+    kind, keys, *rest = states["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(states["torch"])
+    if states["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(states["cuda"])
