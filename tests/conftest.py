@@ -13,7 +13,9 @@ from vame_pipe.resume import ResumeFiles
 from vame_pipe.settings import Align, Model, Train, Windows
 
 ROOT = Path(__file__).parents[1]
-MODEL = Model(zdims=4, hidden_size_layer_1=16, hidden_size_rec=16, hidden_size_pred=16)
+MODEL = Model(
+    zdims=4, hidden_size_layer_1=16, hidden_size_rec=16, hidden_size_pred=16, dropout_pred=0.0
+)
 TRAIN = Train(
     max_epochs=3,
     batch_size=64,

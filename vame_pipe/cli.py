@@ -199,8 +199,8 @@ def train(options: argparse.Namespace) -> None:
     from vame_pipe.source import source_hash
 
     stop_request = StopRequest()
-    model = config.parse(config.Model, options.model)
     settings = config.parse(config.Train, options.train)
+    model = config.parse(config.Model, options.model).for_preset(settings.preset)
     device = choose_device(settings.device, options.threads)
     settings = settings.for_device(device)
     data = windows.load(options.windows)

@@ -55,14 +55,15 @@ def spectral_norm(z: Tensor, n_values: int | None = None) -> Tensor:
     return torch.linalg.svdvals(z / math.sqrt(len(z)))[:n_values].sum()
 
 
-def annealing(epoch: int, start: int, length: int, function: str) -> float:
-    """Weight of the KL and spectral terms at an epoch.
+def annealing(epoch: float, start: int, length: int, function: str) -> float:
+    """Weight of the KL and spectral terms at an epoch; VAME's at whole ones.
 
     Parameters
     ----------
-    epoch : int
+    epoch : float
+        With the part of it that is done.
     start : int
-        Last epoch at which the weight is 0.
+        Up to here the weight is 0.
     length : int
         Epochs from there to full weight (linear), or epoch at which it is one half (sigmoid).
     function : {'linear', 'sigmoid'}

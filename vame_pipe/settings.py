@@ -24,6 +24,9 @@ PUBLISHED: dict[str, Any] = {
     "learning_rate": 5e-4,
     "warmup_steps": 0,
     "decay": 0.0,
+    "clip": None,
+    "kl_start": 2,
+    "anneal_epochs": 4,
     "beta": 1 / (256 * 30),
     "spectral_weight": 0.1 / 256,
     "patience": 50,
@@ -103,8 +106,9 @@ class Model(Section):
     """Dropout between the two layers of the encoder."""
     dropout_rec: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
     """Dropout on the reconstruction decoder's hidden states."""
-    dropout_pred: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
-    """Dropout on the prediction decoder's hidden states."""
+    dropout_pred: Annotated[FiniteFloat, Field(ge=0, lt=1)] | None = None
+    """Dropout on the prediction decoder's hidden states; null: 0.5, as the prediction overfits long
+    before the reconstruction does; with train.preset vame 0."""
     softplus: bool = False
     """Softplus on the log variance."""
 
@@ -117,27 +121,35 @@ class Model(Section):
             )
         return self
 
+    def for_preset(self, preset: str | None) -> Model:
+        """Return the settings with the dropout of a recipe, where none is set."""
+        if self.dropout_pred is not None:
+            return self
+        return self.model_copy(update={"dropout_pred": 0.0 if preset == "vame" else 0.5})
+
 
 class Train(Section):
     preset: Literal["vame"] | None = None
     """vame: the recipe as published, for the keys below that are not set."""
-    max_epochs: Count = 30
+    max_epochs: Count = 20
     """Passes over the training windows; the learning rate decays over the last of them."""
     batch_size: Count | None = None
     """Windows per step; null: 64 on a CPU, 256 on a GPU."""
-    learning_rate: Positive = 3e-3
+    learning_rate: Positive = 1e-2
     """Peak step size of Adam."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 50
+    warmup_steps: Annotated[int, Field(ge=0)] = 20
     """Steps over which the learning rate rises to its peak."""
     decay: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.5
     """Share of the training, at its end, over which the learning rate falls to zero."""
+    clip: Positive | None = 5.0
+    """Gradients longer than this are shortened to it; a recurrent network's explode now and then."""
     beta: NotNegative = 1.0
     """Weight of the KL divergence of a window, in nats, against its summed squared errors."""
     prediction_weight: NotNegative = 1.0
     """Weight of the squared error of the prediction."""
-    kl_start: Annotated[int, Field(ge=0)] = 2
+    kl_start: Annotated[int, Field(ge=0)] = 0
     """Epoch at which the KL and spectral terms set in."""
-    anneal_epochs: Count = 4
+    anneal_epochs: Count = 1
     """Epochs over which they grow to their full weight."""
     anneal_function: Literal["linear", "sigmoid"] = "linear"
     """Shape of that growth."""

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CLIP_NORM = 5.0
-"""Gradients longer than this are shortened to it; a recurrent network's explode now and then."""
 COLLAPSED = 0.1
 """Share of active latent dimensions at or below which there is a warning."""
 MAY_CHANGE = ("max_epochs", "patience", "device", "device_memory_gb", "checkpoint_minutes")
@@ -90,7 +88,10 @@ class Training:
         self.settings = settings
         self.arguments = network_arguments(model, data)
         self.network = RNN_VAE(**self.arguments).to(device)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), fused=device != "mps")
+        published = settings.preset == "vame"
+        self.optimizer = torch.optim.Adam(
+            self.network.parameters(), amsgrad=published, fused=device != "mps"
+        )
         self.progress = Progress(math.ceil(len(data.train) / settings.batch_size))
         self.progress.plan(settings)
         self.best: dict[str, torch.Tensor] = {}
@@ -105,7 +106,13 @@ class Training:
         self.bad_step = torch.tensor(self.progress.bad_step, device=device)
         self.clock = time.monotonic()
 
-    def take_step(self, window: torch.Tensor, length: int, annealed: float) -> None:
+    def annealing(self) -> float:
+        """Return the weight of the KL and spectral terms at the coming step."""
+        settings, progress = self.settings, self.progress
+        epoch = progress.step / progress.per_epoch
+        return annealing(epoch, settings.kl_start, settings.anneal_epochs, settings.anneal_function)
+
+    def take_step(self, window: torch.Tensor, length: int) -> None:
         """Update the network on a batch `(batch, length + future, n_features)`."""
         settings, progress = self.settings, self.progress
         rate = settings.learning_rate * progress.relative_rate(settings.warmup_steps)
@@ -118,10 +125,11 @@ class Training:
             terms, _ = loss_terms(self.network, seen, window)
         except torch.linalg.LinAlgError:  # singular values of what is no number
             raise_diverged(progress.step, progress.per_epoch, settings)
-        loss = objective(terms, settings, annealed)
+        loss = objective(terms, settings, self.annealing())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)
+        if settings.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
         self.optimizer.step()
         with torch.no_grad():
             self.sums += terms * len(window)
@@ -154,9 +162,7 @@ class Training:
             "random": random_states(),
         }
 
-    def end_epoch(
-        self, n_windows: int, annealed: float, tested: dict[str, float]
-    ) -> dict[str, Any]:
+    def end_epoch(self, n_windows: int, tested: dict[str, float]) -> dict[str, Any]:
         """Record an epoch, keep the network if it is the best so far, plan on; return the metrics."""
         progress = self.progress
         epoch = progress.step // progress.per_epoch - 1
@@ -164,7 +170,7 @@ class Training:
             "epoch": epoch,
             "windows_seen": (epoch + 1) * n_windows,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
-            "annealing": annealed,
+            "annealing": self.annealing(),
             "windows_per_second": n_windows / progress.epoch_seconds,
             **named("train", [total / n_windows for total in progress.sums], self.settings),
             **tested,
@@ -279,15 +285,12 @@ def train(
     with tqdm(total=progress.total, initial=progress.step, unit="step", disable=None) as bar:
         while progress.step < progress.total:
             epoch, done = divmod(progress.step, progress.per_epoch)
-            annealed = annealing(
-                epoch, settings.kl_start, settings.anneal_epochs, settings.anneal_function
-            )
             order = epoch_order(data.train, settings.seed, epoch)[done * settings.batch_size :]
             training.network.train()
             for window in feed.batches(order, settings.batch_size, length + future):
                 if progress.step == progress.plateau:
                     saved = save(PLATEAU)
-                training.take_step(window, length, annealed)
+                training.take_step(window, length)
                 bar.update()
                 if stopped():
                     save()
@@ -296,7 +299,7 @@ def train(
                     saved = save()
             training.catch_up()
             tested = evaluate(training.network, feed, test, length, future, settings)
-            metrics = training.end_epoch(len(data.train), annealed, tested)
+            metrics = training.end_epoch(len(data.train), tested)
             saved = save()
             write_metrics(metrics_path, progress.history)
             on_epoch(metrics)

@@ -1,0 +1,129 @@
+"""Train the default recipe and VAME's on the same windows and print what each window was worth.
+
+    VAME_PIPE_POSES=FOLDER python benchmarks/recipes.py [DATA ...]
+
+DATA: demo, bsoid, odor (default: all; the folder holds bsoid-openfield/ and odor/ of those projects).
+Hidden 64, zdims 30, 1 s to encode and 0.5 s to predict, three seeds. Scored by the squared error per
+element of the same held-out windows, which does not depend on the weights of the terms.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vame_pipe import cli, train, windows
+from vame_pipe.resume import ResumeFiles
+from vame_pipe.settings import Model, Train, Windows
+
+SIZE = {"hidden_size_layer_1": 64, "hidden_size_rec": 64, "hidden_size_pred": 64}
+SEEDS = (1, 2, 3)
+MOUSE = {
+    "nose": ["nose", "Nose"],
+    "left": ["leftear", "LeftEar"],
+    "right": ["rightear", "RightEar"],
+    "tailbase": ["tailbase", "TailBase"],
+}
+DATA = {
+    "demo": ("*/sim-?.csv", 30, {"centre": "tailbase", "forward": "nose"}, None),
+    "bsoid": (
+        "bsoid-openfield/*.csv",
+        60,
+        {"centre": "Butt/Proximal Tail", "forward": "Snout", "fps": 30},
+        None,
+    ),
+    "odor": ("odor/*[!d].csv", 30, {"centre": "tailbase", "forward": "nose"}, MOUSE),
+}
+
+
+def prepare(name: str, folder: Path) -> windows.WindowData:
+    """Align and index the recordings of one data set."""
+    pattern, fps, align, keypoints = DATA[name]
+    if name == "demo":
+        assert cli.main(["simulate", str(folder / "poses/demo")]) == 0
+    source = folder / "poses" if name == "demo" else Path(os.environ["VAME_PIPE_POSES"])
+    files = sorted(source.glob(pattern))
+    for number, file in enumerate(files):
+        out = folder / f"aligned/s{number}"
+        arguments = ["align", "--poses", str(file), f"--session=s{number}", "--fps", str(fps)]
+        arguments += ["--settings", json.dumps(align), "--keypoints", json.dumps(keypoints)]
+        arguments += ["--out", f"{out}.parquet", "--qc", f"{out}.qc.json"]
+        assert cli.main(arguments) == 0
+    aligned = [folder / f"aligned/s{number}.parquet" for number in range(len(files))]
+    windows.build(aligned, Windows(), folder / "windows")
+    return windows.load(folder / "windows")
+
+
+def run(
+    data: windows.WindowData, folder: Path, size: dict[str, Any] = SIZE, **settings: Any
+) -> list[dict[str, Any]]:
+    """Train; return the metrics of every epoch with seconds and squared errors per element."""
+    recipe = Train(device="cpu", checkpoint_minutes=1000, **settings).for_device("cpu")
+    model = Model(**size).for_preset(recipe.preset)
+    files = ResumeFiles(folder / "resume", {"settings": vars(recipe), "model": vars(model)})
+    history = train.train(data, model, recipe, "cpu", files, folder / "metrics.jsonl").history
+    n_features, seconds, lines = len(data.meta["features"]), 0.0, []
+    for line in history:
+        seconds += len(data.train) / line["windows_per_second"]
+        errors = {
+            part: line[f"test/{part}"] / (data.meta[steps] * n_features)
+            for part, steps in (("reconstruction", "length"), ("prediction", "future"))
+        }
+        lines.append(line | errors | {"seconds": seconds})
+    return lines
+
+
+def report(recipe: str, runs: list[list[dict[str, Any]]], epoch: int) -> None:
+    """Print a row: mean over the seeds, and the range of the errors."""
+    lines = [run[epoch - 1] for run in runs]
+    cells = [
+        recipe,
+        f"{lines[0]['windows_seen']:,}",
+        f"{np.mean([m['seconds'] for m in lines]):.0f}",
+    ]
+    for part in ("reconstruction", "prediction"):
+        errors = [m[part] for m in lines]
+        cells.append(f"{np.mean(errors):.3f} ({min(errors):.3f} to {max(errors):.3f})")
+    cells += [f"{np.mean([m['test/' + k] for m in lines]):.0f}" for k in ("kl", "active_units")]
+    print("|", " | ".join(cells), "|", flush=True)
+
+
+def compare(name: str, folder: Path) -> None:
+    """Print the table of one data set: VAME for twenty times the windows of the shortest default."""
+    data = prepare(name, folder)
+    unit = max(1, 3000 // len(data.train))  # epochs: few windows make short ones
+    print(f"\n{name}: {len(data.train):,} training and {len(data.test):,} test windows\n")
+    print("| recipe | windows seen | seconds | reconstruction | prediction | KL, nats | active |")
+    print("|---|---|---|---|---|---|---|")
+    published = [
+        run(data, folder / f"vame-{s}", preset="vame", max_epochs=20 * unit, seed=s) for s in SEEDS
+    ]
+    for epochs in (1, 2, 5, 10, 20):
+        report("vame", published, epochs * unit)
+    for epochs in (1, 2, 5):
+        runs = [
+            run(data, folder / f"{epochs}-{s}", max_epochs=epochs * unit, seed=s) for s in SEEDS
+        ]
+        report(f"default, max_epochs {epochs * unit}", runs, epochs * unit)
+    if name != "demo":
+        print(
+            "\n| batch size, max_epochs as in the first row | | | | | | |\n|---|---|---|---|---|---|---|"
+        )
+        for size in (16, 32, 64, 128, 256):
+            options = {"max_epochs": 2 * unit, "batch_size": size}
+            runs = [run(data, folder / f"b{size}-{s}", seed=s, **options) for s in SEEDS]
+            report(f"batches of {size}", runs, 2 * unit)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(os.cpu_count() or 1)
+    for name in sys.argv[1:] or DATA:
+        with tempfile.TemporaryDirectory() as temporary:
+            compare(name, Path(temporary))
