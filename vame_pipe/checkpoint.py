@@ -28,32 +28,36 @@ class ModelFile:
         Arguments of `RNN_VAE`.
     state : dict of str to Tensor
         Its weights.
-    features : list of str
-        Names of the features, in the order that the weights expect.
+    features : list of str or None
+        Names of the features, in the order that the weights expect; None: not known (weights of VAME).
     mean, std : list of float
         Normaliser, per feature.
     length : int
         Frames of the window that is encoded.
-    fps : float
+    fps : float or None
+        None: not known (weights of VAME).
     settings : dict
         Settings of align, windows, model and train.
-    data_fingerprint : str
+    data_fingerprint : str or None
     training : dict
         Outcome: epochs, best epoch, metrics.
     mlflow_run_id : str or None
+    note : str or None
+        Where the model came from, if not from a training here.
     """
 
     arguments: dict[str, Any]
     state: dict[str, torch.Tensor]
-    features: list[str]
+    features: list[str] | None
     mean: list[float]
     std: list[float]
     length: int
-    fps: float
+    fps: float | None
     settings: dict[str, Any]
-    data_fingerprint: str
+    data_fingerprint: str | None
     training: dict[str, Any]
     mlflow_run_id: str | None = None
+    note: str | None = None
 
     def network(self, device: str = "cpu") -> RNN_VAE:
         """Return the network with its weights, in evaluation mode."""

@@ -117,6 +117,19 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--resume", type=Path, required=True, help="folder of states to go on from")
     sub.add_argument("--out", type=Path, required=True, help="folder to write")
 
+    sub = command("import-vame", import_vame, "Make a model file of weights that VAME trained.")
+    sub.add_argument(
+        "--weights", type=Path, required=True, help="state dict that VAME saved (.pkl)"
+    )
+    sub.add_argument("--config", type=Path, required=True, help="config.yaml of its VAME project")
+    sub.add_argument(
+        "--features", help="names of its features, with commas between, in their order"
+    )
+    sub.add_argument("--fps", type=float, help="frames per second that it was trained at")
+    sub.add_argument("--mean", type=Path, help=".npy that VAME centred its data by (default: 0)")
+    sub.add_argument("--std", type=Path, help=".npy that VAME scaled its data by (default: 1)")
+    sub.add_argument("--out", type=Path, required=True, help="model.pt to write")
+
     sub = command("latents", latents, "Encode every window of one aligned recording.")
     sub.add_argument("--model", type=Path, required=True, help="model.pt")
     sub.add_argument("--aligned", type=Path, required=True, help="aligned recording")
@@ -276,3 +289,18 @@ def latents(options: argparse.Namespace) -> None:
 
     device = choose_device(options.device, options.threads)
     latents.export(options.model, options.aligned, options.out, device)
+
+
+def import_vame(options: argparse.Namespace) -> None:
+    from vame_pipe import checkpoint, vame_import
+
+    model = vame_import.read_vame(
+        options.weights,
+        options.config,
+        options.features and options.features.split(","),
+        options.fps,
+        options.mean,
+        options.std,
+    )
+    checkpoint.save(model, options.out)
+    log.info("%s: %d features, %d frames", options.out, len(model.mean), model.length)

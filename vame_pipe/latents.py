@@ -74,9 +74,10 @@ def export(model_path: Path, aligned: Path, out: Path, device: str) -> None:
     model = checkpoint.load(model_path)
     meta = store.read_metadata(aligned)
     require_fit(model, meta, aligned)
+    features = model.features or meta["features"]
     table = pq.read_table(aligned)
     rows, run = valid_runs(table["valid"].to_numpy())
-    values = np.stack([table[name].to_numpy()[rows] for name in model.features], axis=1)
+    values = np.stack([table[name].to_numpy()[rows] for name in features], axis=1)
     values = normalise(values, np.array(model.mean, np.float32), np.array(model.std, np.float32))
     starts = window_starts(np.zeros(len(run)), run, model.length, 0)
     network = model.network(device)
@@ -100,7 +101,7 @@ def export(model_path: Path, aligned: Path, out: Path, device: str) -> None:
         model_fingerprint=store.file_fingerprint(model_path),
         fingerprint=store.fingerprint(meta["fingerprint"], store.file_fingerprint(model_path)),
         length=model.length,
-        fps=model.fps,
+        fps=meta["fps"],
     )
     store.write_tables(out, [result], result.schema, content)
 
@@ -108,14 +109,25 @@ def export(model_path: Path, aligned: Path, out: Path, device: str) -> None:
 def require_fit(model: checkpoint.ModelFile, meta: dict, aligned: Path) -> None:
     """Raise InputError unless an aligned file has what the model was trained on."""
     problems = []
-    lacking = [name for name in model.features if name not in meta["features"]]
-    extra = [name for name in meta["features"] if name not in model.features]
-    if lacking or extra:
+    found, n_features = meta["features"], model.arguments["NUM_FEATURES"]
+    if model.features is None:
+        if len(found) != n_features:
+            problems.append(
+                f"{aligned}: has {len(found)} features ({', '.join(found)}), the model takes "
+                f"{n_features}. Align it with the keypoints and settings of the model."
+            )
+        else:
+            log.warning(
+                "the model does not name its features, taken for them: %s", ", ".join(found)
+            )
+    elif set(found) != set(model.features):
+        lacking = [name for name in model.features if name not in found]
+        extra = [name for name in found if name not in model.features]
         problems.append(
             f"{aligned}: its features do not match the model's: lacks {', '.join(lacking) or 'none'}; "
             f"has besides {', '.join(extra) or 'none'}. Align it with the model's keypoints and settings."
         )
-    if meta["fps"] != model.fps:
+    if model.fps not in (None, meta["fps"]):
         problems.append(
             f"{aligned}: {meta['fps']:g} fps, the model was trained at {model.fps:g}. Set align.fps."
         )
