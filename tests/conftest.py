@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from vame_pipe import checkpoint, cli, simulate, train, windows
+from vame_pipe import checkpoint, cli, outcome, simulate, train, windows
 from vame_pipe.poses import Poses
 from vame_pipe.resume import ResumeFiles
 from vame_pipe.settings import Align, Model, Train, Windows
@@ -78,7 +78,7 @@ def fit(data, path, model=MODEL, settings=TRAIN, **more):
     files = ResumeFiles(path / "resume", train.identity(loaded, model, settings, "code"))
     start = train.starting_point(files, settings)
     metrics = path / "metrics.jsonl"
-    outcome = train.train(loaded, model, settings, "cpu", files, metrics, start, **more)
-    file = train.to_model_file(outcome, loaded, model, settings, None)
+    trained = train.train(loaded, model, settings, "cpu", files, metrics, start, **more)
+    file = outcome.to_model_file(trained, loaded, model, settings, None)
     checkpoint.save(file, path / "model.pt")
-    return loaded, outcome
+    return loaded, trained

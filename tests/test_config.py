@@ -144,3 +144,24 @@ def test_session_names_are_restricted(name):
     else:
         with pytest.raises(InputError, match="letters, digits"):
             config.load(raw)
+
+
+def test_a_model_can_have_several_seeds():
+    loaded = config.load(MINIMAL | {"models": {"z8": {"zdims": 8, "seeds": [1, 2, 30]}, "b": {}}})
+    assert list(loaded.variants) == ["z8-s1", "z8-s2", "z8-s30", "b"]
+    variants = {name: loaded.variant(name) for name in loaded.variants}
+    assert [train.seed for _, train in variants.values()] == [1, 2, 30, 0]
+    assert [model.zdims for model, _ in variants.values()] == [8, 8, 8, 30]
+
+
+def test_the_published_recipe_fills_in_what_is_not_set():
+    loaded = config.load(
+        MINIMAL | {"models": {"vame": {"preset": "vame", "learning_rate": 1e-4}, "ours": {}}}
+    )
+    model, train = loaded.variant("vame")
+    assert (train.learning_rate, train.batch_size, train.decay, train.clip) == (1e-4, 256, 0, None)
+    assert model.for_preset(train.preset).dropout_pred == 0
+    model, train = loaded.variant("ours")
+    assert (train.learning_rate, train.for_device("cpu").batch_size) == (1e-2, 64)
+    assert train.for_device("cuda:0").batch_size == 256
+    assert model.for_preset(train.preset).dropout_pred == 0.5

@@ -5,6 +5,7 @@ import math
 import os
 import random
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from mlflow import MlflowClient
 from test_workflow import TINY, install, snakemake
 
 from vame_pipe import checkpoint
-from vame_pipe.errors import Interrupted
+from vame_pipe.errors import InputError, Interrupted
 from vame_pipe.progress import Progress
 from vame_pipe.resume import ResumeFiles
 from vame_pipe.settings import Train
@@ -272,6 +273,32 @@ def test_states_are_whole_or_not_there(tmp_path):
     other.save(1, {"step": 1})
     other.clear_others()
     assert files.load() is None and other.load() == {"step": 1}
+
+
+def test_without_room_for_a_state_the_last_one_stays(tmp_path):
+    files = ResumeFiles(tmp_path, {"train": {"seed": 0}})
+    files.save(1, {"weights": torch.zeros(10)})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(InputError, match="what was there before stays"):
+            files.save(2, {"weights": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert torch.equal(files.load()["weights"], torch.zeros(10))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_second_training_of_the_same_model_says_so_and_stops(data, tmp_path):
+    first = subprocess.Popen(command(data, tmp_path, max_epochs=1000, patience=1000), env=quiet())
+    while not states(tmp_path):
+        time.sleep(0.05)
+    second = subprocess.run(command(data, tmp_path), env=quiet(), capture_output=True, text=True)
+    first.kill()
+    first.wait()
+    assert second.returncode == 2
+    assert second.stderr.count("being trained by another process") == 1
+    assert "Traceback" not in second.stderr
 
 
 @given(

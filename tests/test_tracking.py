@@ -18,11 +18,12 @@ def uri(tmp_path, monkeypatch):
 def test_a_run_holds_what_it_was_told(uri, tmp_path):
     tracking.prepare(uri, "mice")
     run = tracking.Run(uri, "mice", "vame", PARAMS, {"device": "cpu"})
-    for epoch in range(3):
-        run.log_epoch({"epoch": epoch, "test/loss": 10.0 - epoch, "train/loss": 5.0})
+    history = [{"epoch": e, "test/loss": 10.0 - e, "train/loss": 5.0} for e in range(3)]
+    for metrics in history[:2]:  # the last is sent at the end
+        run.log_epoch(metrics)
     artifact = tmp_path / "metrics.jsonl"
     artifact.write_text("{}\n")
-    run.finish({"final/r2_reconstruction": 0.9}, "max_epochs reached", [artifact])
+    run.finish(history, {"final/r2_reconstruction": 0.9}, "max_epochs reached", [artifact])
 
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("mice")
@@ -68,7 +69,7 @@ def test_a_dead_server_is_reported_once_and_stops_nothing(caplog):
     caplog.clear()
     run = tracking.Run(uri, "mice", "vame", PARAMS, {})
     run.log_epoch({"epoch": 0, "test/loss": 1.0})
-    run.finish({}, "max_epochs reached", [])
+    run.finish([], {}, "max_epochs reached", [])
     assert run.id is None
     assert caplog.text.count("training goes on without it") == 1
     assert "secret" not in caplog.text

@@ -205,23 +205,24 @@ def train(options: argparse.Namespace) -> None:
     import torch
     import yaml
 
-    from vame_pipe import checkpoint, config, report, store, tracking, windows
+    from vame_pipe import checkpoint, config, outcome, report, store, tracking, windows
     from vame_pipe import train as training
     from vame_pipe.device import choose_device
     from vame_pipe.resume import ResumeFiles
     from vame_pipe.source import source_hash
 
-    stop_request = StopRequest()
     settings = config.parse(config.Train, options.train)
     model = config.parse(config.Model, options.model).for_preset(settings.preset)
     device = choose_device(settings.device, options.threads)
+    stop_request = StopRequest()
     settings = settings.for_device(device)
     data = windows.load(options.windows)
     files = ResumeFiles(
         options.resume, training.identity(data, model, settings, source_hash("train"))
     )
+    lock = files.lock()
     start = training.starting_point(files, settings)
-    resolved = training.resolved(data, model, settings)
+    resolved = outcome.resolved(data, model, settings)
     out = {
         name: options.out / name
         for name in (
@@ -235,7 +236,7 @@ def train(options: argparse.Namespace) -> None:
     store_settings = json.loads(options.mlflow.read_text())
     tags = {
         "model": options.name,
-        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
         "data_fingerprint": data.meta["fingerprint"],
         "git_commit": tracking.git_commit() or "none",
     }
@@ -249,7 +250,7 @@ def train(options: argparse.Namespace) -> None:
         done=len(start["progress"]["history"]) if start else 0,
     )
     try:
-        outcome = training.train(
+        trained = training.train(
             *(data, model, settings, device, files, out["metrics.jsonl"], start, run.id),
             on_epoch=run.log_epoch,
             stopped=stop_request,
@@ -258,12 +259,13 @@ def train(options: argparse.Namespace) -> None:
         run.end("KILLED" if isinstance(error, Interrupted) else "FAILED")
         raise
     store.write_text(out["config.yaml"], yaml.safe_dump(resolved, sort_keys=False))
-    report.plot_losses(outcome.history, outcome.summary["final/best_epoch"], out["losses.png"])
-    window, output = training.examples(outcome, data, device)
+    report.plot_losses(trained.history, trained.summary["final/best_epoch"], out["losses.png"])
+    window, output = outcome.examples(trained, data, device)
     report.plot_reconstructions(window, output, data.meta, out["reconstructions.png"])
-    file = training.to_model_file(outcome, data, model, settings, run.id)
+    file = outcome.to_model_file(trained, data, model, settings, run.id)
     checkpoint.save(file, out["model.pt"])
-    run.finish(outcome.history, outcome.summary, outcome.stop, list(out.values()))
+    run.finish(trained.history, trained.summary, trained.stop, list(out.values()))
+    lock.release()
 
 
 class StopRequest:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import os
+import tempfile
+import time
+from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
 from vame_pipe.errors import InputError
 
 log = logging.getLogger(__name__)
 
+POLL_SECONDS = 1.0
+_held: list[FileLock] = []
+"""Locks of this process, until it ends."""
+
 
 def choose_device(wanted: str, threads: int) -> str:
     """Return the torch device for `train.device`, saying so if there is no GPU.
+
+    Of several GPUs, one that no other job of this user has taken; CUDA_VISIBLE_DEVICES is respected,
+    as torch sees no others. Where all are taken, this waits.
 
     Parameters
     ----------
@@ -41,4 +53,37 @@ def choose_device(wanted: str, threads: int) -> str:
             f"train.device is '{wanted}', but torch finds no such device here. Set it to auto, or run "
             "where there is one."
         )
-    return wanted
+    if wanted != "cuda":
+        return wanted
+    # a GPU's number depends on CUDA_VISIBLE_DEVICES, its UUID does not
+    gpus = [str(torch.cuda.get_device_properties(i).uuid) for i in range(torch.cuda.device_count())]
+    number, lock = take_free(gpus, Path(tempfile.gettempdir()) / f"vame_pipe-{getpass.getuser()}")
+    _held.append(lock)
+    log.info("computing on GPU %d, %s", number, torch.cuda.get_device_name(number))
+    return f"cuda:{number}"
+
+
+def take_free(names: list[str], folder: Path) -> tuple[int, FileLock]:
+    """Return the index of the first free device and its lock; wait where none is free.
+
+    Parameters
+    ----------
+    names : list of str
+        Of the devices, the same in every process of the machine.
+    folder : Path
+        For the locks; a process that ends, in whatever way, frees its own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    waiting = False
+    while True:
+        for number, name in enumerate(names):
+            lock = FileLock(folder / f"{name}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            return number, lock
+        if not waiting:
+            log.warning("all %d GPUs are taken by other jobs: waiting for one", len(names))
+            waiting = True
+        time.sleep(POLL_SECONDS)

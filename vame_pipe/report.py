@@ -21,10 +21,10 @@ MAX_FEATURES = 6
 def plot_losses(history: list[dict[str, Any]], best_epoch: int, path: str | Path) -> None:
     """Draw every loss term over the epochs, for training and held-out windows."""
     panels = {
-        "loss": "Objective, un-annealed",
+        "loss": "Objective, not annealed",
         "reconstruction": "Squared error, reconstruction",
         "prediction": "Squared error, prediction",
-        "kl": "KL, nats per dimension",
+        "kl": "KL divergence, nats",
     }
     epochs = [metrics["epoch"] for metrics in history]
     figure, axes = plt.subplots(2, 2, figsize=(9, 6), sharex=True, layout="constrained")
@@ -35,7 +35,7 @@ def plot_losses(history: list[dict[str, Any]], best_epoch: int, path: str | Path
         if min(metrics[f"{s}/{name}"] for metrics in history for s in ("train", "test")) > 0:
             axis.set_yscale("log")
         axis.axvline(best_epoch, color=TRUTH, linestyle=":", label="best epoch")
-        axis.set_title(f"{title} (per window)" if "Squared" in title else title, fontsize=10)
+        axis.set_title(f"{title}, per window", fontsize=10)
         axis.grid(alpha=0.3)
     axes[0, 0].legend(frameon=False)
     for axis in axes[1]:

@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 
 from vame_pipe import store
+from vame_pipe.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ KEPT = 2
 """Newest files that are kept: should the last be damaged, the one before it serves."""
 PLATEAU = "plateau"
 """Name of the state at the end of the plateau, from which a training is extended."""
+LOCK = "lock"
 DIGEST = hashlib.sha256().digest_size
 
 
@@ -43,6 +46,24 @@ class ResumeFiles:
         self.folder = folder
         self.made_of = made_of
         self.key = store.fingerprint(made_of)[:16]
+
+    def lock(self) -> FileLock:
+        """Take the folder for this process, until it ends or the lock is released.
+
+        Raises
+        ------
+        InputError
+            If another training has taken it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise InputError(
+                f"{self.folder}: this model is being trained by another process. Wait for it, or stop it."
+            ) from None
+        return lock
 
     def save(self, step: int, state: dict[str, Any], name: str | None = None) -> None:
         """Write a state of numbers, strings, tensors and containers of them, atomically.
@@ -88,7 +109,7 @@ class ResumeFiles:
     def clear_others(self) -> None:
         """Delete states of another make and what an interrupted save left."""
         for path in self.folder.glob("*"):
-            if not path.name.startswith(f"{self.key}-"):
+            if path.name != LOCK and not path.name.startswith(f"{self.key}-"):
                 path.unlink()
 
     def _newest(self, key: str) -> list[Path]:

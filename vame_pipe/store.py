@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -27,6 +28,8 @@ INDEX_FIELDS = [
     pa.field("time_s", pa.float64()),
 ]
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def fingerprint(*parts: Any) -> str:
     """SHA-256 of JSON-able values, independent of the order of mapping keys."""
@@ -42,7 +45,13 @@ def file_fingerprint(path: str | Path) -> str:
 
 @contextmanager
 def atomic(target: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `target`; on success fsync it and rename it to `target`."""
+    """Yield a temporary path beside `target`; on success fsync it and rename it to `target`.
+
+    Raises
+    ------
+    InputError
+        If there is no room for it; what was there before stays.
+    """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -56,6 +65,13 @@ def atomic(target: str | Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp's 0600 would lock out a lab's group
         temporary.replace(target)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise InputError(
+            f"{target}: cannot be written ({error.strerror}); what was there before stays. Free some "
+            "room on that disk and run again."
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
 

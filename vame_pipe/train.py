@@ -8,7 +8,6 @@ import math
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +15,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from vame_pipe import checkpoint, store
+from vame_pipe import store
 from vame_pipe.errors import InputError, Interrupted
 from vame_pipe.feed import Feed
 from vame_pipe.losses import annealing, loss_terms, objective
 from vame_pipe.model import RNN_VAE
+from vame_pipe.outcome import Outcome, summarise
 from vame_pipe.progress import Progress
 from vame_pipe.resume import PLATEAU, ResumeFiles, random_states, set_random_states
-from vame_pipe.validate import evaluate, named, reconstruct, validation_starts
+from vame_pipe.validate import evaluate, named, validation_starts
 from vame_pipe.windows import WindowData, normalise
 
 if TYPE_CHECKING:
@@ -35,31 +35,6 @@ COLLAPSED = 0.1
 """Share of active latent dimensions at or below which there is a warning."""
 MAY_CHANGE = ("max_epochs", "patience", "device", "device_memory_gb", "checkpoint_minutes")
 """Settings that may differ when a training goes on: they change its length or its place."""
-
-
-@dataclass
-class Outcome:
-    """What training gives.
-
-    Attributes
-    ----------
-    state : dict of str to Tensor
-        Weights of the best epoch, on the CPU.
-    arguments : dict
-        Arguments of RNN_VAE.
-    history : list of dict
-        One entry per epoch, as in metrics.jsonl.
-    summary : dict of str to float
-        Figures of the best epoch and of the run.
-    stop : str
-        Why training ended.
-    """
-
-    state: dict[str, torch.Tensor]
-    arguments: dict[str, Any]
-    history: list[dict[str, Any]]
-    summary: dict[str, float]
-    stop: str
 
 
 class Training:
@@ -123,11 +98,17 @@ class Training:
             seen = seen + settings.noise * torch.randn_like(seen)
         try:
             terms, _ = loss_terms(self.network, seen, window)
+            loss = objective(terms, settings, self.annealing())
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
         except torch.linalg.LinAlgError:  # singular values of what is no number
             raise_diverged(progress.step, progress.per_epoch, settings)
-        loss = objective(terms, settings, self.annealing())
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        except torch.OutOfMemoryError:
+            raise InputError(
+                f"training: the GPU's memory is too small for batches of {settings.batch_size} windows. "
+                f"Set train.batch_size to {max(1, settings.batch_size // 2)}; if that is still too "
+                "much, train.device_memory_gb to keep the frames on the host."
+            ) from None
         if settings.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
         self.optimizer.step()
@@ -305,6 +286,7 @@ def train(
             on_epoch(metrics)
             tell(metrics, settings, training.arguments["ZDIMS"], bar)
             bar.total = progress.total
+    write_metrics(metrics_path, progress.history, progress.stop)
     log.info("stopped: %s; best epoch %d", progress.stop, progress.best_epoch)
     summary = summarise(progress)
     return Outcome(training.best, training.arguments, progress.history, summary, progress.stop)
@@ -315,9 +297,10 @@ def epoch_order(starts: np.ndarray, seed: int, epoch: int) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(starts))
 
 
-def write_metrics(path: Path, history: list[dict[str, Any]]) -> None:
-    """Write metrics.jsonl, a line per epoch."""
-    store.write_text(path, "".join(json.dumps(metrics) + "\n" for metrics in history))
+def write_metrics(path: Path, history: list[dict[str, Any]], stop: str | None = None) -> None:
+    """Write metrics.jsonl, a line per epoch; the last says why training stopped, once it has."""
+    last = [history[-1] | {"stop": stop}] if stop else history[-1:]
+    store.write_text(path, "".join(json.dumps(line) + "\n" for line in [*history[:-1], *last]))
 
 
 def tell(metrics: dict[str, Any], settings: Train, zdims: int, bar: tqdm) -> None:
@@ -356,24 +339,6 @@ def raise_diverged(step: int, per_epoch: int, settings: Train) -> None:
     )
 
 
-def summarise(progress: Progress) -> dict[str, float]:
-    """Return the figures of the best epoch and of the run, under names for MLflow."""
-    best = progress.history[progress.best_epoch]
-    summary = {
-        name.replace("test/", "final/"): value
-        for name, value in best.items()
-        if name.startswith("test/")
-    }
-    speeds = [metrics["windows_per_second"] for metrics in progress.history]
-    return summary | {
-        "final/best_epoch": progress.best_epoch,
-        "final/epochs": len(progress.history),
-        "final/windows_seen": progress.history[-1]["windows_seen"],
-        "final/windows_per_second": float(np.median(speeds)),
-        "final/seconds": progress.seconds,
-    }
-
-
 def seed_everything(seed: int) -> None:
     """Seed python, numpy and torch, and have torch compute the same thing each time."""
     random.seed(seed)
@@ -399,64 +364,4 @@ def network_arguments(model: Model, data: WindowData) -> dict[str, Any]:
         "dropout_rec": model.dropout_rec,
         "dropout_pred": model.dropout_pred,
         "softplus": model.softplus,
-    }
-
-
-def examples(
-    outcome: Outcome, data: WindowData, device: str, n_windows: int = 4
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return some test windows and what the model makes of them.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    data : WindowData
-    device : str
-    n_windows : int
-        Spread evenly over the test windows.
-
-    Returns
-    -------
-    window, output : numpy.ndarray
-        `(n_windows, length + future, n_features)`, in the units of the aligned features: the frames,
-        and their reconstruction followed by the prediction.
-    """
-    network = RNN_VAE(**outcome.arguments)
-    network.load_state_dict(outcome.state)
-    network.to(device)
-    chosen = torch.from_numpy(data.test[np.linspace(0, len(data.test) - 1, n_windows).astype(int)])
-    length, future = data.meta["length"], data.meta["future"]
-    feed = Feed(normalise(data.frames, data.mean, data.std), device)
-    (window,) = feed.batches(chosen, n_windows, length + future)
-    output = reconstruct(network, window, length)
-    return tuple(part.cpu().numpy() * data.std + data.mean for part in (window, output))
-
-
-def to_model_file(
-    outcome: Outcome, data: WindowData, model: Model, settings: Train, run_id: str | None
-) -> checkpoint.ModelFile:
-    """Return the model file of a finished training."""
-    meta = data.meta
-    return checkpoint.ModelFile(
-        arguments=outcome.arguments,
-        state=outcome.state,
-        features=meta["features"],
-        mean=data.mean.tolist(),
-        std=data.std.tolist(),
-        length=meta["length"],
-        fps=meta["fps"],
-        settings=resolved(data, model, settings),
-        data_fingerprint=meta["fingerprint"],
-        training=outcome.summary | {"stop": outcome.stop},
-        mlflow_run_id=run_id,
-    )
-
-
-def resolved(data: WindowData, model: Model, settings: Train) -> dict[str, Any]:
-    """Return every setting that a model depends on, by section."""
-    return {
-        "align": data.meta["align"],
-        "windows": data.meta["settings"],
-        "model": model.model_dump(),
-        "train": settings.model_dump(),
     }
