@@ -124,6 +124,7 @@ def test_killed_at_any_moment_and_run_again(data, undisturbed, tmp_path):
     file = checkpoint.load(tmp_path / "model.pt")
     assert all(torch.equal(file.state[k], undisturbed.state[k]) for k in undisturbed.state)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1].pop("stop") == undisturbed.stop
     assert untimed(lines) == untimed(undisturbed.history)
     assert not list(tmp_path.glob("resume/.*"))
     # one run of MLflow through it all, every epoch once
