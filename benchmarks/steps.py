@@ -78,7 +78,9 @@ def main(device: str) -> None:
     print("|---|---|---|---|---|")
     feed = Feed(windows.frames, device)
     for hidden in (64, 256):
-        sizes = dict.fromkeys(("hidden_size_layer_1", "hidden_size_rec", "hidden_size_pred"), hidden)
+        sizes = dict.fromkeys(
+            ("hidden_size_layer_1", "hidden_size_rec", "hidden_size_pred"), hidden
+        )
         model = Model(**sizes).for_preset(None)
         flop, encoding = step_flop(hidden, model.zdims)
         for size in (32, 64, 256):
@@ -101,10 +103,15 @@ def main(device: str) -> None:
         network = training.network.eval()
         starts = torch.arange(8192, device=device)
         for size in (64, 256, 1024, 4096):
+
+            def encode(network=network, starts=starts):
+                return latents.encode(network, feed.frames, starts, LENGTH)
+
             latents.BATCH = size
-            spent = seconds_of(lambda: latents.encode(network, feed.frames, starts, LENGTH), device)
-            speed = len(starts) / spent
-            print(f"| {hidden}, encoding | {size} | {speed:.0f} | {speed * encoding / rate:.0%} | |")
+            speed = len(starts) / seconds_of(encode, device)
+            print(
+                f"| {hidden}, encoding | {size} | {speed:.0f} | {speed * encoding / rate:.0%} | |"
+            )
 
 
 if __name__ == "__main__":

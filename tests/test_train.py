@@ -43,17 +43,19 @@ def test_metrics_are_on_disk_line_by_line(trained):
     assert [line["annealing"] for line in lines] == [0.5, 1, 1]
 
 
-def test_validation_is_the_un_annealed_loss_of_all_test_windows(trained):
+def test_validation_is_the_un_annealed_loss_of_all_test_windows(data, trained):
     """Recomputed window by window from the model file."""
-    folder, data, outcome = trained
+    folder, loaded, outcome = trained
     best = min(outcome.history, key=lambda line: line["test/loss"])
     file = checkpoint.load(folder / "model.pt")
     net = file.network()
-    frames = torch.from_numpy((data.frames - np.array(file.mean)) / np.array(file.std)).float()
-    length, future = data.meta["length"], data.meta["future"]
+    stored = pq.read_table(data / "windows/frames.parquet", columns=file.features)
+    raw = stored.to_pandas().to_numpy()
+    frames = torch.from_numpy((raw - np.array(file.mean)) / np.array(file.std)).float()
+    length, future = loaded.meta["length"], loaded.meta["future"]
     errors, truth = [], []
     with torch.no_grad():
-        for start in data.test:
+        for start in loaded.test:
             window = frames[start : start + length + future][None]
             prediction, ahead, *_ = net(window[:, :length])
             errors.append(

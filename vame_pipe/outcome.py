@@ -13,7 +13,7 @@ from vame_pipe.feed import Feed
 from vame_pipe.model import RNN_VAE
 from vame_pipe.progress import Progress
 from vame_pipe.validate import reconstruct
-from vame_pipe.windows import WindowData, normalise
+from vame_pipe.windows import WindowData
 
 if TYPE_CHECKING:
     from vame_pipe.settings import Model, Train
@@ -86,7 +86,7 @@ def examples(
     network.to(device)
     chosen = torch.from_numpy(data.test[np.linspace(0, len(data.test) - 1, n_windows).astype(int)])
     length, future = data.meta["length"], data.meta["future"]
-    feed = Feed(normalise(data.frames, data.mean, data.std), device)
+    feed = Feed(data.frames, device)
     (window,) = feed.batches(chosen, n_windows, length + future)
     output = reconstruct(network, window, length)
     return tuple(part.cpu().numpy() * data.std + data.mean for part in (window, output))

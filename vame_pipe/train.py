@@ -24,7 +24,7 @@ from vame_pipe.outcome import Outcome, summarise
 from vame_pipe.progress import Progress
 from vame_pipe.resume import PLATEAU, ResumeFiles, random_states, set_random_states
 from vame_pipe.validate import evaluate, named, validation_starts
-from vame_pipe.windows import WindowData, normalise
+from vame_pipe.windows import WindowData
 
 if TYPE_CHECKING:
     from vame_pipe.settings import Model, Train
@@ -250,7 +250,7 @@ def train(
     Interrupted
         If `stopped` says so.
     """
-    feed = Feed(normalise(data.frames, data.mean, data.std), device, settings.device_memory_gb)
+    feed = Feed(data.frames, device, settings.device_memory_gb)
     test = validation_starts(data.test, settings.seed)
     length, future = data.meta["length"], data.meta["future"]
     training = Training(data, model, settings, device, start)

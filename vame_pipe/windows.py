@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vame_pipe import store
@@ -44,9 +45,9 @@ class WindowData:
     Attributes
     ----------
     frames : numpy.ndarray
-        `(n_frames, n_features)` float32, as aligned (not normalised).
+        `(n_frames, n_features)` float32, normalised.
     train, test : numpy.ndarray
-        int64, the row of `frames` at which each window starts.
+        int32, the row of `frames` at which each window starts.
     mean, std : numpy.ndarray
         `(n_features,)` float32, of the frames in training windows.
     meta : dict
@@ -213,18 +214,17 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
 def load(folder: Path) -> WindowData:
     """Read what `build` wrote."""
     meta = store.read_metadata(folder / FRAMES)
-    table = pq.read_table(folder / FRAMES, columns=meta["features"])
+    mean, std = (np.array(meta[name], np.float32) for name in ("mean", "std"))
+    # a column at a time: no second copy of the frames
+    with pq.ParquetFile(folder / FRAMES) as file:
+        frames = np.empty((file.metadata.num_rows, len(mean)), np.float32)
+        for i, name in enumerate(meta["features"]):
+            column = file.read(columns=[name])[name].to_numpy()
+            frames[:, i] = normalise(column, mean[i], std[i])
     index = pq.read_table(folder / INDEX, columns=["row", "split"])
-    rows = index["row"].to_numpy()
-    split = index["split"].cast(pa.string()).to_numpy(zero_copy_only=False)
-    return WindowData(
-        frames=np.stack([table[name].to_numpy() for name in meta["features"]], axis=1),
-        train=rows[split == "train"],
-        test=rows[split == "test"],
-        mean=np.array(meta["mean"], np.float32),
-        std=np.array(meta["std"], np.float32),
-        meta=meta,
-    )
+    rows = index["row"].cast(pa.int32()).to_numpy()
+    split = {name: pc.equal(index["split"], name).to_numpy() for name in SPLITS}
+    return WindowData(frames, rows[split["train"]], rows[split["test"]], mean, std, meta)
 
 
 def normalise(frames: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
