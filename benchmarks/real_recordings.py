@@ -30,7 +30,7 @@ SMALL = {
         "hidden_size_rec": 64,
         "hidden_size_pred": 64,
     },
-    "train": {"max_epochs": 6, "batch_size": 64, "learning_rate": 2e-3},
+    "train": {"max_epochs": 6},
 }
 ANIMAL = ["nose", "headcentre", "neck", "earl", "earr", "bodycentre", "bcl", "bcr", "hipl", "hipr"]
 
@@ -56,7 +56,7 @@ MAZE = {
     "sessions": recordings("elevated-plus-maze", "*.csv", 25),
     "keypoints": [*ANIMAL, "tailbase"],
     "align": {"centre": "tailbase", "forward": "nose"},
-    "train": SMALL["train"] | {"max_epochs": 150, "patience": 30},  # 330 windows make short epochs
+    "train": {"max_epochs": 60, "patience": 20},  # 330 windows make short epochs
 }
 
 

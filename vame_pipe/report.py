@@ -12,6 +12,7 @@ from vame_pipe import store
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 # Okabe and Ito's colours, which colour-blind people tell apart
 TRAIN, TEST, TRUTH = "#0072B2", "#D55E00", "#444444"
@@ -40,6 +41,7 @@ def plot_losses(history: list[dict[str, Any]], best_epoch: int, path: str | Path
     axes[0, 0].legend(frameon=False)
     for axis in axes[1]:
         axis.set_xlabel("Epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     _save(figure, path)
 
 
