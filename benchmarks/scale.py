@@ -3,8 +3,8 @@
     python benchmarks/scale.py [FRAMES ...]
 
 Aligned files of random features are written (12 features, 10 sessions), then `vame-pipe windows` and one
-epoch of a small model (hidden 16, zdims 4, batches of 4,096) run, each in a process of its own, whose
-peak memory is read.
+epoch of a small model (hidden 16, zdims 4, windows of 6 + 3 frames, batches of 4,096) run, each in a
+process of its own, whose peak memory is read.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from vame_pipe import store
 
 FEATURES = [f"k{i // 2}_{'xy'[i % 2]}" for i in range(12)]
 N_SESSIONS = 10
+WINDOWS = {"length_s": 0.2, "future_s": 0.1}
 MODEL = {"zdims": 4, "hidden_size_layer_1": 16, "hidden_size_rec": 16, "hidden_size_pred": 16}
 TRAIN = {"max_epochs": 1, "batch_size": 4096, "device": "cpu"}
 
@@ -70,7 +71,7 @@ def main(n_frames: int) -> None:
         common = ["--log", folder / "log"]
         indexed = measure(
             *("windows", "--aligned", folder / "aligned", "--sessions", sessions),
-            *("--settings", "{}", "--out", place, *common),
+            *("--settings", json.dumps(WINDOWS), "--out", place, *common),
         )
         (folder / "experiment.json").write_text('{"tracking_uri": null, "experiment": "scale"}')
         trained = measure(

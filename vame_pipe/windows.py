@@ -290,7 +290,6 @@ def _index_table(pieces: list[tuple[pa.Table, list[np.ndarray], int]]) -> pa.Tab
 
 
 def _require_windows(index: pa.Table, metas: list[dict], window: int, fps: float) -> None:
-    split = index["split"].cast(pa.string())
     longest = max(meta["longest_run"] for meta in metas)
     found = (
         f"a window takes {window} frames ({window / fps:.2f} s: windows.length_s + windows.future_s), the "
@@ -302,7 +301,7 @@ def _require_windows(index: pa.Table, metas: list[dict], window: int, fps: float
             "raise align.max_gap_s, lower align.min_confidence or leave out badly tracked keypoints."
         )
     for name in SPLITS:
-        if not (np.asarray(split) == name).any():
+        if not pc.any(pc.equal(index["split"], name)).as_py():
             raise InputError(
                 f"windows: no {name} window: {found}, and a test block with its guards needs "
                 f"{3 * window - 1}. Add longer recordings or shorten the window."
