@@ -89,16 +89,27 @@ def load(path: str | Path) -> ModelFile:
     InputError
         If it is missing, damaged, not a model file or of a newer format.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such model file. Train it first.") from None
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: cannot be read as a model file ({reason}).") from None
+    content = read_safely(path, "a model file")
     if not isinstance(content, dict) or "format_version" not in content:
         raise InputError(f"{path}: not a model file of vame_pipe.")
     if content.pop("format_version") > FORMAT_VERSION:
         raise InputError(f"{path}: written by a newer vame_pipe. Update it.")
     content.pop("versions")
     return ModelFile(**content)
+
+
+def read_safely(path: str | Path, kind: str) -> Any:
+    """Return what torch saved, on the CPU; never runs code from it.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or cannot be read as what it should be, its `kind`.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file, {kind} is wanted.") from None
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: cannot be read as {kind} ({reason}).") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 import yaml
 
-from vame_pipe.checkpoint import ModelFile
+from vame_pipe.checkpoint import ModelFile, read_safely
 from vame_pipe.errors import InputError
 from vame_pipe.model import RNN_VAE
 
@@ -103,13 +102,7 @@ def read_vame(
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file.") from None
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: cannot be read as weights ({reason}).") from None
+    state = read_safely(path, "weights")
     if not isinstance(state, dict) or not all(torch.is_tensor(v) for v in state.values()):
         raise InputError(f"{path}: not a state dict (names and tensors), as VAME saves it.")
     return dict(state)
