@@ -17,7 +17,7 @@ import pytest
 import torch
 import yaml
 from conftest import MODEL, TRAIN, fit
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 from test_workflow import TINY, install, snakemake
@@ -29,6 +29,8 @@ from vame_pipe.resume import ResumeFiles
 from vame_pipe.settings import Train
 
 LONGER = TRAIN.model_copy(update={"max_epochs": 4, "noise": 0.1, "patience": 10})
+EPOCH = 24
+"""Steps in one of its epochs."""
 TIMED = {"windows_per_second"}
 
 
@@ -59,6 +61,8 @@ def undisturbed(data, tmp_path_factory):
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=3))
+@example([EPOCH - 1])  # all steps of an epoch are taken, its validation is missed
+@example([2 * EPOCH - 1, 2 * EPOCH - 1])
 @settings(
     deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -34,6 +34,8 @@ class Feed:
 
     def batches(self, starts: torch.Tensor, size: int, length: int) -> Iterator[torch.Tensor]:
         """Yield windows `(size, length, n_features)` that begin at rows `starts`, in their order."""
+        if not len(starts):
+            return  # torch splits nothing into one empty batch
         starts = starts.to(self.frames.device)
         if not self.streams:
             for batch in torch.split(starts, size):

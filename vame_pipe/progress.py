@@ -65,7 +65,7 @@ class Progress:
 
     def plan_on(self, settings: Train) -> None:
         """End the plateau if for `patience` epochs there was nothing better."""
-        epoch = self.step // self.per_epoch
+        epoch = len(self.history)
         if epoch <= self.decay_from and epoch - 1 - self.best_epoch >= settings.patience:
             self.decay_from = epoch  # and the decay takes the same share of what is left as planned
             self.end = min(self.end, math.ceil(epoch / (1 - settings.decay)))

@@ -264,8 +264,8 @@ def train(
     files.clear_others()
     write_metrics(metrics_path, progress.history)
     with tqdm(total=progress.total, initial=progress.step, unit="step", disable=None) as bar:
-        while progress.step < progress.total:
-            epoch, done = divmod(progress.step, progress.per_epoch)
+        while (epoch := len(progress.history)) < progress.end:
+            done = progress.step - epoch * progress.per_epoch  # all of them, if validation was missed
             order = epoch_order(data.train, settings.seed, epoch)[done * settings.batch_size :]
             training.network.train()
             for window in feed.batches(order, settings.batch_size, length + future):
