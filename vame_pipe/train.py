@@ -265,7 +265,9 @@ def train(
     write_metrics(metrics_path, progress.history)
     with tqdm(total=progress.total, initial=progress.step, unit="step", disable=None) as bar:
         while (epoch := len(progress.history)) < progress.end:
-            done = progress.step - epoch * progress.per_epoch  # all of them, if validation was missed
+            done = (
+                progress.step - epoch * progress.per_epoch
+            )  # all of them, if validation was missed
             order = epoch_order(data.train, settings.seed, epoch)[done * settings.batch_size :]
             training.network.train()
             for window in feed.batches(order, settings.batch_size, length + future):
