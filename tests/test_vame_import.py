@@ -88,7 +88,7 @@ def test_without_names_any_file_with_as_many_features_is_taken(files, data, caps
     arguments += ["--aligned", data / "aligned/sim-1.parquet"]
     assert cli.main([*map(str, arguments)]) == 0
     assert "does not name its features" in capsys.readouterr().err
-    torch.save(network().state_dict() | {}, files / "vame.pkl")
+    torch.save(network().state_dict(), files / "vame.pkl")
     (files / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     assert run(files) == 0
     assert cli.main([*map(str, arguments)]) == 2
