@@ -110,6 +110,21 @@ def test_every_misfit_is_named_at_once(files, capsys):
     assert "--features names 2, the model has 13" in lines[3]
 
 
+def test_numbers_to_scale_by_that_cannot_be_read_are_named(files, capsys):
+    (files / "text.npy").write_text("0.5")
+    np.save(files / "names.npy", ["a", "b"])
+    np.save(files / "zero.npy", 0.0)
+    for name, said in (
+        ("lacks.npy", "lacks.npy: no such file"),
+        ("text.npy", "text.npy: cannot be read as .npy"),
+        ("names.npy", "names.npy: holds no array of numbers"),
+        ("zero.npy", "zero.npy: holds a 0"),
+    ):
+        assert run(files, "--std", files / name) == 2
+        assert said in capsys.readouterr().err
+    assert not (files / "model.pt").exists()
+
+
 def test_a_configuration_that_lacks_keys_is_refused(files, capsys):
     settings = {k: v for k, v in CONFIG.items() if k not in ("zdims", "softplus")}
     (files / "config.yaml").write_text(yaml.safe_dump(settings | {"time_window": "30"}))

@@ -77,12 +77,14 @@ def read_vame(
         problems.append(f"--features names {len(features)}, the model has {n_features}.")
     scale = []
     for path, default in ((mean, 0.0), (std, 1.0)):
-        values = np.load(path).ravel() if path else np.array([default])
+        values = _read_numbers(path) if path else np.array([default])
         if len(values) not in (1, n_features) or not np.isfinite(values).all():
             problems.append(
                 f"{path}: holds {len(values)} numbers, allowed: 1 or {n_features}, finite."
             )
             continue
+        if path == std and path and not values.all():
+            problems.append(f"{path}: holds a 0, nothing can be divided by it.")
         scale.append(np.broadcast_to(values, n_features).astype(float).tolist())
     if problems:
         raise InputError(*problems)
@@ -129,6 +131,21 @@ def _read_config(path: Path) -> dict[str, Any]:
             "the model."
         )
     return settings
+
+
+def _read_numbers(path: Path) -> np.ndarray:
+    try:
+        values = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file.") from None
+    except (OSError, EOFError, ValueError) as error:
+        raise InputError(
+            f"{path}: cannot be read as .npy ({str(error).splitlines()[0]}). Give what VAME scaled its "
+            "training data by, as numpy.save writes it."
+        ) from None
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+        raise InputError(f"{path}: holds no array of numbers. Give one number or one a feature.")
+    return values.ravel()
 
 
 def _fits(key: str, value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,30 +165,9 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
     window = length + future
     log.info("window: %d frames to encode and %d to predict, at %g fps", length, future, fps)
 
-    pieces, offset = [], 0
-    for path in aligned:
-        session = path.stem
-        table, run = _valid_table(path, features)
-        # a seed of its own: adding a session moves no test block of another
-        rng = np.random.default_rng([settings.seed, *session.encode()])
-        split = split_frames(np.bincount(run), window, settings.test_fraction, rng)
-        starts = [window_starts(split, run, window, value) for value in range(len(SPLITS))]
-        if not sum(map(len, starts)):
-            longest = np.bincount(run).max(initial=0)
-            log.warning(
-                "session %s gives no window: its longest run of valid frames is %d, a window takes %d; "
-                "skipped",
-                session,
-                longest,
-                window,
-            )
-        else:
-            log.info("session %s: %d training and %d test windows", session, *map(len, starts))
-        pieces.append((table, starts, offset))
-        offset += len(run)
-    index = _index_table(pieces)
-    _require_windows(index, metas, window, fps)
-    mean, std = _normaliser(pieces, features, window)
+    starts = [_session_starts(path, window, settings) for path in aligned]
+    _require_windows(starts, metas, window, fps)
+    mean, std = _normaliser(aligned, starts, features, window)
 
     meta = store.metadata(
         settings=settings.model_dump(),
@@ -203,10 +183,9 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
         fingerprint=store.fingerprint([m["fingerprint"] for m in metas], settings.model_dump()),
     )
     # a row group a session: one a run would double the size of a fragmented recording
-    store.write_tables(
-        out / FRAMES, [table for table, *_ in pieces], _frames_schema(features), meta
-    )
-    store.write_tables(out / INDEX, [index], INDEX_SCHEMA, meta)
+    frames = (_valid_table(path, _frames_schema(features)) for path in aligned)
+    store.write_tables(out / FRAMES, frames, _frames_schema(features), meta)
+    store.write_tables(out / INDEX, _index_tables(aligned, starts), INDEX_SCHEMA, meta)
     normaliser = {"features": features, "mean": mean.tolist(), "std": std.tolist()}
     store.write_json(out / NORMALISER, normaliser)
 
@@ -215,16 +194,25 @@ def load(folder: Path) -> WindowData:
     """Read what `build` wrote."""
     meta = store.read_metadata(folder / FRAMES)
     mean, std = (np.array(meta[name], np.float32) for name in ("mean", "std"))
-    # a column at a time: no second copy of the frames
+    # a row group at a time: no second copy of the frames
     with pq.ParquetFile(folder / FRAMES) as file:
         frames = np.empty((file.metadata.num_rows, len(mean)), np.float32)
-        for i, name in enumerate(meta["features"]):
-            column = file.read(columns=[name])[name].to_numpy()
-            frames[:, i] = normalise(column, mean[i], std[i])
-    index = pq.read_table(folder / INDEX, columns=["row", "split"])
-    rows = index["row"].cast(pa.int32()).to_numpy()
-    split = {name: pc.equal(index["split"], name).to_numpy() for name in SPLITS}
-    return WindowData(frames, rows[split["train"]], rows[split["test"]], mean, std, meta)
+        offset = 0
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=meta["features"])
+            part = frames[offset : offset + len(table)]
+            for i, name in enumerate(meta["features"]):
+                part[:, i] = normalise(table[name].to_numpy(), mean[i], std[i])
+            offset += len(table)
+    starts: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}
+    with pq.ParquetFile(folder / INDEX) as file:
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=["row", "split"])
+            rows = table["row"].to_numpy().astype(np.int32)
+            for name in SPLITS:
+                starts[name].append(rows[pc.equal(table["split"], name).to_numpy()])
+    train, test = (np.concatenate(starts[name]) for name in SPLITS)
+    return WindowData(frames, train, test, mean, std, meta)
 
 
 def normalise(frames: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
@@ -260,48 +248,78 @@ def _require_same(aligned: list[Path], metas: list[dict]) -> tuple[list[str], fl
     return first["features"], first["fps"]
 
 
-def _valid_table(path: Path, features: list[str]) -> tuple[pa.Table, np.ndarray]:
-    """Return a session's valid frames and the run of each."""
-    table = pq.read_table(path)
-    rows, run = valid_runs(table["valid"].to_numpy())
-    columns = [field.name for field in store.INDEX_FIELDS] + features
-    table = table.select(columns).take(pa.array(rows)).combine_chunks()
-    return table.cast(_frames_schema(features)), run
+def _session_starts(path: Path, window: int, settings: Windows) -> list[np.ndarray]:
+    """Return the first rows, among the valid ones, of a session's windows of each split."""
+    session, (_, run) = path.stem, _valid_rows(path)
+    lengths = np.bincount(run)
+    # a seed of its own: adding a session moves no test block of another
+    rng = np.random.default_rng([settings.seed, *session.encode()])
+    split = split_frames(lengths, window, settings.test_fraction, rng)
+    # int32: the starts of all sessions are held at once
+    starts = [
+        window_starts(split, run, window, value).astype(np.int32) for value in range(len(SPLITS))
+    ]
+    if sum(map(len, starts)):
+        log.info("session %s: %d training and %d test windows", session, *map(len, starts))
+    else:
+        log.warning(
+            "session %s gives no window: its longest run of valid frames is %d, a window takes %d; "
+            "skipped",
+            session,
+            lengths.max(initial=0),
+            window,
+        )
+    return starts
+
+
+def _valid_rows(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of a session's valid frames and the run of each."""
+    return valid_runs(pq.read_table(path, columns=["valid"])["valid"].to_numpy())
+
+
+def _valid_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """Return a session's valid frames."""
+    rows, _ = _valid_rows(path)
+    return pq.read_table(path, columns=schema.names).take(pa.array(rows)).cast(schema)
 
 
 def _frames_schema(features: list[str]) -> pa.Schema:
     return pa.schema([*store.INDEX_FIELDS, *(pa.field(name, pa.float32()) for name in features)])
 
 
-def _index_table(pieces: list[tuple[pa.Table, list[np.ndarray], int]]) -> pa.Table:
-    tables = []
-    for table, starts, offset in pieces:
-        rows = np.concatenate(starts)
-        split = np.repeat(np.arange(len(SPLITS), dtype=np.int32), [len(s) for s in starts])
+def _index_tables(aligned: list[Path], starts: list[list[np.ndarray]]) -> Iterator[pa.Table]:
+    """Yield the windows of each session."""
+    offset = 0
+    for path, of_splits in zip(aligned, starts, strict=True):
+        rows = np.concatenate(of_splits)
+        split = np.repeat(np.arange(len(SPLITS), dtype=np.int32), [len(s) for s in of_splits])
         order = np.argsort(rows, kind="stable")
-        taken = table.select(["session", "individual", "frame"]).take(pa.array(rows[order]))
+        frames = _valid_table(path, pa.schema(store.INDEX_FIELDS[:3]))
         columns = [
-            *taken.columns,
-            pa.array(rows[order] + offset),
+            *frames.take(pa.array(rows[order])).columns,
+            pa.array(rows[order] + np.int64(offset)),
             pa.DictionaryArray.from_arrays(split[order], list(SPLITS)),
         ]
-        tables.append(pa.Table.from_arrays(columns, schema=INDEX_SCHEMA))
-    return pa.concat_tables(tables).unify_dictionaries()
+        yield pa.Table.from_arrays(columns, schema=INDEX_SCHEMA)
+        offset += len(frames)
 
 
-def _require_windows(index: pa.Table, metas: list[dict], window: int, fps: float) -> None:
+def _require_windows(
+    starts: list[list[np.ndarray]], metas: list[dict], window: int, fps: float
+) -> None:
     longest = max(meta["longest_run"] for meta in metas)
     found = (
         f"a window takes {window} frames ({window / fps:.2f} s: windows.length_s + windows.future_s), the "
         f"longest run of valid frames in any session is {longest}"
     )
-    if len(index) == 0:
+    counts = [sum(map(len, of_split)) for of_split in zip(*starts, strict=True)]
+    if not any(counts):
         raise InputError(
             f"windows: no window in any of {len(metas)} session(s): {found}. Shorten the window, or "
             "raise align.max_gap_s, lower align.min_confidence or leave out badly tracked keypoints."
         )
-    for name in SPLITS:
-        if not pc.any(pc.equal(index["split"], name)).as_py():
+    for name, count in zip(SPLITS, counts, strict=True):
+        if not count:
             raise InputError(
                 f"windows: no {name} window: {found}, and a test block with its guards needs "
                 f"{3 * window - 1}. Add longer recordings or shorten the window."
@@ -309,26 +327,35 @@ def _require_windows(index: pa.Table, metas: list[dict], window: int, fps: float
 
 
 def _normaliser(
-    pieces: list[tuple[pa.Table, list[np.ndarray], int]], features: list[str], window: int
+    aligned: list[Path], starts: list[list[np.ndarray]], features: list[str], window: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation per feature over the frames that training windows cover."""
-    covered = []
-    for table, (train, _), _ in pieces:
-        steps = np.zeros(len(table) + 1, dtype=np.int64)
+    """Mean and standard deviation per feature over the frames that training windows cover.
+
+    A session and a feature at a time; the sessions' moments are put together as groups are in an
+    analysis of variance.
+    """
+    counts, means, variances = [], [], []
+    for path, (train, _) in zip(aligned, starts, strict=True):
+        if not len(train):
+            continue
+        rows, _ = _valid_rows(path)
+        steps = np.zeros(len(rows) + 1, dtype=np.int64)
         np.add.at(steps, train, 1)
         np.add.at(steps, train + window, -1)
-        covered.append(np.cumsum(steps[:-1]) > 0)
-    mean, std = [], []
-    for name in features:
-        column = np.concatenate(
-            [t[name].to_numpy()[c] for (t, _, _), c in zip(pieces, covered, strict=True)]
-        ).astype(np.float64)
-        mean.append(column.mean())
-        std.append(column.std())
+        covered = rows[np.cumsum(steps[:-1]) > 0]
+        moments = []
+        for name in features:
+            column = pq.read_table(path, columns=[name])[name].to_numpy()[covered]
+            moments.append((column.mean(dtype=np.float64), column.var(dtype=np.float64)))
+        counts.append(len(covered))
+        means.append([m for m, _ in moments])
+        variances.append([v for _, v in moments])
+    mean = np.average(means, axis=0, weights=counts)
+    std = np.sqrt(np.average(variances + np.square(means - mean), axis=0, weights=counts))
     constant = [name for name, s in zip(features, std, strict=True) if not s > 1e-9]
     if constant:
         raise InputError(
             f"windows: {', '.join(constant)} never change(s) in the training frames, so nothing can be "
             "learned from it. Leave that keypoint out of keypoints."
         )
-    return np.array(mean, np.float32), np.array(std, np.float32)
+    return mean.astype(np.float32), std.astype(np.float32)
