@@ -205,7 +205,7 @@ def train(options: argparse.Namespace) -> None:
     import torch
     import yaml
 
-    from vame_pipe import checkpoint, config, outcome, report, store, tracking, windows
+    from vame_pipe import checkpoint, config, figures, outcome, store, tracking, windows
     from vame_pipe import train as training
     from vame_pipe.device import choose_device
     from vame_pipe.resume import ResumeFiles
@@ -259,9 +259,9 @@ def train(options: argparse.Namespace) -> None:
         run.end("KILLED" if isinstance(error, Interrupted) else "FAILED")
         raise
     store.write_text(out["config.yaml"], yaml.safe_dump(resolved, sort_keys=False))
-    report.plot_losses(trained.history, trained.summary["final/best_epoch"], out["losses.png"])
+    figures.plot_losses(trained.history, trained.summary["final/best_epoch"], out["losses.png"])
     window, output = outcome.examples(trained, data, device)
-    report.plot_reconstructions(window, output, data.meta, out["reconstructions.png"])
+    figures.plot_reconstructions(window, output, data.meta, out["reconstructions.png"])
     file = outcome.to_model_file(trained, data, model, settings, run.id)
     checkpoint.save(file, out["model.pt"])
     run.finish(trained.history, trained.summary, trained.stop, list(out.values()))
