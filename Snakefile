@@ -14,12 +14,17 @@ include: "workflow/rules/align.smk"
 include: "workflow/rules/windows.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/latents.smk"
+include: "workflow/rules/compare.smk"
+
+
+report: "workflow/report/workflow.rst"
 
 
 rule all:
-    """Latents of every session by every model."""
+    """Latents of every session by every model, and the models compared."""
     default_target: True
     input:
+        "<results>/compare.csv",
         expand(
             "<results>/latents/{model}/{session}.parquet",
             model=settings.variants,

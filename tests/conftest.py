@@ -1,6 +1,15 @@
 """Data that several tests share."""
 
+import contextlib
+import json
 import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +73,11 @@ def data(recordings, tmp_path_factory):
     for name in ("sim-1", "sim-2", "sim-3"):
         arguments = ["align", "--poses", str(recordings / f"{name}.csv"), f"--session={name}"]
         arguments += ["--fps", "30", "--settings", settings, "--out"]
-        arguments += [str(folder / f"aligned/{name}.parquet"), "--qc", str(folder / f"{name}.json")]
+        arguments += [
+            str(folder / f"aligned/{name}.parquet"),
+            "--qc",
+            str(folder / f"aligned/{name}.qc.json"),
+        ]
         assert cli.main(arguments) == 0
     aligned = [folder / f"aligned/sim-{i}.parquet" for i in (1, 2)]
     windows.build(aligned, Windows(length_s=0.5, future_s=0.2), folder / "windows")
@@ -82,3 +95,71 @@ def fit(data, path, model=MODEL, settings=TRAIN, **more):
     file = outcome.to_model_file(trained, loaded, model, settings, None)
     checkpoint.save(file, path / "model.pt")
     return loaded, trained
+
+
+def untimed(history):
+    """Metrics without those that differ from one run to the next."""
+    return [
+        {k: v for k, v in line.items() if k != "windows_per_second" and not k.startswith("system/")}
+        for line in history
+    ]
+
+
+def fill(results, data, uri=None, experiment="mice"):
+    """Lay out a results folder as the workflow does, up to where models are trained."""
+    for name in ("aligned", "windows"):
+        shutil.copytree(data / name, results / name)
+    (results / "mlflow").mkdir()
+    settings = {"tracking_uri": uri, "experiment": experiment}
+    (results / "mlflow/experiment.json").write_text(json.dumps(settings))
+
+
+def train_arguments(results, name, settings=TRAIN, model=MODEL, sweep="mice"):
+    """Arguments of `vame-pipe` to train a model in a results folder."""
+    return [
+        *("train", f"--name={name}", f"--sweep={sweep}", "--windows", str(results / "windows")),
+        *("--model", model.model_dump_json(), "--train", settings.model_dump_json()),
+        *("--mlflow", str(results / "mlflow/experiment.json"), "--threads", "2"),
+        *("--resume", str(results / "resume" / name), "--out", str(results / "models" / name)),
+    ]
+
+
+def train_and_export(results, name, **changes):
+    """Train a model in this process and export the latents of its sessions."""
+    assert cli.main(train_arguments(results, name, **changes)) == 0
+    for session in ("sim-1", "sim-2"):
+        arguments = ["latents", "--model", str(results / f"models/{name}/model.pt"), "--device=cpu"]
+        arguments += ["--aligned", str(results / f"aligned/{session}.parquet")]
+        arguments += ["--out", str(results / f"latents/{name}/{session}.parquet")]
+        assert cli.main(arguments) == 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def mlflow_server(folder: Path, port: int):
+    """A real MLflow server on loopback, that stores in a folder and hands artifacts on itself."""
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--workers", "1"]
+    command += ["--artifacts-destination", str(folder / "store")]
+    with (folder / "server.log").open("a") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, cwd=folder, start_new_session=True
+        )
+    try:
+        for _ in range(240):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2)
+                break
+            assert process.poll() is None, (folder / "server.log").read_text()
+            time.sleep(0.25)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

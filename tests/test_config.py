@@ -146,6 +146,45 @@ def test_session_names_are_restricted(name):
             config.load(raw)
 
 
+def test_a_grid_makes_a_model_of_every_combination():
+    entry = {"grid": {"zdims": [8, 16], "learning_rate": [1e-3, 0.01]}, "seeds": [1, 2], "beta": 2}
+    loaded = config.load(MINIMAL | {"models": {"vame": entry}})
+    assert list(loaded.variants) == [
+        f"vame-z{z}-lr{lr}-s{s}" for z in (8, 16) for lr in ("0.001", "0.01") for s in (1, 2)
+    ]
+    model, train = loaded.variant("vame-z16-lr0.001-s2")
+    assert (model.zdims, train.learning_rate, train.seed, train.beta) == (16, 1e-3, 2, 2)
+    assert set(loaded.entries.values()) == {"vame"}
+    more = entry | {"grid": {"zdims": [4, 8, 16], "learning_rate": [1e-3, 0.01]}}
+    again = config.load(MINIMAL | {"models": {"vame": more}})
+    assert loaded.variants.items() <= again.variants.items()
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        ({"m": {"grid": {"zdmis": [1]}}}, "models.m.grid.zdmis is not a key of model or train"),
+        ({"m": {"grid": [8, 16]}}, "models.m.grid must be a mapping"),
+        ({"m": {"grid": {}}}, "models.m.grid must be a mapping"),
+        ({"m": {"grid": {"zdims": 8}}}, "models.m.grid.zdims must list different values"),
+        ({"m": {"grid": {"zdims": [8, 8]}}}, "models.m.grid.zdims must list different values"),
+        ({"m": {"zdims": 4, "grid": {"zdims": [8]}}}, "models.m: zdims is given twice"),
+        ({"m": {"seeds": [1], "grid": {"seed": [8]}}}, "models.m: seed is given twice"),
+        ({"m": {"grid": {"zdims": [8]}}, "m-z8": {}}, "models.m and models.m-z8 both make"),
+        ({"m": {"grid": {"zdims": ["many"]}}}, "models.m-zmany: zdims: Input should be a valid"),
+        ({"m": {"seeds": 3}}, "models.m.seeds must list different values"),
+    ],
+)
+def test_grids_that_make_no_models_are_named(models, said):
+    (line,) = problems(models=models)
+    assert said in line
+
+
+def test_credentials_belong_into_the_environment():
+    (line,) = problems(mlflow={"tracking_uri": "https://me:secret@lab.example/mlflow"})
+    assert "MLFLOW_TRACKING_PASSWORD" in line and "secret" not in line
+
+
 def test_a_model_can_have_several_seeds():
     loaded = config.load(MINIMAL | {"models": {"z8": {"zdims": 8, "seeds": [1, 2, 30]}, "b": {}}})
     assert list(loaded.variants) == ["z8-s1", "z8-s2", "z8-s30", "b"]

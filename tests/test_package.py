@@ -24,7 +24,9 @@ def outside(module: str) -> set[str]:
 
 
 def test_only_tracking_imports_mlflow_and_nothing_snakemake():
-    assert [m for m in MODULES if "mlflow" in outside(m)] == ["tracking"]
+    """And what MLflow itself runs, which nothing imports."""
+    assert [m for m in MODULES if "mlflow" in outside(m)] == ["mlflow_model", "tracking"]
+    assert all("mlflow_model" not in closure(m) for m in MODULES if m != "mlflow_model")
     assert [m for m in MODULES if "snakemake" in outside(m)] == []
 
 
@@ -45,6 +47,8 @@ def test_a_closure_holds_what_a_stage_runs_and_no_more():
     assert closure("align") == ["align", "errors", "poses", "store", "tracks"]
     assert "model" in closure("train") and "poses" not in closure("train")
     assert "config" not in closure("latents")
+    # neither what records nor what compares makes a training run again
+    assert not {"tracking", "record", "compare"} & set(closure("train"))
 
 
 @pytest.mark.parametrize("name", ["cpu", "gpu"])

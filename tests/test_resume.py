@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import MODEL, TRAIN, fit
+from conftest import MODEL, TRAIN, fit, untimed
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
@@ -31,7 +31,6 @@ from vame_pipe.settings import Train
 LONGER = TRAIN.model_copy(update={"max_epochs": 4, "noise": 0.1, "patience": 10})
 EPOCH = 24
 """Steps in one of its epochs."""
-TIMED = {"windows_per_second"}
 
 
 def same(one, other):
@@ -43,10 +42,6 @@ def same(one, other):
         other.stop,
         other.summary["final/best_epoch"],
     )
-
-
-def untimed(history):
-    return [{k: v for k, v in line.items() if k not in TIMED} for line in history]
 
 
 def after(n_steps):

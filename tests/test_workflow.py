@@ -1,6 +1,5 @@
 """The workflow as its users run it: a real snakemake on the default and on a tiny configuration."""
 
-import json
 import os
 import re
 import shutil
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
-from conftest import ROOT
+from conftest import ROOT, free_port, mlflow_server
 from mlflow import MlflowClient
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -36,6 +35,9 @@ TINY = {
     "models": {"vame": {}, "wide": {"zdims": 6}},
     "mlflow": {"experiment": "tiny"},
 }
+
+LAST = {"track": 1, "compare": 1, "all": 1}
+"""Jobs that follow from any other."""
 
 
 def snakemake(folder, *arguments):
@@ -135,7 +137,7 @@ def test_default_configuration_plans_the_whole_chain(tmp_path):
         "windows": 1,
         "train": 1,
         "latents": 4,
-        "all": 1,
+        **LAST,
     }
 
 
@@ -149,14 +151,14 @@ def test_a_second_run_does_nothing(tiny):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"train": {"learning_rate": 1e-3}}, {"train": 2, "latents": 4, "all": 1}),
-        ({"models": {"vame": {}, "wide": {"zdims": 7}}}, {"train": 1, "latents": 2, "all": 1}),
-        ({"windows": {"length_s": 0.6}}, {"windows": 1, "train": 2, "latents": 4, "all": 1}),
+        ({"train": {"learning_rate": 1e-3}}, {"train": 2, "latents": 4, **LAST}),
+        ({"models": {"vame": {}, "wide": {"zdims": 7}}}, {"train": 1, "latents": 2, **LAST}),
+        ({"windows": {"length_s": 0.6}}, {"windows": 1, "train": 2, "latents": 4, **LAST}),
         (
             {"align": {"smooth": None}},
-            {"align": 2, "windows": 1, "train": 2, "latents": 4, "all": 1},
+            {"align": 2, "windows": 1, "train": 2, "latents": 4, **LAST},
         ),
-        ({"mlflow": {"experiment": "other"}}, {"mlflow": 1}),
+        ({"mlflow": {"experiment": "other"}}, {"mlflow": 1, **LAST}),
     ],
 )
 def test_a_changed_setting_reruns_its_stage_and_what_follows(changed, change, expected):
@@ -168,7 +170,7 @@ def test_adding_a_session_aligns_only_that_one(changed, recordings):
     sessions = yaml.safe_load((changed / "config.yaml").read_text())["sessions"]
     sessions["m3"] = {"poses": str(recordings / "sim-3.csv"), "fps": 30}
     configure(changed, sessions=sessions)
-    assert planned(changed) == {"align": 1, "windows": 1, "train": 2, "latents": 6, "all": 1}
+    assert planned(changed) == {"align": 1, "windows": 1, "train": 2, "latents": 6, **LAST}
 
 
 def test_a_changed_module_reruns_the_stages_that_use_it(tiny):
@@ -178,7 +180,7 @@ def test_a_changed_module_reruns_the_stages_that_use_it(tiny):
         assert planned(tiny) == {}
         with (tiny / "vame_pipe/losses.py").open("a") as file:
             file.write("# changed\n")
-        assert planned(tiny) == {"train": 2, "latents": 4, "all": 1}
+        assert planned(tiny) == {"train": 2, "latents": 4, **LAST}
     finally:
         shutil.rmtree(tiny / "vame_pipe")
 
@@ -186,7 +188,7 @@ def test_a_changed_module_reruns_the_stages_that_use_it(tiny):
 def test_every_command_can_be_pasted_into_a_shell(tiny):
     """Printed commands, run by themselves, make the same files, and the same numbers where a file
     holds the id of its MLflow run."""
-    stages = ["align", "windows", "mlflow", "train", "latents"]
+    stages = ["align", "windows", "mlflow", "train", "latents", "track", "compare"]
     files = [
         tiny / f"results/{name}.parquet"
         for name in ("aligned/m1", "windows/frames", "windows/windows")
@@ -200,7 +202,7 @@ def test_every_command_can_be_pasted_into_a_shell(tiny):
     commands.sort(key=lambda line: stages.index(line.split()[1]))
     assert [line.split()[1] for line in commands] == [
         *("align", "align", "windows", "mlflow", "train", "train"),
-        *("latents", "latents", "latents", "latents"),
+        *("latents", "latents", "latents", "latents", "track", "compare"),
     ]
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
     for command in commands:
@@ -211,31 +213,70 @@ def test_every_command_can_be_pasted_into_a_shell(tiny):
     assert pq.read_table(exported).equals(latents)
 
 
-def test_mlflow_compares_the_models(tiny):
-    client = MlflowClient(f"sqlite:///{tiny}/results/mlflow/mlflow.db")
-    (experiment,) = (e for e in client.search_experiments() if e.name == "tiny")
-    for name, zdims in (("vame", "3"), ("wide", "6")):
-        file = checkpoint.load(tiny / f"results/models/{name}/model.pt")
-        run = client.get_run(file.mlflow_run_id)
-        assert run.info.experiment_id == experiment.experiment_id
-        assert (run.info.run_name, run.info.status) == (name, "FINISHED")
-        assert run.data.params["model.zdims"] == zdims
-        assert run.data.params["align.centre"] == "tailbase"
-        assert run.data.tags["data_fingerprint"] == file.data_fingerprint
-        assert run.data.tags["device"] == "cpu"
-        assert {"git_commit", "stop"} <= run.data.tags.keys()
-        metrics = [
-            json.loads(line)
-            for line in (tiny / f"results/models/{name}/metrics.jsonl").read_text().splitlines()
-        ]
-        for key in ("train/kl", "test/reconstruction", "test/r2_prediction", "windows_per_second"):
-            logged = [m.value for m in client.get_metric_history(run.info.run_id, key)]
-            assert logged == [line[key] for line in metrics]
-        assert run.data.metrics["final/active_units"] == file.training["final/active_units"]
+def test_a_sweep_in_mlflow(tmp_path, recordings):
+    """Two by two settings, two seeds: every run is there once, complete, named, grouped."""
+    install(tmp_path)
+    sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
+    entry = {"grid": {"zdims": [2, 3], "beta": [0.5, 1.0]}, "seeds": [1, 2]}
+    settings = TINY | {"sessions": sessions, "models": {"mice": entry}}
+    settings["train"] = TINY["train"] | {"max_epochs": 1}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    done = snakemake(tmp_path, "--resources", "gpu=2")
+    assert done.returncode == 0, done.stderr
+    client = MlflowClient(f"sqlite:///{tmp_path}/results/mlflow/mlflow.db")
+    runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+    names = [
+        f"mice-z{z}-beta{beta}-s{seed}" for z in (2, 3) for beta in ("0.5", "1") for seed in (1, 2)
+    ]
+    assert sorted(run.info.run_name for run in runs) == sorted(names)
+    table = pd.read_parquet(tmp_path / "results/compare.parquet").set_index("model")
+    for run in runs:
+        z, beta, seed = (
+            run.data.params[key] for key in ("model.zdims", "train.beta", "train.seed")
+        )
+        assert run.info.run_name == f"mice-z{z}-beta{float(beta):g}-s{seed}"
+        tags = run.data.tags
+        assert tags["varies"] == f"model.zdims={z}, train.beta={beta}, train.seed={seed}"
+        assert (tags["sweep"], tags["variant"]) == ("mice", f"mice-z{z}-beta{float(beta):g}")
+        assert run.info.status == "FINISHED"
         artifacts = {a.path for a in client.list_artifacts(run.info.run_id)}
-        assert artifacts == {
-            *("model.pt", "config.yaml", "metrics.jsonl", "losses.png", "reconstructions.png")
-        }
+        assert {"model.pt", "qc.json", "latents", "spectrum.png"} <= artifacts
+        row = table.loc[run.info.run_name]
+        assert row["run_id"] == run.info.run_id
+        assert row["final/loss"] == run.data.metrics["final/loss"]
+        assert row["model.zdims"] == int(z)
+    versions = client.search_model_versions("name = 'tiny'")
+    assert sorted(version.run_id for version in versions) == sorted(r.info.run_id for r in runs)
+    best = client.get_model_version_by_alias("tiny", "best")
+    assert best.tags["model"] == table.index[table["best"]].item()
+    agreement = pd.read_csv(tmp_path / "results/agreement.csv")
+    assert len(agreement) == 8 * 7 and agreement["cka"].between(0, 1).all()
+    # a value more trains what is new
+    configure(tmp_path, models={"mice": entry | {"seeds": [1, 2, 3]}})
+    assert planned(tmp_path) == {"train": 4, "latents": 8, **LAST}
+
+
+def test_what_a_dead_server_missed_is_sent_by_the_next_run(tmp_path, recordings):
+    folder, port = tmp_path / "run", free_port()
+    folder.mkdir()
+    install(folder)
+    sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
+    settings = TINY | {"sessions": sessions, "models": {"vame": {}}}
+    settings["mlflow"] = {"experiment": "tiny", "tracking_uri": f"http://127.0.0.1:{port}"}
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr
+    assert "MLflow fails, not all is recorded" in done.stderr
+    assert planned(folder) == LAST
+    with mlflow_server(tmp_path / "server", port):
+        done = snakemake(folder)
+        assert done.returncode == 0, done.stderr
+        client = MlflowClient(f"http://127.0.0.1:{port}")
+        (run,) = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+        assert (run.info.run_name, run.info.status) == ("vame", "FINISHED")
+        (row,) = pd.read_csv(folder / "results/compare.csv").to_dict("records")
+        assert row["run_id"] == run.info.run_id
+    assert planned(folder) == {}
 
 
 def test_wrong_settings_stop_before_any_job(tmp_path):
@@ -261,7 +302,7 @@ def test_a_configuration_of_ones_own_replaces_the_sessions(tmp_path, recordings)
         "mlflow": 1,
         "train": 2,
         "latents": 2,
-        "all": 1,
+        **LAST,
     }
     mine.write_text(mine.read_text() + "results: twice\n")
     done = snakemake(tmp_path, "--dry-run", "--configfile", str(mine))

@@ -7,6 +7,7 @@ import json
 import logging
 import signal
 import sys
+import time
 from pathlib import Path
 
 from vame_pipe import __version__
@@ -110,12 +111,35 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("train", train, "Train one model.")
     sub.add_argument("--windows", type=Path, required=True, help="folder that windows wrote")
     sub.add_argument("--name", required=True, help="name of the model")
+    sub.add_argument("--sweep", help="entry of models that it comes from (default: NAME)")
     sub.add_argument("--model", required=True, help="JSON: model of config.yaml")
     sub.add_argument("--train", required=True, help="JSON: train of config.yaml")
     sub.add_argument("--mlflow", type=Path, required=True, help="JSON that mlflow wrote")
     sub.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     sub.add_argument("--resume", type=Path, required=True, help="folder of states to go on from")
     sub.add_argument("--out", type=Path, required=True, help="folder to write")
+
+    sub = command("track", track, "Send to MLflow what it lacks of the results.")
+    sub.add_argument("results", type=Path, help="results folder")
+    sub.add_argument("--models", help="their names, with commas between (default: all there are)")
+    sub.add_argument(
+        "--out", type=Path, help="JSON file of the runs to write; then 0 is returned always"
+    )
+
+    sub = command("compare", compare, "Compare models, with each other and with PCA.")
+    sub.add_argument("results", type=Path, help="results folder")
+    sub.add_argument("--models", help="their names, with commas between (default: all there are)")
+    sub.add_argument("--runs", type=Path, help="JSON that track wrote")
+    sub.add_argument("--out", type=Path, required=True, help="table to write, as Parquet and CSV")
+    sub.add_argument(
+        "--agreement", type=Path, required=True, help="table of pairs to write, also both"
+    )
+
+    sub = command("report", report, "Write the report, one HTML file.")
+    sub.add_argument("results", type=Path, help="results folder")
+    sub.add_argument("--sessions", required=True, help="their names, with commas between")
+    sub.add_argument("--models", help="their names, with commas between (default: all there are)")
+    sub.add_argument("--out", type=Path, required=True, help="HTML file to write")
 
     sub = command("import-vame", import_vame, "Make a model file of weights that VAME trained.")
     sub.add_argument(
@@ -205,7 +229,7 @@ def train(options: argparse.Namespace) -> None:
     import torch
     import yaml
 
-    from vame_pipe import checkpoint, config, figures, outcome, store, tracking, windows
+    from vame_pipe import checkpoint, compare, config, figures, outcome, store, tracking, windows
     from vame_pipe import train as training
     from vame_pipe.device import choose_device
     from vame_pipe.resume import ResumeFiles
@@ -222,49 +246,43 @@ def train(options: argparse.Namespace) -> None:
     )
     lock = files.lock()
     start = training.starting_point(files, settings)
-    resolved = outcome.resolved(data, model, settings)
-    out = {
-        name: options.out / name
-        for name in (
-            "metrics.jsonl",
-            "config.yaml",
-            "losses.png",
-            "reconstructions.png",
-            "model.pt",
-        )
-    }
-    store_settings = json.loads(options.mlflow.read_text())
-    tags = {
-        "model": options.name,
-        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
-        "data_fingerprint": data.meta["fingerprint"],
-        "git_commit": tracking.git_commit() or "none",
-    }
-    run = tracking.Run(
-        tracking.store_uri(store_settings["tracking_uri"], options.mlflow.parent),
-        store_settings["experiment"],
-        options.name,
-        resolved,
-        tags,
-        run_id=start and start["run_id"],
-        done=len(start["progress"]["history"]) if start else 0,
+    about = outcome.run_record(
+        options.name, options.sweep or options.name, data, model, settings, options.windows
     )
+    if start:
+        about |= {key: start["run"][key] for key in ("run_id", "started")}
+        about["tags"][tracking.TRAINING] = start["run"]["training_id"]
+    about["tags"] |= tracking.source_tags()
+    about["tags"]["device"] = (
+        torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+    )
+    run = tracking.Run(*tracking.where(options.mlflow), about)
+    identity = {key: about[key] for key in ("run_id", "started")}
+    identity["training_id"] = about["tags"][tracking.TRAINING]
+    metrics = options.out / compare.METRICS
     try:
         trained = training.train(
-            *(data, model, settings, device, files, out["metrics.jsonl"], start, run.id),
-            on_epoch=run.log_epoch,
+            *(data, model, settings, device, files, metrics, start, identity),
+            on_epoch=run.log_epochs,
             stopped=stop_request,
         )
     except BaseException as error:
         run.end("KILLED" if isinstance(error, Interrupted) else "FAILED")
         raise
-    store.write_text(out["config.yaml"], yaml.safe_dump(resolved, sort_keys=False))
-    figures.plot_losses(trained.history, trained.summary["final/best_epoch"], out["losses.png"])
+    resolved = outcome.resolved(data, model, settings)
+    store.write_text(options.out / "config.yaml", yaml.safe_dump(resolved, sort_keys=False))
+    best = trained.summary["final/best_epoch"]
+    figures.plot_losses(trained.history, best, options.out / "losses.png")
     window, output = outcome.examples(trained, data, device)
-    figures.plot_reconstructions(window, output, data.meta, out["reconstructions.png"])
-    file = outcome.to_model_file(trained, data, model, settings, run.id)
-    checkpoint.save(file, out["model.pt"])
-    run.finish(trained.history, trained.summary, trained.stop, list(out.values()))
+    reconstructions = options.out / "reconstructions.png"
+    figures.plot_reconstructions(window, output, data.meta, reconstructions)
+    spectrum = outcome.latent_spectrum(trained, data, device)
+    figures.plot_spectrum(spectrum, options.out / "spectrum.png")
+    file = outcome.to_model_file(trained, data, model, settings, about["run_id"])
+    checkpoint.save(file, options.out / "model.pt")
+    about |= {"summary": trained.summary, "stop": trained.stop, "ended": int(time.time() * 1000)}
+    run.finish(trained.history)
+    store.write_json(options.out / compare.RUN, about)
     lock.release()
 
 
@@ -291,6 +309,49 @@ def latents(options: argparse.Namespace) -> None:
 
     device = choose_device(options.device, options.threads)
     latents.export(options.model, options.aligned, options.out, device)
+
+
+def track(options: argparse.Namespace) -> None:
+    from vame_pipe import record, store, tracking
+
+    place = options.results / "mlflow"
+    uri, experiment = tracking.where(place / "experiment.json")
+    runs, complete = record.track(options.results, _models(options), uri, experiment)
+    if options.out:
+        store.write_json(options.out, {"experiment": experiment, "runs": runs})
+    before = record.failures(options.results)
+    record.note_failures(options.results, before + (not complete))
+    if complete:
+        log.info("all of %d models is in MLflow, experiment %s", len(runs), experiment)
+    elif not options.out:
+        raise InputError("not all is in MLflow, see above")
+
+
+def compare(options: argparse.Namespace) -> None:
+    from vame_pipe import compare
+
+    models = _models(options)
+    runs = json.loads(options.runs.read_text())["runs"] if options.runs else {}
+    compare.write(compare.table(options.results, models, runs), options.out)
+    compare.write(compare.agreement(options.results, models), options.agreement)
+
+
+def report(options: argparse.Namespace) -> None:
+    from vame_pipe import report
+
+    report.write(options.results, options.sessions.split(","), _models(options), options.out)
+
+
+def _models(options: argparse.Namespace) -> list[str]:
+    """Return the models that were asked for, or all that are trained."""
+    from vame_pipe.compare import RUN
+
+    if options.models:
+        return options.models.split(",")
+    found = sorted(path.parent.name for path in options.results.glob(f"models/*/{RUN}"))
+    if not found:
+        raise InputError(f"{options.results}: no trained model in it (models/*/{RUN}).")
+    return found
 
 
 def import_vame(options: argparse.Namespace) -> None:

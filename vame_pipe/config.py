@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, StringConstraints, ValidationError
 
+from vame_pipe import sweep
 from vame_pipe.errors import InputError
 from vame_pipe.settings import (
     Align,
@@ -49,8 +50,8 @@ class Config(Section):
     models: dict[Name, dict[str, Any]] = Field(
         default={"vame": {}}, min_length=1, json_schema_extra={"additionalProperties": False}
     )
-    """Models to train, each a mapping of what differs from `model` and `train`; `seeds: [1, 2, 3]` makes
-    one of each seed."""
+    """Models to train, each a mapping of what differs from `model` and `train`; `grid: {zdims: [8, 16]}`
+    makes one of every combination of values, `seeds: [1, 2, 3]` one of each seed."""
     mlflow: Mlflow = Mlflow()
 
     @property
@@ -62,15 +63,21 @@ class Config(Section):
 
     @property
     def variants(self) -> dict[str, dict[str, Any]]:
-        """What differs from `model` and `train`, by model; one of each seed where `seeds` lists some."""
-        found = {}
-        for name, overrides in self.models.items():
-            rest = {key: value for key, value in overrides.items() if key != "seeds"}
-            if "seeds" in overrides:
-                found |= {f"{name}-s{seed}": rest | {"seed": seed} for seed in overrides["seeds"]}
-            else:
-                found[name] = rest
-        return found
+        """What differs from `model` and `train`, by model, grids and seeds expanded."""
+        return {
+            name: overrides
+            for entry, content in self.models.items()
+            for name, overrides in sweep.expand(entry, content).items()
+        }
+
+    @property
+    def entries(self) -> dict[str, str]:
+        """The entry of `models` that each of `variants` comes from."""
+        return {
+            name: entry
+            for entry, content in self.models.items()
+            for name in sweep.expand(entry, content)
+        }
 
     def variant(self, name: str) -> tuple[Model, Train]:
         """Return the settings of one of `variants`: its overrides laid over `model` and `train`."""
@@ -210,24 +217,21 @@ def _suggest(loc: tuple, root: type[Section]) -> str:
 
 
 def _variant_problems(config: Config) -> list[str]:
-    problems = []
-    allowed = [*Model.model_fields, *Train.model_fields, "seeds"]
-    for name, overrides in config.models.items():
-        problems += [
-            f"config: models.{name}.{key} is not a key of model or train. Allowed: "
-            f"{', '.join(allowed)}."
-            for key in overrides
-            if key not in allowed
-        ]
-        seeds = overrides.get("seeds", [0])
-        if not isinstance(seeds, list) or not seeds or len(set(map(str, seeds))) < len(seeds):
-            problems.append(
-                f"config: models.{name}.seeds must list different numbers. Found {seeds!r}."
-            )
-        elif f"{name}-s{seeds[0]}" in config.models and "seeds" in overrides:
-            problems.append(
-                f"config: models.{name}-s{seeds[0]} and models.{name} make the same model."
-            )
+    allowed = [*Model.model_fields, *Train.model_fields]
+    problems = [
+        line
+        for name, entry in config.models.items()
+        for line in sweep.problems(name, entry, allowed)
+    ]
+    if problems:
+        return problems
+    names = [(v, e) for e, content in config.models.items() for v in sweep.expand(e, content)]
+    made = dict(reversed(names))
+    problems = [
+        f"config: models.{made[variant]} and models.{entry} both make the model {variant}."
+        for variant, entry in names
+        if made[variant] != entry
+    ]
     if problems:
         return problems
     for name in config.variants:
@@ -252,6 +256,11 @@ def _consistency_problems(config: Config) -> list[str]:
         problems.append(
             f"config: windows.length_s {config.windows.length_s:g} s is less than 2 frames at "
             f"{fps:g} fps. Make it longer."
+        )
+    if "@" in (config.mlflow.tracking_uri or "").partition("://")[2].partition("/")[0]:
+        problems.append(
+            "config: mlflow.tracking_uri holds credentials, which would end up in logs. Take them out and "
+            "set the environment variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
         )
     aliases = config.aliases
     if aliases is not None:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import torch
 from filelock import FileLock, Timeout
 
@@ -87,3 +88,19 @@ def take_free(names: list[str], folder: Path) -> tuple[int, FileLock]:
             log.warning("all %d GPUs are taken by other jobs: waiting for one", len(names))
             waiting = True
         time.sleep(POLL_SECONDS)
+
+
+def usage(device: str) -> dict[str, float]:
+    """Return what is in use, under the names by which MLflow groups system metrics.
+
+    The CPU's share of time since the last call, the memory of this process, and the most memory of a
+    GPU since the last call.
+    """
+    found = {
+        "system/cpu_utilization_percentage": psutil.cpu_percent(),
+        "system/memory_usage_megabytes": psutil.Process().memory_info().rss / 1e6,
+    }
+    if device.startswith("cuda"):
+        found["system/gpu_memory_usage_megabytes"] = torch.cuda.max_memory_allocated(device) / 1e6
+        torch.cuda.reset_peak_memory_stats(device)
+    return found

@@ -85,6 +85,29 @@ def plot_reconstructions(
     _save(figure, path)
 
 
+def plot_spectrum(variances: np.ndarray, path: str | Path) -> None:
+    """Draw the variance of each principal component of the latent, and their running share.
+
+    Parameters
+    ----------
+    variances : numpy.ndarray
+        `(zdims,)`, the largest first.
+    path : str or Path
+    """
+    number = np.arange(1, len(variances) + 1)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
+    left.bar(number, variances, color=TRAIN)
+    left.set_ylabel("Variance (prior: 1)")
+    right.plot(number, variances.cumsum() / max(variances.sum(), 1e-12), color=TEST, marker=".")
+    right.set_ylim(0, 1.02)
+    right.set_ylabel("Share of the variance up to it")
+    for axis in (left, right):
+        axis.set_xlabel("Principal component of the latent")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.grid(alpha=0.3)
+    _save(figure, path)
+
+
 def _unit(feature: str, scaled: bool) -> str:
     length = "body lengths" if scaled else "px"
     units = {"turn_rate": "rad/s", "speed_forward": f"{length}/s", "speed_lateral": f"{length}/s"}

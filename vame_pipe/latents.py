@@ -52,6 +52,38 @@ def encode(
     return torch.empty(0, network.lmbda.hidden_to_mean.out_features, device=frames.device)
 
 
+def encode_runs(model: checkpoint.ModelFile, network: RNN_VAE, runs: np.ndarray) -> np.ndarray:
+    """Return the latents of every window in runs of frames.
+
+    Parameters
+    ----------
+    model : ModelFile
+    network : RNN_VAE
+        What `model.network()` returned.
+    runs : numpy.ndarray
+        `(n_runs, n_frames, n_features)` float32, as aligned.
+
+    Returns
+    -------
+    numpy.ndarray
+        `(n_runs * (n_frames - model.length + 1), zdims)` float32, run after run.
+
+    Raises
+    ------
+    InputError
+        If runs are shorter than a window.
+    """
+    n_runs, n_frames, n_features = runs.shape
+    if n_frames < model.length:
+        raise InputError(f"runs of {n_frames} frames: a window of this model takes {model.length}.")
+    mean, std = (np.array(values, np.float32) for values in (model.mean, model.std))
+    frames = normalise(runs.reshape(-1, n_features), mean, std)
+    starts = np.arange(n_runs)[:, None] * n_frames + np.arange(n_frames - model.length + 1)
+    return encode(
+        network, torch.from_numpy(frames), torch.from_numpy(starts.ravel()), model.length
+    ).numpy()
+
+
 def export(model_path: Path, aligned: Path, out: Path, device: str) -> None:
     """Write the latents of one recording.
 

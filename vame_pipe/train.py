@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from vame_pipe import store
+from vame_pipe.device import usage
 from vame_pipe.errors import InputError, Interrupted
 from vame_pipe.feed import Feed
 from vame_pipe.losses import annealing, loss_terms, objective
@@ -60,7 +61,7 @@ class Training:
         start: dict[str, Any] | None,
     ):
         seed_everything(settings.seed)
-        self.settings = settings
+        self.settings, self.device = settings, device
         self.arguments = network_arguments(model, data)
         self.network = RNN_VAE(**self.arguments).to(device)
         published = settings.preset == "vame"
@@ -155,6 +156,7 @@ class Training:
             "windows_per_second": n_windows / progress.epoch_seconds,
             **named("train", [total / n_windows for total in progress.sums], self.settings),
             **tested,
+            **usage(self.device),
         }
         best = progress.best_epoch
         if best < 0 or metrics["test/loss"] < progress.history[best]["test/loss"]:
@@ -215,8 +217,8 @@ def train(
     files: ResumeFiles,
     metrics_path: Path,
     start: dict[str, Any] | None = None,
-    run_id: str | None = None,
-    on_epoch: Callable[[dict[str, Any]], None] = lambda metrics: None,
+    run: dict[str, Any] | None = None,
+    on_epoch: Callable[[list[dict[str, Any]]], None] = lambda history: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Train one model.
@@ -236,10 +238,10 @@ def train(
         metrics.jsonl, a line per epoch, written as training goes.
     start : dict, optional
         What `starting_point` returned.
-    run_id : str, optional
-        The MLflow run, for whoever goes on.
+    run : dict, optional
+        What identifies the run, for whoever goes on.
     on_epoch : callable
-        Called with the metrics of each epoch after they are on disk.
+        Called after each epoch with the metrics of all so far, once they are on disk.
     stopped : callable
         Asked after every step whether to save and raise Interrupted.
 
@@ -257,7 +259,7 @@ def train(
     progress = training.progress
 
     def save(name: str | None = None) -> float:
-        files.save(progress.step, training.state() | {"run_id": run_id}, name)
+        files.save(progress.step, training.state() | {"run": run}, name)
         return time.monotonic()
 
     saved = save()
@@ -285,7 +287,7 @@ def train(
             metrics = training.end_epoch(len(data.train), tested)
             saved = save()
             write_metrics(metrics_path, progress.history)
-            on_epoch(metrics)
+            on_epoch(progress.history)
             tell(metrics, settings, training.arguments["ZDIMS"], bar)
             bar.total = progress.total
     write_metrics(metrics_path, progress.history, progress.stop)

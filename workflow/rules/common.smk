@@ -4,8 +4,9 @@ import json
 import os
 import re
 import sys
+from pathlib import Path
 
-from vame_pipe import check, store
+from vame_pipe import check, record, store
 from vame_pipe import config as configuration
 from vame_pipe.errors import InputError
 from vame_pipe.simulate import KEYPOINTS

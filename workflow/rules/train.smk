@@ -33,8 +33,25 @@ rule train:
         model="<results>/models/{model}/model.pt",
         metrics="<results>/models/{model}/metrics.jsonl",
         config="<results>/models/{model}/config.yaml",
-        losses="<results>/models/{model}/losses.png",
-        reconstructions="<results>/models/{model}/reconstructions.png",
+        run="<results>/models/{model}/run.json",
+        losses=report(
+            "<results>/models/{model}/losses.png",
+            caption="../report/losses.rst",
+            category="Models",
+            labels={"model": "{model}", "figure": "loss terms"},
+        ),
+        reconstructions=report(
+            "<results>/models/{model}/reconstructions.png",
+            caption="../report/reconstructions.rst",
+            category="Models",
+            labels={"model": "{model}", "figure": "reconstructions"},
+        ),
+        spectrum=report(
+            "<results>/models/{model}/spectrum.png",
+            caption="../report/spectrum.rst",
+            category="Models",
+            labels={"model": "{model}", "figure": "latent spectrum"},
+        ),
     log:
         "<results>/logs/train/{model}.log",
     benchmark:
@@ -47,6 +64,7 @@ rule train:
         mem_mb=lambda wildcards, input, attempt: attempt * max(4000, int(8 * input.size_mb)),
     params:
         source=source_hash("train"),
+        sweep=lambda wildcards: settings.entries[wildcards.model],
         windows=lambda wildcards, input: os.path.dirname(input.frames),
         model=lambda wildcards: settings.variant(wildcards.model)[0].model_dump_json(),
         train=lambda wildcards: settings.variant(wildcards.model)[1].model_dump_json(),
@@ -54,6 +72,6 @@ rule train:
         # not an output: Snakemake deletes those of a job that fails, and a training goes on from here
         resume=lambda wildcards: f"{settings.results}/resume/{wildcards.model}",
     shell:
-        "vame-pipe train --name={wildcards.model} --windows {params.windows:q} --mlflow {input.mlflow:q}"
+        "vame-pipe train --name={wildcards.model} --sweep={params.sweep} --windows {params.windows:q} --mlflow {input.mlflow:q}"
         " --model {params.model:q} --train {params.train:q} --threads {threads}"
         " --resume {params.resume:q} --out {params.out:q} --log {log:q}"

@@ -1,0 +1,255 @@
+"""What MLflow is given: by real trainings, in real stores, also where the server fails."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from conftest import (
+    MODEL,
+    TRAIN,
+    fill,
+    free_port,
+    mlflow_server,
+    train_and_export,
+    train_arguments,
+)
+from mlflow import MlflowClient
+
+from vame_pipe import checkpoint, cli, compare, record, store, tracking
+
+ARTIFACTS = {
+    *("model.pt", "config.yaml", "metrics.jsonl", "run.json", "qc.json", "latents"),
+    *("losses.png", "reconstructions.png", "spectrum.png"),
+}
+
+
+@pytest.fixture(autouse=True)
+def no_store_of_ones_own(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(scope="module")
+def results(data, tmp_path_factory):
+    """Two models, trained, exported and recorded."""
+    folder = tmp_path_factory.mktemp("record") / "results"
+    fill(folder, data)
+    before = os.environ.pop("MLFLOW_TRACKING_URI", None)
+    train_and_export(folder, "mice-z4")
+    train_and_export(folder, "mice-z2", model=MODEL.model_copy(update={"zdims": 2}))
+    assert cli.main(["track", str(folder)]) == 0
+    if before:
+        os.environ["MLFLOW_TRACKING_URI"] = before
+    return folder
+
+
+def runs_of(uri, experiment="mice"):
+    """Client and runs by name of an experiment."""
+    client = MlflowClient(uri, uri)
+    number = client.get_experiment_by_name(experiment).experiment_id
+    found = client.search_runs([number])
+    runs = {run.info.run_name: run for run in found}
+    assert len(runs) == len(found)
+    return client, runs
+
+
+def store_of(folder):
+    return f"sqlite:///{folder}/mlflow/mlflow.db"
+
+
+def lines_of(folder, name):
+    return [
+        json.loads(x) for x in (folder / f"models/{name}/metrics.jsonl").read_text().splitlines()
+    ]
+
+
+def assert_complete(client, run, folder, latents=True):
+    """Everything that the files say is in the run, once."""
+    name = run.info.run_name
+    about = json.loads((folder / f"models/{name}/run.json").read_text())
+    assert run.info.status == "FINISHED"
+    assert (run.info.start_time, run.info.end_time) == (about["started"], about["ended"])
+    assert run.data.params == {key: str(value) for key, value in about["params"].items()}
+    for key in ("train/kl", "test/loss", "system/cpu_utilization_percentage"):
+        logged = [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, key)]
+        assert logged == [(line["epoch"], line[key]) for line in lines_of(folder, name)]
+    assert about["summary"].items() <= run.data.metrics.items()
+    final = client.get_metric_history(run.info.run_id, "final/loss")
+    assert {m.step for m in final} == {len(lines_of(folder, name))}
+    tags = run.data.tags
+    assert (tags["stop"], tags["sweep"], tags["snakemake_rule"]) == (about["stop"], "mice", "train")
+    assert tags["device"] == "cpu" and tags["git_dirty"] in {"true", "false", "none"}
+    (given,) = run.inputs.dataset_inputs
+    assert given.dataset.digest == about["tags"]["data_fingerprint"][:32]
+    assert json.loads(given.dataset.profile)["sessions"] == ["sim-1", "sim-2"]
+    paths = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert paths == (ARTIFACTS if latents else ARTIFACTS - {"latents"})
+
+
+def test_a_run_is_complete(results, tmp_path):
+    client, runs = runs_of(store_of(results))
+    assert set(runs) == {"mice-z4", "mice-z2"}
+    for name, run in runs.items():
+        assert_complete(client, run, results)
+        assert run.data.tags["varies"] == f"model.zdims={name[-1]}"
+        path = client.download_artifacts(run.info.run_id, "latents/sim-2.parquet", str(tmp_path))
+        exported = results / f"latents/{name}/sim-2.parquet"
+        assert store.file_fingerprint(path) == store.file_fingerprint(exported)
+        digests = [
+            store.file_fingerprint(results / f"latents/{name}/sim-{i}.parquet") for i in (1, 2)
+        ]
+        assert run.data.tags["latents_digest"] == store.fingerprint(digests)
+        qc = client.download_artifacts(run.info.run_id, "qc.json", str(tmp_path))
+        assert set(json.loads(Path(qc).read_text())) == {"sim-1", "sim-2"}
+
+
+def test_tracking_again_sends_nothing(results):
+    client, before = runs_of(store_of(results))
+    versions = len(client.search_model_versions("name = 'mice'"))
+    assert cli.main(["track", str(results)]) == 0
+    _, after = runs_of(store_of(results))
+    assert {n: r.to_dictionary() for n, r in after.items()} == {
+        n: r.to_dictionary() for n, r in before.items()
+    }
+    assert len(client.search_model_versions("name = 'mice'")) == versions == 2
+
+
+def test_the_alias_is_of_the_least_error_on_held_out_windows(results):
+    abouts = compare.read_runs(results, ["mice-z4", "mice-z2"])
+    errors = {
+        n: r["summary"]["final/reconstruction"] + r["summary"]["final/prediction"]
+        for n, r in abouts.items()
+    }
+    client, runs = runs_of(store_of(results))
+    version = client.get_model_version_by_alias("mice", "best")
+    assert version.run_id == runs[min(errors, key=errors.get)].info.run_id
+    assert version.tags["model"] == min(errors, key=errors.get)
+
+
+LOAD = """
+import importlib.machinery, sys
+sys.meta_path = [f for f in sys.meta_path if not getattr(f, "__module__", "").startswith("__editable__")]
+sys.path = [p for p in sys.path if p != sys.argv[4]]
+import mlflow, numpy, pandas
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model("models:/mice@best")
+frames = pandas.read_parquet(sys.argv[2])[model.metadata.metadata["features"]].to_numpy()
+latents = model.predict(frames[None])
+length = model.metadata.metadata["length"]
+windows = numpy.stack([frames[i : i + length] for i in range(20)])
+numpy.savez(sys.argv[3], latents=latents, windows=model.predict(windows))
+import vame_pipe
+print(vame_pipe.__file__)
+"""
+
+
+def test_the_registered_model_gives_the_exported_latents_in_a_fresh_process(results, tmp_path):
+    """Without this repository: the code comes with the model, and nothing in it is pickled."""
+    from conftest import ROOT
+
+    client, _ = runs_of(store_of(results))
+    best = client.get_model_version_by_alias("mice", "best").tags["model"]
+    arguments = [store_of(results), results / "aligned/sim-1.parquet", tmp_path / "z.npz", ROOT]
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, *map(str, arguments)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert str(results) in done.stdout.splitlines()[-1]
+    made = np.load(tmp_path / "z.npz")
+    table = pq.read_table(results / f"latents/{best}/sim-1.parquet").to_pandas()
+    exported = table.filter(like="z_").to_numpy()
+    known = ~np.isnan(made["latents"]).any(axis=1)
+    np.testing.assert_allclose(made["latents"][known], exported, atol=1e-6)
+    length = checkpoint.load(results / f"models/{best}/model.pt").length
+    assert (np.flatnonzero(known) + length // 2).tolist() == table["frame"].tolist()
+    np.testing.assert_allclose(made["windows"], made["latents"][:20], atol=1e-6)
+    pickled = [*results.glob("mlflow/artifacts/models/**/*.pkl")]
+    assert not pickled and [*results.glob("mlflow/artifacts/models/**/MLmodel")]
+
+
+def environment(**more):
+    return {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")} | more
+
+
+def test_a_server_that_dies_in_mid_training_loses_nothing(data, tmp_path, capsys, monkeypatch):
+    """Over HTTP, with proxied artifacts, and with credentials that appear nowhere."""
+    port, folder = free_port(), tmp_path / "results"
+    uri = f"http://me:secret@127.0.0.1:{port}"
+    fill(folder, data)
+    long = TRAIN.model_copy(update={"max_epochs": 12, "patience": 12})
+    arguments = [sys.executable, "-m", "vame_pipe", *train_arguments(folder, "mice", long)]
+    with mlflow_server(tmp_path / "server", port):
+        process = subprocess.Popen(
+            arguments, env=environment(MLFLOW_TRACKING_URI=uri), stderr=subprocess.PIPE, text=True
+        )
+        while not (folder / "models/mice/metrics.jsonl").exists() or not lines_of(folder, "mice"):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.02)
+    said = process.communicate()[1]
+    assert process.returncode == 0, said
+    assert said.count("training goes on without it") >= 1
+    assert len(lines_of(folder, "mice")) == 12
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert cli.main(["track", str(folder)]) == 2
+    said += capsys.readouterr().err
+    assert "MLflow fails, not all is recorded" in said and record.failures(folder) == 1
+    with mlflow_server(tmp_path / "server", port):
+        client, runs = runs_of(uri)
+        assert len(runs) == 1 and runs["mice"].info.status == "RUNNING"
+        assert cli.main(["track", str(folder)]) == 0
+        client, again = runs_of(uri)
+        assert again["mice"].info.run_id == runs["mice"].info.run_id
+        assert_complete(client, again["mice"], folder, latents=False)
+        assert client.get_model_version_by_alias("mice", "best").run_id == runs["mice"].info.run_id
+    said += capsys.readouterr().err
+    texts = [p.read_bytes() for p in folder.rglob("*") if p.is_file()]
+    texts += [p.read_bytes() for p in (tmp_path / "server/store").rglob("*") if p.is_file()]
+    assert "secret" not in said and not any(b"secret" in text for text in texts)
+
+
+MANY = """
+import json, sys
+from vame_pipe import tracking
+uri, number, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
+for i in range(rounds):
+    about = json.loads(sys.argv[4])
+    about["name"] = about["tags"]["training_id"] = f"job{number}-{i}"
+    run = tracking.Run(uri, "many", about)
+    history = []
+    for epoch in range(5):
+        history.append({"epoch": epoch, "test/loss": 5.0 - epoch, "train/loss": 1.0})
+        run.log_epochs(history)
+    run.finish(history)
+"""
+
+
+def test_four_jobs_at_once_on_one_sqlite_file_twenty_times_over(results, tmp_path):
+    about = json.loads((results / "models/mice-z4/run.json").read_text()) | {"run_id": None}
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    tracking.prepare(uri, "many")
+    jobs = [
+        subprocess.Popen(
+            [sys.executable, "-c", MANY, uri, str(number), "20", json.dumps(about)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+        for number in range(4)
+    ]
+    said = [job.communicate()[1] for job in jobs]
+    assert [job.returncode for job in jobs] == [0] * 4
+    assert not any("MLflow fails" in text for text in said), said
+    client, runs = runs_of(uri, "many")
+    assert set(runs) == {f"job{number}-{i}" for number in range(4) for i in range(20)}
+    for run in runs.values():
+        assert run.info.status == "FINISHED" and run.data.metrics["test/loss"] == 1.0
+        assert about["summary"].items() <= run.data.metrics.items()
+        assert len(client.get_metric_history(run.info.run_id, "test/loss")) == 5

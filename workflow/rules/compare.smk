@@ -1,0 +1,63 @@
+rule track:
+    """Send to MLflow what it lacks: artifacts, registered models, latents, and what a dead server missed."""
+    input:
+        experiment="<results>/mlflow/experiment.json",
+        models=expand("<results>/models/{model}/model.pt", model=settings.variants),
+        latents=expand(
+            "<results>/latents/{model}/{session}.parquet",
+            model=settings.variants,
+            session=settings.sessions,
+        ),
+        qc=expand("<results>/aligned/{session}.qc.json", session=settings.sessions),
+    output:
+        "<results>/mlflow/tracked.json",
+    log:
+        "<results>/logs/track.log",
+    benchmark:
+        "<results>/benchmarks/track.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        source=source_hash("record"),
+        results=lambda wildcards: settings.results,
+        models=",".join(settings.variants),
+        # changes when something could not be sent: then the next run of the workflow tries again
+        failures=lambda wildcards: record.failures(Path(settings.results)),
+    shell:
+        "vame-pipe track {params.results:q} --models={params.models} --out {output:q} --log {log:q}"
+
+
+rule compare:
+    """One row a model, beside PCA, and the agreement of every two models."""
+    input:
+        runs=expand("<results>/models/{model}/run.json", model=settings.variants),
+        latents=rules.track.input.latents,
+        frames="<results>/windows/frames.parquet",
+        windows="<results>/windows/windows.parquet",
+        tracked="<results>/mlflow/tracked.json",
+    output:
+        models="<results>/compare.parquet",
+        models_csv=report(
+            "<results>/compare.csv", caption="../report/compare.rst", category="Comparison"
+        ),
+        agreement="<results>/agreement.parquet",
+        agreement_csv=report(
+            "<results>/agreement.csv", caption="../report/agreement.rst", category="Comparison"
+        ),
+    log:
+        "<results>/logs/compare.log",
+    benchmark:
+        "<results>/benchmarks/compare.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * max(2000, int(8 * input.size_mb)),
+    params:
+        source=source_hash("compare"),
+        results=lambda wildcards: settings.results,
+        models=",".join(settings.variants),
+    shell:
+        "vame-pipe compare {params.results:q} --models={params.models} --runs {input.tracked:q}"
+        " --out {output.models:q} --agreement {output.agreement:q} --log {log:q}"
