@@ -21,10 +21,10 @@ report: "workflow/report/workflow.rst"
 
 
 rule all:
-    """Latents of every session by every model, and the models compared."""
+    """Latents of every session by every model, and the report."""
     default_target: True
     input:
-        "<results>/compare.csv",
+        "<results>/report.html",
         expand(
             "<results>/latents/{model}/{session}.parquet",
             model=settings.variants,

@@ -36,7 +36,7 @@ TINY = {
     "mlflow": {"experiment": "tiny"},
 }
 
-LAST = {"track": 1, "compare": 1, "all": 1}
+LAST = {"track": 1, "compare": 1, "report": 1, "all": 1}
 """Jobs that follow from any other."""
 
 
@@ -188,7 +188,7 @@ def test_a_changed_module_reruns_the_stages_that_use_it(tiny):
 def test_every_command_can_be_pasted_into_a_shell(tiny):
     """Printed commands, run by themselves, make the same files, and the same numbers where a file
     holds the id of its MLflow run."""
-    stages = ["align", "windows", "mlflow", "train", "latents", "track", "compare"]
+    stages = ["align", "windows", "mlflow", "train", "latents", "track", "compare", "report"]
     files = [
         tiny / f"results/{name}.parquet"
         for name in ("aligned/m1", "windows/frames", "windows/windows")
@@ -202,7 +202,7 @@ def test_every_command_can_be_pasted_into_a_shell(tiny):
     commands.sort(key=lambda line: stages.index(line.split()[1]))
     assert [line.split()[1] for line in commands] == [
         *("align", "align", "windows", "mlflow", "train", "train"),
-        *("latents", "latents", "latents", "latents", "track", "compare"),
+        *("latents", "latents", "latents", "latents", "track", "compare", "report"),
     ]
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
     for command in commands:

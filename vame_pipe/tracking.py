@@ -291,7 +291,7 @@ def log_model(
     from mlflow.entities import LoggedModelOutput
     from mlflow.exceptions import MlflowException
 
-    client, name = store.client, about["name"]
+    client, name = store.client, about["name"].replace(".", "_")  # MLflow allows no dot
     params = {key: str(value) for key, value in about["params"].items()}
     logged = client.create_logged_model(store.experiment_id, name, run_id, tags, params, "encoder")
     with tempfile.TemporaryDirectory() as folder:

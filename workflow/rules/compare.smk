@@ -61,3 +61,34 @@ rule compare:
     shell:
         "vame-pipe compare {params.results:q} --models={params.models} --runs {input.tracked:q}"
         " --out {output.models:q} --agreement {output.agreement:q} --log {log:q}"
+
+
+rule report:
+    """One page of all that a reader should see, for a browser without a network."""
+    input:
+        compare="<results>/compare.parquet",
+        agreement="<results>/agreement.parquet",
+        runs=rules.compare.input.runs,
+        aligned=expand("<results>/aligned/{session}.parquet", session=settings.sessions),
+        qc=rules.track.input.qc,
+        latents=rules.track.input.latents,
+        frames="<results>/windows/frames.parquet",
+        windows="<results>/windows/windows.parquet",
+    output:
+        report("<results>/report.html", caption="../report/report.rst", category="Report"),
+    log:
+        "<results>/logs/report.log",
+    benchmark:
+        "<results>/benchmarks/report.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * max(2000, int(8 * input.size_mb)),
+    params:
+        source=source_hash("report"),
+        results=lambda wildcards: settings.results,
+        sessions=",".join(settings.sessions),
+        models=",".join(settings.variants),
+    shell:
+        "vame-pipe report {params.results:q} --sessions={params.sessions} --models={params.models}"
+        " --out {output:q} --log {log:q}"

@@ -1,0 +1,271 @@
+"""The report: one HTML file, that needs nothing else, of what was computed and how good it is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from plotly.offline import get_plotlyjs
+
+from vame_pipe import compare, plots, poses, store
+from vame_pipe.errors import InputError
+
+EXCERPT_S = 20.0
+"""Length of the traces: long enough to see movements, short enough to see frames."""
+MAX_TRACES = 100
+"""Sessions with a trace, those that need a look first: each takes 20 kB of the page."""
+MAX_POINTS = 2000
+"""Points of a projection, over all sessions: more hide each other."""
+FEW_VALID, MUCH_MISSING, MANY_OUTLIERS, ODD_SIZE = 0.8, 0.2, 0.05, 1.5
+"""A session needs a look with a smaller share of valid frames, a keypoint that is missing or jumps in a
+larger one, or a body length this many times the median of all, or less than one part in as many."""
+FIRST = ("final/r2_reconstruction", "pca/r2_reconstruction", "final/r2_prediction")
+"""Figures that the comparison begins with, after what varied."""
+PACKAGES = ("vame_pipe", "torch", "numpy", "pandas", "pyarrow", "snakemake", "mlflow")
+
+
+def write(results: Path, sessions: list[str], models: list[str], out: Path) -> None:
+    """Write the report.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder, as the workflow's stages filled it.
+    sessions, models : list of str
+    out : Path
+        HTML file.
+
+    Raises
+    ------
+    InputError
+        If a session or a model lacks files.
+    """
+    _require(results, sessions, models)
+    config = results / "config.yaml"
+    settings = config.read_text(encoding="utf-8") if config.exists() else ""
+    recordings = read_recordings(results, sessions)
+    sources = (yaml.safe_load(settings) or {}).get("sessions", {})
+    traced = [trace(results, r["name"], sources.get(r["name"])) for r in recordings[:MAX_TRACES]]
+    table = pd.read_parquet(results / "compare.parquet")
+    runs = compare.read_runs(results, models)
+    best = table.loc[table["best"], "model"].item()
+    pages = Environment(
+        loader=PackageLoader("vame_pipe", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = pages.get_template("report.html.jinja").render(
+        plotly=get_plotlyjs(),
+        recordings=recordings,
+        limits=(FEW_VALID, MUCH_MISSING, MANY_OUTLIERS, ODD_SIZE),
+        traces=[plots.trace(excerpt) for excerpt in traced],
+        excerpt_s=EXCERPT_S,
+        windows=_windows(results),
+        models=[_model(results, runs[name], sessions) for name in models],
+        scores=plots.scores(table),
+        columns=_columns(table),
+        varied=compare.varied(runs),
+        agreement=_agreement(results, models),
+        versions={name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        runs=runs,
+        best=best,
+        settings=settings,
+        results=results.as_posix(),
+    )
+    store.write_text(out, page)
+
+
+def _require(results: Path, sessions: list[str], models: list[str]) -> None:
+    wanted = [results / name for name in ("compare.parquet", "agreement.parquet")]
+    wanted += [results / f"aligned/{s}{end}" for s in sessions for end in (".parquet", ".qc.json")]
+    for model in models:
+        files = (compare.RUN, compare.METRICS, "reconstructions.png")
+        wanted += [results / "models" / model / name for name in files]
+        wanted += [results / f"latents/{model}/{session}.parquet" for session in sessions]
+    problems = [
+        f"report: {path} is not there. Run snakemake." for path in wanted if not path.exists()
+    ]
+    if problems:
+        raise InputError(*problems)
+
+
+def read_recordings(results: Path, sessions: list[str]) -> list[dict[str, Any]]:
+    """Return the quality of each session, with its flags in words, those that have some first."""
+    index = pq.read_table(results / "windows/windows.parquet", columns=["session"])
+    counts = {row["values"]: row["counts"] for row in pc.value_counts(index["session"]).to_pylist()}
+    recordings = []
+    for name in sessions:
+        qc = json.loads((results / f"aligned/{name}.qc.json").read_text())
+        worst = max(qc["keypoints"], key=lambda k: qc["keypoints"][k]["missing"])
+        recordings.append(
+            {
+                "name": name,
+                "frames": qc["n_rows"],
+                "minutes": qc["n_rows"] / qc["fps"] / 60,
+                "valid": qc["valid_fraction"],
+                "windows": counts.get(name, 0),
+                "body_length": qc["body_length_px"],
+                "keypoints": qc["keypoints"],
+                "worst": worst,
+            }
+        )
+    median = float(np.median([r["body_length"] for r in recordings]))
+    for recording in recordings:
+        recording["flags"] = flags(recording, median)
+    return sorted(recordings, key=lambda r: -len(r["flags"]))
+
+
+def flags(recording: dict[str, Any], median_length: float) -> list[str]:
+    """Say in words why a session needs a look; nothing if it needs none.
+
+    Parameters
+    ----------
+    recording : dict
+        `valid`, share of its frames; `windows`; `body_length`, px; `keypoints`, for each the shares
+        `missing` and `outliers`.
+    median_length : float
+        Median body length of all sessions, px.
+    """
+    said = ["gave no window"] if recording["windows"] == 0 else []
+    if recording["valid"] < FEW_VALID:
+        said.append(f"{1 - recording['valid']:.0%} of frames not valid")
+    for name, quality in recording["keypoints"].items():
+        if quality["missing"] > MUCH_MISSING:
+            said.append(f"{name} missing in {quality['missing']:.0%}")
+        if quality["outliers"] > MANY_OUTLIERS:
+            said.append(f"{name} jumps in {quality['outliers']:.0%}")
+    ratio = recording["body_length"] / median_length
+    if not 1 / ODD_SIZE <= ratio <= ODD_SIZE:
+        said.append(f"body length {ratio:.2g} x the median of all sessions")
+    return said
+
+
+def trace(results: Path, name: str, source: dict[str, Any] | None) -> dict[str, Any]:
+    """Return an excerpt from the middle of a session, of one keypoint as recorded and as aligned.
+
+    Parameters
+    ----------
+    results : Path
+    name : str
+        Of the session.
+    source : dict, optional
+        Its `poses` and `fps`; without, or without the file, the recorded part is None.
+    """
+    path = results / f"aligned/{name}.parquet"
+    meta = store.read_metadata(path)
+    # centre and forward do not move, or on one axis only
+    keypoint = next(k for k in meta["keypoints"] if {f"{k}_x", f"{k}_y"} <= set(meta["features"]))
+    names = ["time_s", f"{keypoint}_x", f"{keypoint}_y"]
+    aligned = pq.read_table(path, columns=names).to_pandas().to_numpy()
+    begin = aligned[len(aligned) // 2, 0] - EXCERPT_S / 2
+    raw = None
+    if source is not None and Path(source["poses"]).exists():
+        aliases = meta["settings"]["keypoints"] or {keypoint: [keypoint]}
+        recording = poses.read_poses(source["poses"], source["fps"])
+        number = next(i for i, k in enumerate(recording.keypoints) if k in aliases[keypoint])
+        time_s = np.arange(len(recording.position)) / recording.fps
+        raw = np.column_stack([time_s, recording.position[:, number]])
+
+    def excerpt(part: np.ndarray) -> np.ndarray:
+        return part[(part[:, 0] >= begin) & (part[:, 0] < begin + EXCERPT_S)]
+
+    return {
+        "session": name,
+        "keypoint": keypoint,
+        "unit": "body lengths" if meta["settings"]["scale"] else "px",
+        "raw": None if raw is None else excerpt(raw),
+        "aligned": excerpt(aligned),
+    }
+
+
+def _windows(results: Path) -> dict[str, Any]:
+    meta = store.read_metadata(results / "windows/frames.parquet")
+    split = pq.read_table(results / "windows/windows.parquet", columns=["split"])["split"]
+    counts = {row["values"]: row["counts"] for row in pc.value_counts(split).to_pylist()}
+    frames = pq.read_metadata(results / "windows/frames.parquet").num_rows
+    return meta | {"frames": frames, "train": counts["train"], "test": counts["test"]}
+
+
+def _model(results: Path, run: dict[str, Any], sessions: list[str]) -> dict[str, Any]:
+    """Return the figures of a model."""
+    folder = results / "models" / run["name"]
+    history = [json.loads(text) for text in (folder / compare.METRICS).read_text().splitlines()]
+    points, variances = project(results, run["name"], sessions)
+    shares = variances[:2] / variances.sum()
+    picture = base64.b64encode((folder / "reconstructions.png").read_bytes()).decode()
+    figures = {
+        "curves": plots.curves(history, run["summary"]["final/best_epoch"]),
+        "spectrum": plots.spectrum(variances),
+    }
+    if len(variances) > 1:
+        figures["projection"] = plots.projection(points, shares)
+    return {"name": run["name"], "reconstructions": picture, "figures": figures}
+
+
+def project(results: Path, model: str, sessions: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Project the latents of all sessions on their first two principal components.
+
+    Returns
+    -------
+    points : pandas.DataFrame
+        Every n-th latent of each session: `x`, `y`, `session`, `minutes`, `speed`.
+    variances : numpy.ndarray
+        `(zdims,)`, of all components over all latents, the largest first.
+    """
+    latents = [compare.read_latents(results, model, session) for session in sessions]
+    stacked = np.concatenate(latents)
+    mean = stacked.mean(axis=0)
+    variances, vectors = np.linalg.eigh(np.atleast_2d(np.cov(stacked.T, bias=True)))
+    first = vectors[:, ::-1][:, :2]
+    first = first * np.sign(first[np.abs(first).argmax(axis=0), np.arange(first.shape[1])])
+    step, parts = max(1, len(stacked) // MAX_POINTS), []
+    for session, values in zip(sessions, latents, strict=True):
+        path = results / f"latents/{model}/{session}.parquet"
+        part = pq.read_table(path, columns=["frame", "time_s"]).to_pandas()[::step]
+        place = (values[::step] - mean) @ first
+        part["x"], part["y"] = place[:, 0], place[:, -1]
+        part["session"], part["minutes"] = session, part["time_s"] / 60
+        parts.append(part.assign(speed=_speed(results / f"aligned/{session}.parquet", part)))
+    points = pd.concat(parts, ignore_index=True)
+    scaled = store.read_metadata(results / f"aligned/{sessions[0]}.parquet")["settings"]["scale"]
+    points.attrs["speed_unit"] = "body lengths/s" if scaled else "px/s"
+    return points, variances[::-1].clip(min=0)
+
+
+def _speed(aligned: Path, part: pd.DataFrame) -> np.ndarray:
+    """Return the animal's speed at frames; NaN where alignment kept no kinematics."""
+    if "log_speed" not in pq.read_schema(aligned).names:
+        return np.full(len(part), np.nan)
+    speed = pq.read_table(aligned, columns=["frame", "log_speed"]).to_pandas().set_index("frame")
+    return np.exp(speed["log_speed"].reindex(part["frame"]).to_numpy())
+
+
+def _columns(table: pd.DataFrame) -> dict[str, list[Any]]:
+    """Return the comparison's columns as the page shows them; nothing for a missing run."""
+    shown = table.drop(columns=["sweep", "variant", "best"])
+    first = [*shown.columns[: shown.columns.get_loc("final/reconstruction")], *FIRST]
+    order = [*first, *(name for name in shown if name not in first)]
+    return {name: [_shown(value) for value in shown[name]] for name in order if name in shown}
+
+
+def _shown(value: Any) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _agreement(results: Path, models: list[str]) -> dict[str, Any] | None:
+    pairs = pd.read_parquet(results / "agreement.parquet")
+    return plots.agreement(pairs, models) if len(pairs) else None
