@@ -10,6 +10,7 @@ import pandas as pd
 # Okabe and Ito's colours, which colour-blind people tell apart; yellow is too pale for lines
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#444444", "#999933")
 TRAIN, TEST, GREY = COLOURS[0], COLOURS[1], "#BBBBBB"
+EVERY = "all sessions"
 SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon")
 CONTINUOUS = "Cividis"
 GAP = 0.09
@@ -198,70 +199,72 @@ def projection(points: pd.DataFrame, shares: np.ndarray) -> dict[str, Any]:
     coloured = points["speed"].notna().any()
     titles = ["By session", "By time"] + (["By speed"] if coloured else [])
     layout = panels([titles], 430, x_title, [[y_title, "", ""][: len(titles)]])
-    names = sorted(points["session"].unique())
-    few = len(names) <= len(COLOURS)
-    base = {"type": "scatter", "mode": "markers"}
-    data = []
-    for number, name in enumerate(names if few else ["all sessions", "highlighted"]):
-        part = points[points["session"] == name] if few else points[: (number == 0) * len(points)]
-        marker = {"size": 4, "opacity": 0.6, "color": COLOURS[number] if few else GREY}
-        if few:
-            marker["symbol"] = SYMBOLS[number]
-        elif number:
-            marker = {"size": 6, "color": TEST}
-        data.append(
-            base
-            | {
-                "x": numbers(part["x"]),
-                "y": numbers(part["y"]),
-                "text": part["session"].tolist(),
-                "name": name,
-                "marker": marker,
-                "xaxis": "x1",
-                "yaxis": "y1",
-                "hovertemplate": "%{text}<extra></extra>",
-            }
-        )
-    for panel, (column, title) in enumerate(
-        (("minutes", "min"), ("speed", points.attrs["speed_unit"]))[: len(titles) - 1], start=2
-    ):
-        values = points[column]
-        left, right = layout[f"xaxis{panel}"]["domain"]
-        marker = {
-            "size": 4,
-            "color": numbers(values),
-            "colorscale": CONTINUOUS,
-            # the fastest percent would leave one colour for all others
-            "cmax": float(f"{np.nanquantile(values, 0.99):.4g}"),
-            "cmin": 0,
-            "showscale": True,
-            "colorbar": {
-                "title": {"text": title, "side": "right"},
-                "orientation": "h",
-                "thickness": 10,
-                "len": 0.8 * (right - left),
-                "x": (left + right) / 2,
-                "y": -0.22,
-                "yanchor": "top",
-            },
-        }
-        data.append(
-            base
-            | {
-                "x": numbers(points["x"]),
-                "y": numbers(points["y"]),
-                "text": points["session"].tolist(),
-                "marker": marker,
-                "showlegend": False,
-                "xaxis": f"x{panel}",
-                "yaxis": f"y{panel}",
-                "hovertemplate": f"%{{text}}, %{{marker.color}} {title}<extra></extra>",
-            }
-        )
+    data = _by_session(points)
+    values = (("minutes", "min"), ("speed", points.attrs["speed_unit"]))[: len(titles) - 1]
+    for panel, (column, unit) in enumerate(values, start=2):
+        data.append(_by_value(points, column, unit, panel, layout[f"xaxis{panel}"]["domain"]))
         layout[f"xaxis{panel}"]["matches"], layout[f"yaxis{panel}"]["matches"] = "x", "y"
     layout["legend"] |= {"itemsizing": "constant"}
     layout["margin"] |= {"b": 90}
-    return {"data": data, "layout": layout | {"showlegend": few}}
+    return {"data": data, "layout": layout | {"showlegend": data[0]["name"] != EVERY}}
+
+
+def _dots(points: pd.DataFrame, panel: int) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": numbers(points["x"]),
+        "y": numbers(points["y"]),
+        "text": points["session"].tolist(),
+        "xaxis": f"x{panel}",
+        "yaxis": f"y{panel}",
+    }
+
+
+def _by_session(points: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a set of dots a session or, of many, a grey one of all and one to be filled with a session."""
+    names = sorted(points["session"].unique())
+    if len(names) > len(COLOURS):
+        grey = {"name": EVERY, "marker": {"size": 4, "opacity": 0.6, "color": GREY}}
+        marked = {"name": "highlighted", "marker": {"size": 6, "color": TEST}}
+        sets = [_dots(points, 1) | grey, _dots(points[:0], 1) | marked]
+    else:
+        sets = [
+            _dots(points[points["session"] == name], 1)
+            | {
+                "name": name,
+                "marker": {"size": 4, "opacity": 0.6, "color": colour, "symbol": symbol},
+            }
+            for name, colour, symbol in zip(names, COLOURS, SYMBOLS, strict=False)
+        ]
+    return [dots | {"hovertemplate": "%{text}<extra></extra>"} for dots in sets]
+
+
+def _by_value(
+    points: pd.DataFrame, column: str, unit: str, panel: int, domain: list[float]
+) -> dict[str, Any]:
+    """Return dots coloured by a column, with a scale below the panel."""
+    left, right = domain
+    marker = {
+        "size": 4,
+        "color": numbers(points[column]),
+        "colorscale": CONTINUOUS,
+        # the fastest percent would leave one colour for all others
+        "cmax": float(f"{np.nanquantile(points[column], 0.99):.4g}"),
+        "cmin": 0,
+        "showscale": True,
+        "colorbar": {
+            "title": {"text": unit, "side": "right"},
+            "orientation": "h",
+            "thickness": 10,
+            "len": 0.8 * (right - left),
+            "x": (left + right) / 2,
+            "y": -0.22,
+            "yanchor": "top",
+        },
+    }
+    hover = {"hovertemplate": f"%{{text}}, %{{marker.color}} {unit}<extra></extra>"}
+    return _dots(points, panel) | {"marker": marker, "showlegend": False} | hover
 
 
 def scores(table: pd.DataFrame) -> dict[str, Any]:
