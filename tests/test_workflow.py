@@ -279,6 +279,33 @@ def test_what_a_dead_server_missed_is_sent_by_the_next_run(tmp_path, recordings)
     assert planned(folder) == {}
 
 
+@pytest.mark.skipif(not shutil.which("sinfo"), reason="there is no Slurm here")
+def test_slurm_with_its_profile(tmp_path, recordings, tiny):
+    """Sessions go together, trainings apart; what comes out is what a run without Slurm gives."""
+    install(tmp_path)
+    sessions = yaml.safe_load((tiny / "config.yaml").read_text())["sessions"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(TINY | {"sessions": sessions}))
+    profile = ["--workflow-profile", "workflow/profiles/slurm", "--latency-wait", "10"]
+    profile += ["--slurm-init-seconds-before-status-checks", "2", "--default-resources"]
+    profile += ["slurm_partition=main", "mem_mb=500", "runtime=10", "in_turn=1"]
+    profile += ["--set-threads", "train=2", "latents=2"]  # as many as the tiny run has
+    command = [sys.executable, "-m", "snakemake", *profile]
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    submitted = done.stderr.count("has been submitted with SLURM jobid")
+    # mlflow, all alignments, windows, two trainings, all exports, track, compare, report
+    assert submitted == 9
+    for name in ("vame", "wide"):
+        one, other = (
+            checkpoint.load(folder / f"results/models/{name}/model.pt").state
+            for folder in (tmp_path, tiny)
+        )
+        assert all((one[key] == other[key]).all() for key in other)
+    latents = "results/latents/wide/m2.parquet"
+    assert pq.read_table(tmp_path / latents).equals(pq.read_table(tiny / latents))
+
+
 def test_wrong_settings_stop_before_any_job(tmp_path):
     install(tmp_path)
     configure(tmp_path, align={"forward": "snout"}, train={"max_epoch": 3})
