@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import correlate1d, median_filter
-from scipy.signal import savgol_coeffs
 
 MEDIAN_WINDOW_S = 0.4
 """Width of the running median that outliers are measured from; jumps up to half of it are seen."""
@@ -126,10 +125,13 @@ def smooth(position: np.ndarray, window: int, order: int = 2) -> np.ndarray:
     starts, ends = starts[long], ends[long]
     if len(starts) == 0:
         return position
-    weights = savgol_coeffs(window, order, use="dot")
+    # row j: what the polynomial fitted to a window is at its frame j, as weights of the window's frames;
+    # importing scipy.signal for it would take each alignment half a second
+    basis = np.linalg.qr(np.vander(np.linspace(-1, 1, window), order + 1))[0]
+    weights = basis @ basis.T
     smoothed = np.empty_like(flat)
     for k in range(flat.shape[1]):
-        smoothed[:, k] = correlate1d(flat[:, k], weights, mode="nearest")
+        smoothed[:, k] = correlate1d(flat[:, k], weights[half], mode="nearest")
     # what is outside a long stretch, or within half a window of its ends, is no whole window's value
     steps = np.zeros(len(flat) + 1, dtype=np.int32)
     steps[starts + half] = 1
@@ -141,6 +143,5 @@ def smooth(position: np.ndarray, window: int, order: int = 2) -> np.ndarray:
             (starts, starts + j, j),
             (ends - window, ends - 1 - j, window - 1 - j),
         ):
-            weights = savgol_coeffs(window, order, pos=pos, use="dot")
-            smoothed[row] = sum(w * flat[first + i] for i, w in enumerate(weights))
+            smoothed[row] = sum(w * flat[first + i] for i, w in enumerate(weights[pos]))
     return smoothed.reshape(position.shape)
