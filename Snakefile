@@ -34,3 +34,4 @@ rule all:
 
 onstart:
     write_resolved(settings)
+    advise_server(settings)

@@ -119,6 +119,14 @@ def test_tracking_again_sends_nothing(results):
     assert len(client.search_model_versions("name = 'mice'")) == versions == 2
 
 
+def test_what_is_not_there_is_named(results, tmp_path, capsys):
+    assert cli.main(["track", str(results), "--models=mice-z4,no,nor"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[1] for line in said] == [" model no", " model nor"]
+    assert cli.main(["track", str(tmp_path)]) == 2
+    assert "mlflow/experiment.json: no such file" in capsys.readouterr().err
+
+
 def test_the_alias_is_of_the_least_error_on_held_out_windows(results):
     abouts = compare.read_runs(results, ["mice-z4", "mice-z2"])
     errors = {

@@ -293,6 +293,7 @@ def test_slurm_with_its_profile(tmp_path, recordings, tiny):
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
+    assert done.stderr.count("WARNING: MLflow's store is SQLite in results/mlflow") == 1
     submitted = done.stderr.count("has been submitted with SLURM jobid")
     # mlflow, all alignments, windows, two trainings, all exports, track, compare, report
     assert submitted == 9

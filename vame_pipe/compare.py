@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vame_pipe import store, windows
+from vame_pipe.errors import InputError
 
 MAX_WINDOWS = 20_000
 """Windows, of training and of test each, that principal components are computed from."""
@@ -21,7 +22,18 @@ RUN, METRICS = "run.json", "metrics.jsonl"
 
 
 def read_runs(results: Path, models: list[str]) -> dict[str, dict[str, Any]]:
-    """Return run.json of each model."""
+    """Return run.json of each model.
+
+    Raises
+    ------
+    InputError
+        With every model that has none.
+    """
+    lacking = [m for m in models if not (results / "models" / m / RUN).exists()]
+    if lacking:
+        raise InputError(
+            *(f"model {m}: {results}/models/{m}/{RUN} is not there. Train it." for m in lacking)
+        )
     return {m: json.loads((results / "models" / m / RUN).read_text()) for m in models}
 
 

@@ -73,7 +73,15 @@ def open_store(uri: str, experiment: str) -> Store:
 
 
 def where(path: Path) -> tuple[str, str]:
-    """Return tracking URI and experiment, as `vame-pipe mlflow` wrote them to a file."""
+    """Return tracking URI and experiment, as `vame-pipe mlflow` wrote them to a file.
+
+    Raises
+    ------
+    InputError
+        If it is not there.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file. Run `vame-pipe mlflow --out {path}` first.")
     settings = json.loads(path.read_text())
     return store_uri(settings["tracking_uri"], path.parent), settings["experiment"]
 

@@ -50,6 +50,16 @@ def write_resolved(settings):
     store.write_text(f"{settings.results}/config.yaml", text)
 
 
+def advise_server(settings):
+    """Say so where the jobs of a cluster are about to write one SQLite file from several nodes."""
+    named = settings.mlflow.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if workflow.non_local_exec and not named:
+        sys.stderr.write(
+            f"WARNING: MLflow's store is SQLite in {settings.results}/mlflow. That does for one node; with "
+            "several set mlflow.tracking_uri or MLFLOW_TRACKING_URI to a server.\n"
+        )
+
+
 settings = read_settings()
 
 
