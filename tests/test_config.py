@@ -204,3 +204,22 @@ def test_the_published_recipe_fills_in_what_is_not_set():
     assert (train.learning_rate, train.for_device("cpu").batch_size) == (1e-2, 64)
     assert train.for_device("cuda:0").batch_size == 256
     assert model.for_preset(train.preset).dropout_pred == 0.5
+
+
+def test_the_resolved_configuration_makes_the_same_models():
+    """Also where a preset fills in what is not set."""
+    models = {
+        "plain": {"zdims": 4},
+        "published": {"preset": "vame", "learning_rate": 1e-4},
+        "sweep": {"grid": {"zdims": [4, 8], "beta": [0.5, 1]}, "seeds": [1, 2]},
+        "both": {"grid": {"preset": [None, "vame"]}, "seeds": [3]},
+    }
+    for train in ({}, {"beta": 2.0}, {"preset": "vame", "patience": 7}):
+        loaded = config.load(MINIMAL | {"models": models, "train": train})
+        again = config.load(loaded.resolved())
+        assert set(again.variants) == set(loaded.variants)
+        for name in loaded.variants:
+            before, after = (settings.variant(name) for settings in (loaded, again))
+            assert [part.model_dump() for part in after] == [part.model_dump() for part in before]
+            device = before[1].for_device("cpu"), after[1].for_device("cpu")
+            assert device[0] == device[1]

@@ -146,6 +146,8 @@ def test_a_second_run_does_nothing(tiny):
     assert done.returncode == 0
     assert "Nothing to be done" in done.stderr
     assert planned(tiny) == {}
+    # and from the configuration that is kept with the results, as the report says
+    assert planned(tiny, "--configfile", "results/config.yaml") == {}
 
 
 @pytest.mark.parametrize(

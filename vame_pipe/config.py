@@ -89,6 +89,21 @@ class Config(Section):
             Train.model_validate(self.train.model_dump(exclude_unset=True) | train),
         )
 
+    def resolved(self) -> dict[str, Any]:
+        """Return the configuration with every default written out, from which the same models follow.
+
+        A preset fills in what is not set, and here all is set: variants with one are written in full.
+        """
+        content = self.model_dump(mode="json")
+        content["models"] = {}
+        for entry, overrides in self.models.items():
+            if "preset" not in overrides | overrides.get(sweep.GRID, {}):
+                content["models"][entry] = overrides
+                continue
+            for name, own in sweep.expand(entry, overrides).items():
+                content["models"][name] = self.variant(name)[1].model_dump(mode="json") | own
+        return content
+
 
 def load(source: str | Path | dict) -> Config:
     """Read and validate a configuration, sheet of sessions included.

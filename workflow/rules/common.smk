@@ -46,7 +46,7 @@ def write_resolved(settings):
     """Write the configuration, defaults included, next to the results."""
     import yaml
 
-    text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+    text = yaml.safe_dump(settings.resolved(), sort_keys=False)
     store.write_text(f"{settings.results}/config.yaml", text)
 
 
