@@ -35,3 +35,7 @@ rule all:
 onstart:
     write_resolved(settings)
     advise_server(settings)
+
+
+onerror:
+    drop_refusals(Path(settings.results) / "aligned")

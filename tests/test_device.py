@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from vame_pipe.device import choose_device, take_free
+from vame_pipe.device import PROMISES, choose_device, take_free
 from vame_pipe.errors import InputError
 
 HOLD = """
@@ -48,10 +48,17 @@ def test_a_lock_that_is_released_frees_its_device(tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_without_a_gpu_auto_says_so_and_cuda_stops(caplog):
+def test_without_a_gpu_auto_says_so_and_cuda_stops(caplog, monkeypatch):
+    for name in PROMISES:
+        monkeypatch.delenv(name, raising=False)
     caplog.set_level(logging.INFO)
     assert choose_device("auto", 1) == "cpu"
     assert "no GPU found" in caplog.text
+    assert "promised" not in caplog.text
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert choose_device("auto", 1) == "cpu"
+    (said,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert "a GPU was promised (CUDA_VISIBLE_DEVICES=1)" in said
     with pytest.raises(InputError, match=r"train.device is 'cuda'"):
         choose_device("cuda", 1)
 

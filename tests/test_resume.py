@@ -233,6 +233,17 @@ def test_another_setting_starts_afresh_and_says_what_differs(data, tmp_path, cap
     same(outcome, fit(data, tmp_path / "new", settings=other)[1])
 
 
+def test_a_state_of_another_version_starts_afresh_and_says_so(data, tmp_path, caplog, monkeypatch):
+    fit(data, tmp_path, settings=TRAIN)
+    version = torch.__version__
+    monkeypatch.setattr(torch, "__version__", "1.0")
+    _, outcome = fit(data, tmp_path, settings=TRAIN)
+    assert (
+        f"this is not the training that was here: inputs.torch was {version}, is 1.0" in caplog.text
+    )
+    same(outcome, fit(data, tmp_path / "new", settings=TRAIN)[1])
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
 def test_a_damaged_state_is_reported_and_the_one_before_it_used(
     data, undisturbed, tmp_path, caplog, damage

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -133,7 +134,7 @@ def test_export_is_what_the_training_code_encodes(data, trained, tmp_path, sessi
     """Every window of a session, seen in training or not, to the last bit."""
     folder, loaded, _ = trained
     out = tmp_path / "latents.parquet"
-    latents.export(folder / "model.pt", data / f"aligned/{session}.parquet", out, "cpu")
+    latents.export(folder / "model.pt", {data / f"aligned/{session}.parquet": out}, "cpu")
     table = pq.read_table(out).to_pandas()
     aligned = pq.read_table(data / f"aligned/{session}.parquet").to_pandas()
     file = checkpoint.load(folder / "model.pt")
@@ -178,11 +179,43 @@ def test_recordings_that_do_not_fit_the_model_are_refused(data, trained, recordi
     arguments += ["--settings", settings, "--out", str(aligned), "--qc", str(tmp_path / "q.json")]
     assert cli.main(arguments) == 0
     with pytest.raises(InputError) as error:
-        latents.export(trained[0] / "model.pt", aligned, out, "cpu")
+        latents.export(trained[0] / "model.pt", {aligned: out}, "cpu")
     features, fps = error.value.problems
     assert "lacks speed_forward, speed_lateral, turn_rate" in features
     assert "15 fps, the model was trained at 30" in fps
     assert not out.exists()
+
+
+def test_an_export_that_was_stopped_goes_on_and_a_bad_recording_stops_no_other(
+    data, trained, tmp_path, capsys
+):
+    """What is done waits apart, and is taken over as it is; a model trained anew leaves none of it."""
+    folder, out = tmp_path / "aligned", tmp_path / "latents"
+    shutil.copytree(data / "aligned", folder)
+    whole = (folder / "sim-2.parquet").read_bytes()
+    (folder / "sim-2.parquet").write_bytes(whole[:1000])
+    arguments = ["latents", "--model", str(trained[0] / "model.pt"), "--aligned", str(folder)]
+    arguments += ["--sessions", "sim-1,sim-2,sim-3", "--resume", str(tmp_path / "resume")]
+    arguments += ["--device", "cpu", "--out", str(out)]
+    assert cli.main(arguments) == 2
+    (said,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("ERROR")]
+    assert "aligned/sim-2.parquet: cannot be read as Parquet" in said and not out.exists()
+    done = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "resume").iterdir()}
+    assert set(done) == {"sim-1.parquet", "sim-3.parquet"}
+    (folder / "sim-2.parquet").write_bytes(whole)
+    stale = tmp_path / "resume/sim-3.parquet"
+    other = checkpoint.load(trained[0] / "model.pt")
+    other.state["lmbda.hidden_to_mean.bias"] += 1
+    checkpoint.save(other, tmp_path / "other.pt")
+    latents.export(tmp_path / "other.pt", {folder / "sim-3.parquet": stale}, "cpu")
+    assert cli.main(arguments) == 0
+    assert not (tmp_path / "resume").exists()
+    assert (out / "sim-1.parquet").stat().st_mtime_ns == done["sim-1.parquet"]
+    for name in ("sim-1", "sim-2", "sim-3"):
+        alone = tmp_path / "alone.parquet"
+        alone.unlink(missing_ok=True)
+        latents.export(trained[0] / "model.pt", {folder / f"{name}.parquet": alone}, "cpu")
+        assert pq.read_table(out / f"{name}.parquet").equals(pq.read_table(alone))
 
 
 def test_a_recording_without_a_whole_window_gives_an_empty_export(data, trained, tmp_path, caplog):
@@ -190,7 +223,7 @@ def test_a_recording_without_a_whole_window_gives_an_empty_export(data, trained,
     table = pq.read_table(whole).slice(0, 10)
     short = tmp_path / "short.parquet"
     pq.write_table(table.replace_schema_metadata(pq.read_schema(whole).metadata), short)
-    latents.export(trained[0] / "model.pt", short, tmp_path / "latents.parquet", "cpu")
+    latents.export(trained[0] / "model.pt", {short: tmp_path / "latents.parquet"}, "cpu")
     result = pq.read_table(tmp_path / "latents.parquet")
     assert result.num_rows == 0 and "z_03" in result.column_names
     assert "session short: no run of 15 valid frames" in caplog.text

@@ -136,7 +136,7 @@ def test_default_configuration_plans_the_whole_chain(tmp_path):
         "align": 4,
         "windows": 1,
         "train": 1,
-        "latents": 4,
+        "latents": 1,
         **LAST,
     }
 
@@ -153,12 +153,12 @@ def test_a_second_run_does_nothing(tiny):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"train": {"learning_rate": 1e-3}}, {"train": 2, "latents": 4, **LAST}),
-        ({"models": {"vame": {}, "wide": {"zdims": 7}}}, {"train": 1, "latents": 2, **LAST}),
-        ({"windows": {"length_s": 0.6}}, {"windows": 1, "train": 2, "latents": 4, **LAST}),
+        ({"train": {"learning_rate": 1e-3}}, {"train": 2, "latents": 2, **LAST}),
+        ({"models": {"vame": {}, "wide": {"zdims": 7}}}, {"train": 1, "latents": 1, **LAST}),
+        ({"windows": {"length_s": 0.6}}, {"windows": 1, "train": 2, "latents": 2, **LAST}),
         (
             {"align": {"smooth": None}},
-            {"align": 2, "windows": 1, "train": 2, "latents": 4, **LAST},
+            {"align": 2, "windows": 1, "train": 2, "latents": 2, **LAST},
         ),
         ({"mlflow": {"experiment": "other"}}, {"mlflow": 1, **LAST}),
     ],
@@ -172,7 +172,7 @@ def test_adding_a_session_aligns_only_that_one(changed, recordings):
     sessions = yaml.safe_load((changed / "config.yaml").read_text())["sessions"]
     sessions["m3"] = {"poses": str(recordings / "sim-3.csv"), "fps": 30}
     configure(changed, sessions=sessions)
-    assert planned(changed) == {"align": 1, "windows": 1, "train": 2, "latents": 6, **LAST}
+    assert planned(changed) == {"align": 1, "windows": 1, "train": 2, "latents": 2, **LAST}
 
 
 def test_a_changed_module_reruns_the_stages_that_use_it(tiny):
@@ -182,7 +182,7 @@ def test_a_changed_module_reruns_the_stages_that_use_it(tiny):
         assert planned(tiny) == {}
         with (tiny / "vame_pipe/losses.py").open("a") as file:
             file.write("# changed\n")
-        assert planned(tiny) == {"train": 2, "latents": 4, **LAST}
+        assert planned(tiny) == {"train": 2, "latents": 2, **LAST}
     finally:
         shutil.rmtree(tiny / "vame_pipe")
 
@@ -204,7 +204,7 @@ def test_every_command_can_be_pasted_into_a_shell(tiny):
     commands.sort(key=lambda line: stages.index(line.split()[1]))
     assert [line.split()[1] for line in commands] == [
         *("align", "align", "windows", "mlflow", "train", "train"),
-        *("latents", "latents", "latents", "latents", "track", "compare", "report"),
+        *("latents", "latents", "track", "compare", "report"),
     ]
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
     for command in commands:
@@ -255,7 +255,7 @@ def test_a_sweep_in_mlflow(tmp_path, recordings):
     assert len(agreement) == 8 * 7 and agreement["cka"].between(0, 1).all()
     # a value more trains what is new
     configure(tmp_path, models={"mice": entry | {"seeds": [1, 2, 3]}})
-    assert planned(tmp_path) == {"train": 4, "latents": 8, **LAST}
+    assert planned(tmp_path) == {"train": 4, "latents": 4, **LAST}
 
 
 def test_what_a_dead_server_missed_is_sent_by_the_next_run(tmp_path, recordings):
@@ -297,8 +297,8 @@ def test_slurm_with_its_profile(tmp_path, recordings, tiny):
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("WARNING: MLflow's store is SQLite in results/mlflow") == 1
     submitted = done.stderr.count("has been submitted with SLURM jobid")
-    # mlflow, all alignments, windows, two trainings, all exports, track, compare, report
-    assert submitted == 9
+    # mlflow, all alignments, windows, two trainings, two exports, track, compare, report
+    assert submitted == 10
     for name in ("vame", "wide"):
         one, other = (
             checkpoint.load(folder / f"results/models/{name}/model.pt").state
@@ -340,23 +340,30 @@ def test_a_configuration_of_ones_own_replaces_the_sessions(tmp_path, recordings)
     assert "results occurs twice" in done.stderr
 
 
-def test_a_bad_recording_fails_alone_and_leaves_nothing(tmp_path, recordings):
-    """Its header is good, so that only its job can find out."""
+def test_bad_recordings_are_named_together_and_take_down_no_other(tmp_path, recordings):
+    """Their headers are good, so that only their jobs can find out; mended, they alone are aligned."""
     install(tmp_path)
-    position, confidence, _ = simulate.simulate(60, 30, 0)
-    bad = tmp_path / "bad.csv"
-    simulate.write_deeplabcut(bad, position * np.nan, confidence, simulate.KEYPOINTS)
-    sessions = {
-        "bad": {"poses": "bad.csv", "fps": 30},
-        "good": {"poses": str(recordings / "sim-1.csv"), "fps": 30},
-    }
+    position, confidence, _ = simulate.simulate(600, 30, 0)
+    for name in ("bad", "worse"):
+        nothing = position * np.nan
+        simulate.write_deeplabcut(tmp_path / f"{name}.csv", nothing, confidence, simulate.KEYPOINTS)
+    sessions = {name: {"poses": f"{name}.csv", "fps": 30} for name in ("bad", "worse")}
+    sessions["good"] = {"poses": str(recordings / "sim-1.csv"), "fps": 30}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(TINY | {"sessions": sessions}))
     done = snakemake(tmp_path, "--keep-going")
     assert done.returncode == 1
-    assert "ERROR: session bad: bad.csv: every coordinate is missing" in done.stderr
+    for name in ("bad", "worse"):
+        assert f"ERROR: session {name}: {name}.csv: every coordinate is missing" in done.stderr
     assert "Traceback" not in done.stderr
     aligned = {p.name for p in (tmp_path / "results/aligned").iterdir()}
     assert aligned == {"good.parquet", "good.qc.json"}
+    assert not (tmp_path / "results/windows").exists()
+    for name in ("bad", "worse"):
+        simulate.write_deeplabcut(
+            tmp_path / f"{name}.csv", position, confidence, simulate.KEYPOINTS
+        )
+    after = {"windows": 1, "train": 2, "latents": 2, **LAST}
+    assert planned(tmp_path) == {"align": 2} | after
 
 
 def test_demo_reconstructs_held_out_windows(demo):

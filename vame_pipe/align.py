@@ -10,6 +10,7 @@ gaps are too long to fill are invalid here instead of being interpolated.
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+QC = ".qc.json"
 MIN_SPEED = 0.01
 """Body lengths per second added before a logarithm; well below the noise of any tracker."""
 FIXED_RATIO = 0.05
@@ -383,6 +385,28 @@ def write(aligned: Aligned, poses: Poses, content: dict[str, Any], out: Path, qc
     table = to_table(aligned, aligned.qc["session"], poses.individual)
     store.write_tables(out, [table], table.schema, meta)
     store.write_json(qc, aligned.qc)
+
+
+def write_refusal(session: str, problems: list[str], out: Path, qc: Path) -> None:
+    """Write, in place of a recording that cannot be aligned, why not; for windows to stop by.
+
+    Parameters
+    ----------
+    session : str
+    problems : list of str
+        One line each.
+    out, qc : Path
+    """
+    store.write_tables(out, [], schema([]), store.metadata(refused=problems))
+    store.write_json(qc, {"session": session, "refused": problems})
+
+
+def drop_refusals(folder: Path) -> None:
+    """Delete what `write_refusal` wrote to a folder: those recordings are yet to be aligned."""
+    for qc in folder.glob(f"*{QC}"):
+        if "refused" in json.loads(qc.read_text(encoding="utf-8")):
+            qc.with_name(qc.name.removesuffix(QC) + ".parquet").unlink(missing_ok=True)
+            qc.unlink()
 
 
 def to_table(aligned: Aligned, session: str, individual: str) -> pa.Table:

@@ -9,9 +9,13 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vame_pipe import __version__
 from vame_pipe.errors import InputError, Interrupted
+
+if TYPE_CHECKING:
+    from vame_pipe.poses import Poses
 
 # every stage imports what it needs when it runs, so that an alignment pays for neither torch nor MLflow
 
@@ -94,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--out", type=Path, required=True, help="Parquet file to write")
     sub.add_argument("--qc", type=Path, required=True, help="JSON of its quality to write")
+    sub.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="of an unusable recording write why, for windows to stop by, and return 0",
+    )
 
     sub = command("windows", windows, "Index the windows of aligned recordings.")
     sub.add_argument("--aligned", type=Path, required=True, help="folder of aligned recordings")
@@ -154,12 +163,14 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--std", type=Path, help=".npy that VAME scaled its data by (default: 1)")
     sub.add_argument("--out", type=Path, required=True, help="model.pt to write")
 
-    sub = command("latents", latents, "Encode every window of one aligned recording.")
+    sub = command("latents", latents, "Encode every window of one aligned recording, or of many.")
     sub.add_argument("--model", type=Path, required=True, help="model.pt")
-    sub.add_argument("--aligned", type=Path, required=True, help="aligned recording")
+    sub.add_argument("--aligned", type=Path, required=True, help="aligned recording, or a folder")
+    sub.add_argument("--sessions", help="of the folder, with commas between")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     sub.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
-    sub.add_argument("--out", type=Path, required=True, help="Parquet file to write")
+    sub.add_argument("--resume", type=Path, help="folder where latents wait until all are done")
+    sub.add_argument("--out", type=Path, required=True, help="Parquet file to write, or a folder")
     return parser
 
 
@@ -184,14 +195,19 @@ def schema(options: argparse.Namespace) -> None:
 
 
 def align(options: argparse.Namespace) -> None:
-    from vame_pipe import align, config, poses, store
+    from vame_pipe import align, config, store
 
     settings = config.parse(config.Align, options.settings)
     try:
-        recording = poses.read_poses(options.poses, options.fps)
+        recording = _read_poses(options)
+        aligned = align.align(recording, options.session, settings, options.keypoints)
     except InputError as error:
-        raise InputError(*(f"session {options.session}: {p}" for p in error.problems)) from None
-    aligned = align.align(recording, options.session, settings, options.keypoints)
+        if not options.keep_going:
+            raise
+        for line in error.problems:
+            log.warning("%s", line)
+        align.write_refusal(options.session, error.problems, options.out, options.qc)
+        return
     made_of = settings.model_dump() | {"keypoints": options.keypoints}
     read = store.file_fingerprint(options.poses)
     content = {
@@ -206,6 +222,16 @@ def align(options: argparse.Namespace) -> None:
         len(aligned.valid),
         aligned.body_length,
     )
+
+
+def _read_poses(options: argparse.Namespace) -> Poses:
+    """Read the recording of a session; a problem names it."""
+    from vame_pipe import poses
+
+    try:
+        return poses.read_poses(options.poses, options.fps)
+    except InputError as error:
+        raise InputError(*(f"session {options.session}: {p}" for p in error.problems)) from None
 
 
 def windows(options: argparse.Namespace) -> None:
@@ -306,9 +332,14 @@ class StopRequest:
 def latents(options: argparse.Namespace) -> None:
     from vame_pipe import latents
     from vame_pipe.device import choose_device
+    from vame_pipe.source import source_hash
 
     device = choose_device(options.device, options.threads)
-    latents.export(options.model, options.aligned, options.out, device)
+    files = {options.aligned: options.out}
+    if options.sessions:
+        names = [f"{session}.parquet" for session in options.sessions.split(",")]
+        files = {options.aligned / name: options.out / name for name in names}
+    latents.export(options.model, files, device, options.resume, source_hash("latents"))
 
 
 def track(options: argparse.Namespace) -> None:

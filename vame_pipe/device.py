@@ -18,6 +18,8 @@ from vame_pipe.errors import InputError
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+PROMISES = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
+"""Environment variables by which a scheduler says what GPUs a job has."""
 _held: list[FileLock] = []
 """Locks of this process, until it ends."""
 
@@ -49,6 +51,14 @@ def choose_device(wanted: str, threads: int) -> str:
         wanted = next(name for name, found in there.items() if found)
         if wanted == "cpu":
             log.info("no GPU found: computing on the CPU, threads: %d", torch.get_num_threads())
+            for name in PROMISES:
+                if os.environ.get(name, "-1") not in {"", "-1"}:
+                    log.warning(
+                        "a GPU was promised (%s=%s) and torch %s finds none: going on with the CPU. "
+                        "Install a build of torch with CUDA, or see the node's driver.",
+                        *(name, os.environ[name], torch.__version__),
+                    )
+                    break
     if not there[wanted]:
         raise InputError(
             f"train.device is '{wanted}', but torch finds no such device here. Set it to auto, or run "

@@ -1,14 +1,16 @@
-"""Encode every window of a recording."""
+"""Encode every window of recordings."""
 
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from tqdm import tqdm
 
 from vame_pipe import checkpoint, store
 from vame_pipe.errors import InputError
@@ -84,39 +86,69 @@ def encode_runs(model: checkpoint.ModelFile, network: RNN_VAE, runs: np.ndarray)
     ).numpy()
 
 
-def export(model_path: Path, aligned: Path, out: Path, device: str) -> None:
-    """Write the latents of one recording.
+def export(
+    model_path: Path,
+    files: dict[Path, Path],
+    device: str,
+    resume: Path | None = None,
+    code: str = "",
+) -> None:
+    """Write the latents of recordings; those that are there already, made of the same, stay.
 
     Parameters
     ----------
     model_path : Path
         model.pt.
-    aligned : Path
-        results/aligned/{session}.parquet.
-    out : Path
-        results/latents/{model}/{session}.parquet.
+    files : dict of Path to Path
+        For each results/aligned/{session}.parquet the results/latents/{model}/{session}.parquet.
     device : str
         A torch device.
+    resume : Path, optional
+        Folder where latents wait until all are done, if their places are none for a part of them.
+    code : str
+        Hash of what computes them.
 
     Raises
     ------
     InputError
-        If the features or the frame rate of the recording are not the model's.
+        If the features or the frame rate of recordings are not the model's; the others are done.
     """
     model = checkpoint.load(model_path)
-    meta = store.read_metadata(aligned)
-    require_fit(model, meta, aligned)
-    features = model.features or meta["features"]
+    network, digest = model.network(device), store.file_fingerprint(model_path)
+    places = {path: resume / out.name if resume else out for path, out in files.items()}
+    problems = []
+    for path, place in tqdm(places.items(), unit="session", disable=None):
+        try:
+            meta = store.read_metadata(path)
+            require_fit(model, meta, path)
+            fingerprint = store.fingerprint(meta["fingerprint"], digest, code)
+            if not place.exists() or store.read_metadata(place)["fingerprint"] != fingerprint:
+                content = {"model_fingerprint": digest, "fingerprint": fingerprint}
+                _export_session(model, network, path, place, content)
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(*problems)
+    if resume:
+        for path, out in files.items():
+            out.parent.mkdir(parents=True, exist_ok=True)
+            places[path].replace(out)
+        shutil.rmtree(resume)
+
+
+def _export_session(
+    model: checkpoint.ModelFile, network: RNN_VAE, aligned: Path, out: Path, content: dict
+) -> None:
     table = pq.read_table(aligned)
+    meta = store.read_metadata(aligned)
+    features = model.features or meta["features"]
     rows, run = valid_runs(table["valid"].to_numpy())
     values = np.stack([table[name].to_numpy()[rows] for name in features], axis=1)
     values = normalise(values, np.array(model.mean, np.float32), np.array(model.std, np.float32))
     starts = window_starts(np.zeros(len(run)), run, model.length, 0)
-    network = model.network(device)
-    frames = torch.from_numpy(values).to(device)
-    latent = (
-        encode(network, frames, torch.from_numpy(starts).to(device), model.length).cpu().numpy()
-    )
+    device = network.lmbda.hidden_to_mean.weight.device
+    frames, places = (torch.from_numpy(part).to(device) for part in (values, starts))
+    latent = encode(network, frames, places, model.length).cpu().numpy()
     if not len(latent):
         log.warning("session %s: no run of %d valid frames, no latents", aligned.stem, model.length)
     else:
@@ -129,12 +161,7 @@ def export(model_path: Path, aligned: Path, out: Path, device: str) -> None:
     result = pa.Table.from_arrays(
         [*index.columns, *(pa.array(column) for column in latent.T)], schema=pa.schema(fields)
     )
-    content = store.metadata(
-        model_fingerprint=store.file_fingerprint(model_path),
-        fingerprint=store.fingerprint(meta["fingerprint"], store.file_fingerprint(model_path)),
-        length=model.length,
-        fps=meta["fps"],
-    )
+    content = store.metadata(**content, length=model.length, fps=meta["fps"])
     store.write_tables(out, [result], result.schema, content)
 
 

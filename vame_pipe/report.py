@@ -224,17 +224,21 @@ def project(results: Path, model: str, sessions: list[str]) -> tuple[pd.DataFram
     variances : numpy.ndarray
         `(zdims,)`, of all components over all latents, the largest first.
     """
-    latents = [compare.read_latents(results, model, session) for session in sessions]
-    stacked = np.concatenate(latents)
-    mean = stacked.mean(axis=0)
-    variances, vectors = np.linalg.eigh(np.atleast_2d(np.cov(stacked.T, bias=True)))
+    files = {session: results / f"latents/{model}/{session}.parquet" for session in sessions}
+    count = sum(pq.read_metadata(path).num_rows for path in files.values())
+    step, kept, total, gram = max(1, count // MAX_POINTS), {}, 0.0, 0.0
+    for session in sessions:  # one at a time: together they may be large
+        latents = compare.read_latents(results, model, session)
+        kept[session] = latents[::step].copy()
+        total, gram = total + latents.sum(axis=0), gram + latents.T @ latents
+    mean = total / count
+    variances, vectors = np.linalg.eigh(gram / count - np.outer(mean, mean))
     first = vectors[:, ::-1][:, :2]
     first = first * np.sign(first[np.abs(first).argmax(axis=0), np.arange(first.shape[1])])
-    step, parts = max(1, len(stacked) // MAX_POINTS), []
-    for session, values in zip(sessions, latents, strict=True):
-        path = results / f"latents/{model}/{session}.parquet"
+    parts = []
+    for session, path in files.items():
         part = pq.read_table(path, columns=["frame", "time_s"]).to_pandas()[::step]
-        place = (values[::step] - mean) @ first
+        place = (kept[session] - mean) @ first
         part["x"], part["y"] = place[:, 0], place[:, -1]
         part["session"], part["minutes"] = session, part["time_s"] / 60
         parts.append(part.assign(speed=_speed(results / f"aligned/{session}.parquet", part)))

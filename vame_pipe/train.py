@@ -175,7 +175,8 @@ class Training:
 def identity(data: WindowData, model: Model, settings: Train, code: str) -> dict[str, dict]:
     """Return what makes two trainings one: a training goes on only where none of it has changed."""
     fixed = {k: v for k, v in settings.model_dump().items() if k not in MAY_CHANGE}
-    inputs = {"data": data.meta["fingerprint"], "code": code}
+    # another torch rounds and draws otherwise: half a training by each is what neither would give
+    inputs = {"data": data.meta["fingerprint"], "code": code, "torch": str(torch.__version__)}
     return {"model": model.model_dump(), "train": fixed, "inputs": inputs}
 
 
@@ -267,9 +268,8 @@ def train(
     write_metrics(metrics_path, progress.history)
     with tqdm(total=progress.total, initial=progress.step, unit="step", disable=None) as bar:
         while (epoch := len(progress.history)) < progress.end:
-            done = (
-                progress.step - epoch * progress.per_epoch
-            )  # all of them, if validation was missed
+            # all of them, if validation was missed
+            done = progress.step - epoch * progress.per_epoch
             order = epoch_order(data.train, settings.seed, epoch)[done * settings.batch_size :]
             training.network.train()
             for window in feed.batches(order, settings.batch_size, length + future):

@@ -157,9 +157,13 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
     Raises
     ------
     InputError
-        If features or fps disagree, or no window is left for training or testing.
+        If a recording was refused, features, fps or settings disagree, or no window is left for training
+        or testing.
     """
     metas = [store.read_metadata(path) for path in aligned]
+    refused = [line for meta in metas for line in meta.get("refused", [])]
+    if refused:
+        raise InputError(*refused)
     features, fps = _require_same(aligned, metas)
     length, future = frames_of(settings.length_s, fps), frames_of(settings.future_s, fps)
     window = length + future
@@ -242,6 +246,11 @@ def _require_same(aligned: list[Path], metas: list[dict]) -> tuple[list[str], fl
             problems.append(
                 f"session {path.stem}: {meta['fps']:g} fps, {aligned[0].stem} has {first['fps']:g}. "
                 "Set align.fps."
+            )
+        if meta["settings"] != first["settings"]:
+            problems.append(
+                f"session {path.stem}: was aligned with other settings than {aligned[0].stem}. Delete "
+                f"{path} and run again."
             )
     if problems:
         raise InputError(*problems)

@@ -1,5 +1,9 @@
 rule align:
-    """Turn the poses of one session into features of the animal's own frame, and judge their quality."""
+    """Turn the poses of one session into features of the animal's own frame, and judge their quality.
+
+    An unusable recording ends no job, which would take down those that share a scheduler's job with it:
+    its file says why, and `windows` stops by it and names all such.
+    """
     input:
         lambda wildcards: settings.sessions[wildcards.session].poses,
     output:
@@ -21,4 +25,4 @@ rule align:
     shell:
         "vame-pipe align --session={wildcards.session} --poses {input:q} --fps {params.fps}"
         " --settings {params.settings:q} --keypoints {params.keypoints:q}"
-        " --out {output.aligned:q} --qc {output.qc:q} --log {log:q}"
+        " --keep-going --out {output.aligned:q} --qc {output.qc:q} --log {log:q}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vame_pipe import check, record, store
 from vame_pipe import config as configuration
+from vame_pipe.align import drop_refusals
 from vame_pipe.errors import InputError
 from vame_pipe.simulate import KEYPOINTS
 from vame_pipe.source import source_hash
