@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from vame_pipe import checkpoint, cli, outcome, simulate, train, windows
 from vame_pipe.poses import Poses
@@ -33,6 +34,21 @@ TRAIN = Train(
     kl_start=0,
     anneal_epochs=2,
 )
+
+
+TINY = {
+    "align": {"centre": "tailbase", "forward": "nose"},
+    "windows": {"length_s": 0.5, "future_s": 0.2},
+    "model": {
+        "zdims": 3,
+        "hidden_size_layer_1": 8,
+        "hidden_size_rec": 8,
+        "hidden_size_pred": 8,
+    },
+    "train": {"max_epochs": 2, "device": "cpu"},
+    "models": {"vame": {}, "wide": {"zdims": 6}},
+    "mlflow": {"experiment": "tiny"},
+}
 
 
 @pytest.fixture(scope="session")
@@ -163,3 +179,49 @@ def mlflow_server(folder: Path, port: int):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def install(folder):
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("workflow", "envs"):
+        shutil.copytree(ROOT / name, folder / name)
+
+
+def snakemake(folder, *arguments):
+    """Run a real snakemake as the README says."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--resources", "gpu=1"]
+    return subprocess.run(
+        [*command, *arguments], cwd=folder, capture_output=True, text=True, env=without_mlflow()
+    )
+
+
+def without_mlflow(**more) -> dict[str, str]:
+    """The environment, without a store of one's own."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")} | more
+
+
+def trainings(folder):
+    """Process ids of the python of trainings in a folder."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            words = Path(f"/proc/{entry}/cmdline").read_text().split("\0")
+            here = os.readlink(f"/proc/{entry}/cwd") == str(folder)
+        except OSError:  # it has ended, or is no process
+            continue
+        if here and len(words) > 2 and words[1].endswith("vame-pipe") and words[2] == "train":
+            found.append(int(entry))
+    return found
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory, recordings):
+    """Two models of two short recordings in a folder of one's own with a space in its name."""
+    folder = tmp_path_factory.mktemp("tiny run")
+    install(folder)
+    sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
+    (folder / "config.yaml").write_text(yaml.safe_dump(TINY | {"sessions": sessions}))
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr
+    return folder

@@ -18,6 +18,7 @@ from conftest import (
     mlflow_server,
     train_and_export,
     train_arguments,
+    without_mlflow,
 )
 from mlflow import MlflowClient
 
@@ -183,10 +184,6 @@ def test_the_registered_model_gives_the_exported_latents_in_a_fresh_process(resu
     assert not pickled and [*results.glob("mlflow/artifacts/models/**/MLmodel")]
 
 
-def environment(**more):
-    return {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")} | more
-
-
 def test_a_server_that_dies_in_mid_training_loses_nothing(data, tmp_path, capsys, monkeypatch):
     """Over HTTP, with proxied artifacts, and with credentials that appear nowhere."""
     port, folder = free_port(), tmp_path / "results"
@@ -196,7 +193,10 @@ def test_a_server_that_dies_in_mid_training_loses_nothing(data, tmp_path, capsys
     arguments = [sys.executable, "-m", "vame_pipe", *train_arguments(folder, "mice", long)]
     with mlflow_server(tmp_path / "server", port):
         process = subprocess.Popen(
-            arguments, env=environment(MLFLOW_TRACKING_URI=uri), stderr=subprocess.PIPE, text=True
+            arguments,
+            env=without_mlflow(MLFLOW_TRACKING_URI=uri),
+            stderr=subprocess.PIPE,
+            text=True,
         )
         while not (folder / "models/mice/metrics.jsonl").exists() or not lines_of(folder, "mice"):
             assert process.poll() is None, process.stderr.read()
@@ -248,7 +248,7 @@ def test_four_jobs_at_once_on_one_sqlite_file_twenty_times_over(results, tmp_pat
             [sys.executable, "-c", MANY, uri, str(number), "20", json.dumps(about)],
             stderr=subprocess.PIPE,
             text=True,
-            env=environment(),
+            env=without_mlflow(),
         )
         for number in range(4)
     ]

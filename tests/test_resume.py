@@ -10,17 +10,25 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import MODEL, TRAIN, fit, untimed
+from conftest import (
+    MODEL,
+    TINY,
+    TRAIN,
+    fit,
+    install,
+    snakemake,
+    trainings,
+    untimed,
+    without_mlflow,
+)
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
-from test_workflow import TINY, install, snakemake
 
 from vame_pipe import checkpoint
 from vame_pipe.errors import InputError, Interrupted
@@ -81,10 +89,6 @@ def command(data, folder, **changes):
     ]
 
 
-def quiet():
-    return {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-
-
 def states(folder):
     return {int(p.stem.split("-")[1]) for p in folder.glob("resume/*-[0-9]*.pt")}
 
@@ -105,7 +109,7 @@ def test_killed_at_any_moment_and_run_again(data, undisturbed, tmp_path):
     chance = random.Random(0)
     arguments = command(data, tmp_path, checkpoint_minutes=0.001)
     for moment in ("saving", "step", "saving", "step"):
-        process = subprocess.Popen(arguments, env=quiet(), stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(arguments, env=without_mlflow(), stderr=subprocess.DEVNULL)
         before = max(states(tmp_path), default=0)
         wait = chance.uniform(0, 0.2)
 
@@ -117,7 +121,7 @@ def test_killed_at_any_moment_and_run_again(data, undisturbed, tmp_path):
 
         assert kill(process, saving if moment == "saving" else step)
         assert not (tmp_path / "model.pt").exists()
-    done = subprocess.run(arguments, env=quiet(), capture_output=True, text=True)
+    done = subprocess.run(arguments, env=without_mlflow(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "going on from epoch" in done.stderr
     file = checkpoint.load(tmp_path / "model.pt")
@@ -137,7 +141,7 @@ def test_killed_at_any_moment_and_run_again(data, undisturbed, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_exits_with_a_code_of_its_own(data, undisturbed, tmp_path, number):
     arguments = command(data, tmp_path, checkpoint_minutes=60)
-    process = subprocess.Popen(arguments, env=quiet(), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(arguments, env=without_mlflow(), stderr=subprocess.PIPE, text=True)
     while not states(tmp_path):
         time.sleep(0.01)
     time.sleep(0.3)
@@ -146,7 +150,7 @@ def test_a_signal_saves_and_exits_with_a_code_of_its_own(data, undisturbed, tmp_
     assert process.returncode == 75
     assert f"{number.name}: saving the state" in errors and "Traceback" not in errors
     assert max(states(tmp_path)) > 0 and not (tmp_path / "model.pt").exists()
-    done = subprocess.run(arguments, env=quiet(), capture_output=True, text=True)
+    done = subprocess.run(arguments, env=without_mlflow(), capture_output=True, text=True)
     assert done.returncode == 0
     state = checkpoint.load(tmp_path / "model.pt").state
     assert all(torch.equal(state[k], undisturbed.state[k]) for k in undisturbed.state)
@@ -164,7 +168,11 @@ def test_killed_below_snakemake_and_run_again(tmp_path, recordings):
         if name == "killed":
             first = [sys.executable, "-m", "snakemake", "--cores", "2", "--resources", "gpu=1"]
             running = subprocess.Popen(
-                first, cwd=folder, env=quiet(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                first,
+                cwd=folder,
+                env=without_mlflow(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
             while len(list(folder.glob("results/resume/vame/*.pt"))) < 2:
                 assert running.poll() is None
@@ -181,20 +189,6 @@ def test_killed_below_snakemake_and_run_again(tmp_path, recordings):
     one, other = results
     assert all(torch.equal(one.state[k], other.state[k]) for k in one.state)
     assert one.training["final/epochs"] == other.training["final/epochs"]
-
-
-def trainings(folder):
-    """Process ids of the python of trainings in a folder."""
-    found = []
-    for entry in os.listdir("/proc"):
-        try:
-            words = Path(f"/proc/{entry}/cmdline").read_text().split("\0")
-            here = os.readlink(f"/proc/{entry}/cwd") == str(folder)
-        except OSError:  # it has ended, or is no process
-            continue
-        if here and "train" in words and any("python" in word for word in words[:1]):
-            found.append(int(entry))
-    return found
 
 
 def test_extended_is_as_if_it_had_been_planned_so(data, tmp_path):
@@ -301,10 +295,14 @@ def test_without_room_for_a_state_the_last_one_stays(tmp_path):
 
 
 def test_a_second_training_of_the_same_model_says_so_and_stops(data, tmp_path):
-    first = subprocess.Popen(command(data, tmp_path, max_epochs=1000, patience=1000), env=quiet())
+    first = subprocess.Popen(
+        command(data, tmp_path, max_epochs=1000, patience=1000), env=without_mlflow()
+    )
     while not states(tmp_path):
         time.sleep(0.05)
-    second = subprocess.run(command(data, tmp_path), env=quiet(), capture_output=True, text=True)
+    second = subprocess.run(
+        command(data, tmp_path), env=without_mlflow(), capture_output=True, text=True
+    )
     first.kill()
     first.wait()
     assert second.returncode == 2

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
-from conftest import ROOT, free_port, mlflow_server
+from conftest import ROOT, TINY, free_port, install, mlflow_server, snakemake
 from mlflow import MlflowClient
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -22,37 +22,8 @@ from sklearn.preprocessing import StandardScaler
 
 from vame_pipe import checkpoint, simulate, windows
 
-TINY = {
-    "align": {"centre": "tailbase", "forward": "nose"},
-    "windows": {"length_s": 0.5, "future_s": 0.2},
-    "model": {
-        "zdims": 3,
-        "hidden_size_layer_1": 8,
-        "hidden_size_rec": 8,
-        "hidden_size_pred": 8,
-    },
-    "train": {"max_epochs": 2, "device": "cpu"},
-    "models": {"vame": {}, "wide": {"zdims": 6}},
-    "mlflow": {"experiment": "tiny"},
-}
-
 LAST = {"track": 1, "compare": 1, "report": 1, "all": 1}
 """Jobs that follow from any other."""
-
-
-def snakemake(folder, *arguments):
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--cores",
-        "2",
-        "--resources",
-        "gpu=1",
-        *arguments,
-    ]
-    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
 
 
 def planned(folder, *arguments):
@@ -61,13 +32,6 @@ def planned(folder, *arguments):
     assert done.returncode == 0, done.stderr
     table = done.stdout.partition("Job stats:")[2].partition("total")[0]
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
-
-
-def install(folder):
-    for name in ("Snakefile", "config.yaml"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("workflow", "envs"):
-        shutil.copytree(ROOT / name, folder / name)
 
 
 def configure(folder, **changes):
@@ -83,18 +47,6 @@ def demo(tmp_path_factory):
     """The default configuration, run as the README says."""
     folder = tmp_path_factory.mktemp("demo")
     install(folder)
-    done = snakemake(folder)
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory, recordings):
-    """Two models of two short recordings in a folder of one's own with a space in its name."""
-    folder = tmp_path_factory.mktemp("tiny run")
-    install(folder)
-    sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
-    (folder / "config.yaml").write_text(yaml.safe_dump(TINY | {"sessions": sessions}))
     done = snakemake(folder)
     assert done.returncode == 0, done.stderr
     return folder
@@ -279,34 +231,6 @@ def test_what_a_dead_server_missed_is_sent_by_the_next_run(tmp_path, recordings)
         (row,) = pd.read_csv(folder / "results/compare.csv").to_dict("records")
         assert row["run_id"] == run.info.run_id
     assert planned(folder) == {}
-
-
-@pytest.mark.skipif(not shutil.which("sinfo"), reason="there is no Slurm here")
-def test_slurm_with_its_profile(tmp_path, recordings, tiny):
-    """Sessions go together, trainings apart; what comes out is what a run without Slurm gives."""
-    install(tmp_path)
-    sessions = yaml.safe_load((tiny / "config.yaml").read_text())["sessions"]
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(TINY | {"sessions": sessions}))
-    profile = ["--workflow-profile", "workflow/profiles/slurm", "--latency-wait", "10"]
-    profile += ["--slurm-init-seconds-before-status-checks", "2", "--default-resources"]
-    profile += ["slurm_partition=main", "mem_mb=500", "runtime=10", "in_turn=1"]
-    profile += ["--set-threads", "train=2", "latents=2"]  # as many as the tiny run has
-    command = [sys.executable, "-m", "snakemake", *profile]
-    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("WARNING: MLflow's store is SQLite in results/mlflow") == 1
-    submitted = done.stderr.count("has been submitted with SLURM jobid")
-    # mlflow, all alignments, windows, two trainings, two exports, track, compare, report
-    assert submitted == 10
-    for name in ("vame", "wide"):
-        one, other = (
-            checkpoint.load(folder / f"results/models/{name}/model.pt").state
-            for folder in (tmp_path, tiny)
-        )
-        assert all((one[key] == other[key]).all() for key in other)
-    latents = "results/latents/wide/m2.parquet"
-    assert pq.read_table(tmp_path / latents).equals(pq.read_table(tiny / latents))
 
 
 def test_wrong_settings_stop_before_any_job(tmp_path):
