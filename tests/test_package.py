@@ -1,6 +1,10 @@
 """The arrows between the modules."""
 
 import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -53,8 +57,21 @@ def test_a_closure_holds_what_a_stage_runs_and_no_more():
 
 @pytest.mark.parametrize("name", ["cpu", "gpu"])
 def test_environments_have_the_pins_of_the_project(name):
-    import tomllib
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     environment = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())
     assert environment["dependencies"][-1]["pip"] == project["dependencies"]
+
+
+def test_the_container_recipe_is_clean():
+    command = [Path(sys.executable).with_name("hadolint"), "envs/Dockerfile"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_container_recipe_takes_what_the_package_is_built_from():
+    """What pyproject.toml names beside the package, and the package."""
+    words = (ROOT / "envs/Dockerfile").read_text().split()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    named = [project["project"]["readme"], *project["project"]["license-files"]]
+    assert {"pyproject.toml", *named, *project["tool"]["setuptools"]["packages"]} <= set(words)
+    assert words[words.index("FROM") + 1] == "python:3.11-slim"

@@ -8,7 +8,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from vame_pipe import cli, store, windows
+from vame_pipe import align, cli, store, windows
 from vame_pipe.errors import InputError
 from vame_pipe.settings import Windows
 
@@ -197,6 +197,26 @@ def test_sessions_that_do_not_fit_together_are_named(tmp_path):
     features, fps = error.value.problems
     assert "session other" in features and "ear_x" in features and "speed" in features
     assert "20 fps" in fps and "align.fps" in fps
+
+
+def test_sessions_that_were_aligned_differently_or_not_at_all_are_named(tmp_path):
+    one = write_aligned(tmp_path, "one", np.ones(200))
+    other = write_aligned(tmp_path, "other", np.ones(200))
+    meta = store.read_metadata(other)
+    table = pq.read_table(other)
+    meta["settings"] = {"smooth": 0.5}
+    store.write_tables(other, [table], table.schema, meta)
+    with pytest.raises(InputError, match="session other: was aligned with other settings than one"):
+        windows.build([one, other], Windows(), tmp_path / "w")
+    for name in ("no", "neither"):
+        paths = tmp_path / f"{name}.parquet", tmp_path / f"{name}.qc.json"
+        align.write_refusal(name, [f"session {name}: nothing in it"], *paths)
+    refused = [tmp_path / f"{name}.parquet" for name in ("no", "neither")]
+    with pytest.raises(InputError) as error:
+        windows.build([one, *refused], Windows(), tmp_path / "w")
+    assert error.value.problems == ["session no: nothing in it", "session neither: nothing in it"]
+    align.drop_refusals(tmp_path)
+    assert one.exists() and not any(path.exists() for path in refused)
 
 
 def test_windows_take_little_more_room_than_the_aligned_recordings(recordings, tmp_path):
