@@ -26,7 +26,7 @@ from vame_pipe import checkpoint, simulate
 
 CONF = Path("/etc/slurm/slurm.conf")
 NODE = socket.gethostname().partition(".")[0]
-LONG = {"max_epochs": 250, "patience": 250, "checkpoint_minutes": 0.05}
+LONG = {"max_epochs": 100, "patience": 100, "checkpoint_minutes": 0.05}
 
 
 def slurm(*command):
