@@ -35,6 +35,7 @@ rule all:
 onstart:
     write_resolved(settings)
     advise_server(settings)
+    warn_of_others(settings)
 
 
 onerror:

@@ -185,6 +185,11 @@ def test_credentials_belong_into_the_environment():
     assert "MLFLOW_TRACKING_PASSWORD" in line and "secret" not in line
 
 
+def test_a_section_without_a_line_below_it_has_its_defaults():
+    empty = config.load(MINIMAL | {"model": None, "train": None, "keypoints": None})
+    assert empty == config.load(MINIMAL)
+
+
 def test_a_model_can_have_several_seeds():
     loaded = config.load(MINIMAL | {"models": {"z8": {"zdims": 8, "seeds": [1, 2, 30]}, "b": {}}})
     assert list(loaded.variants) == ["z8-s1", "z8-s2", "z8-s30", "b"]

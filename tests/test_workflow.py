@@ -274,13 +274,17 @@ def test_bad_recordings_are_named_together_and_take_down_no_other(tmp_path, reco
     sessions = {name: {"poses": f"{name}.csv", "fps": 30} for name in ("bad", "worse")}
     sessions["good"] = {"poses": str(recordings / "sim-1.csv"), "fps": 30}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(TINY | {"sessions": sessions}))
+    old = tmp_path / "results/aligned/old.parquet"
+    old.parent.mkdir(parents=True)
+    old.touch()
     done = snakemake(tmp_path, "--keep-going")
     assert done.returncode == 1
+    assert "WARNING: results also holds 1 session(s) of an earlier run, as old: " in done.stderr
     for name in ("bad", "worse"):
         assert f"ERROR: session {name}: {name}.csv: every coordinate is missing" in done.stderr
     assert "Traceback" not in done.stderr
     aligned = {p.name for p in (tmp_path / "results/aligned").iterdir()}
-    assert aligned == {"good.parquet", "good.qc.json"}
+    assert aligned == {"good.parquet", "good.qc.json", "old.parquet"}
     assert not (tmp_path / "results/windows").exists()
     for name in ("bad", "worse"):
         simulate.write_deeplabcut(

@@ -146,8 +146,13 @@ def select_keypoints(
     poses: Poses, session: str, settings: Align, aliases: dict[str, list[str]] | None
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Return positions, confidence and names of the keypoints to use."""
-    aliases = aliases or {name: [name] for name in poses.keypoints}
     problems = missing_keypoints(session, list(poses.keypoints), settings, aliases)
+    problems += [
+        f"session {session}: align.{key} '{name}' is not in keypoints, which has: {', '.join(aliases)}."
+        for key, name in (("centre", settings.centre), ("forward", settings.forward))
+        if aliases is not None and name not in aliases
+    ]
+    aliases = aliases or {name: [name] for name in poses.keypoints}
     if problems:
         raise InputError(*problems)
     columns = [

@@ -353,7 +353,7 @@ def track(options: argparse.Namespace) -> None:
     before = record.failures(options.results)
     record.note_failures(options.results, before + (not complete))
     if complete:
-        log.info("all of %d models is in MLflow, experiment %s", len(runs), experiment)
+        log.info("MLflow has everything, experiment %s: %s", experiment, ", ".join(runs))
     elif not options.out:
         raise InputError("not all is in MLflow, see above")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from vame_pipe import sweep
 from vame_pipe.errors import InputError
@@ -53,6 +53,14 @@ class Config(Section):
     """Models to train, each a mapping of what differs from `model` and `train`; `grid: {zdims: [8, 16]}`
     makes one of every combination of values, `seeds: [1, 2, 3]` one of each seed."""
     mlflow: Mlflow = Mlflow()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, content: Any) -> Any:
+        """Take a section without a line below it for one that is not there."""
+        if not isinstance(content, dict):
+            return content
+        return {key: value for key, value in content.items() if value is not None}
 
     @property
     def aliases(self) -> dict[str, list[str]] | None:
@@ -300,8 +308,8 @@ def _consistency_problems(config: Config) -> list[str]:
 def _read_yaml(path: Path) -> tuple[dict, list[str]]:
     """Return a YAML file's content and its repeated keys, which YAML itself lets pass."""
     try:
-        text = path.read_text(encoding="utf-8")
-        data = yaml.safe_load(text)
+        with path.open(encoding="utf-8") as file:
+            data = yaml.safe_load(file)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"config file {path}: cannot be read ({reason})") from None

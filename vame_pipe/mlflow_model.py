@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import mlflow.models
 import mlflow.pyfunc
 import numpy as np
+
+# MLflow wishes for hints of types that it can check, and knows none for arrays
+warnings.filterwarnings("ignore", message=".*Add type hints to the `predict` method")
 
 
 class Encoder(mlflow.pyfunc.PythonModel):

@@ -121,7 +121,10 @@ def read_keypoints(path: str | Path) -> list[str]:
 def missing_keypoints(
     session: str, available: list[str], settings: Align, aliases: dict[str, list[str]] | None
 ) -> list[str]:
-    """Name the keypoints of the configuration that a file lacks, one line each."""
+    """Name the keypoints of the configuration that a file lacks, one line each.
+
+    That centre and forward are among the keypoints to use, if these are named, the configuration checks.
+    """
     has = f"which has: {', '.join(available)}"
     problems = []
     for name, known in (aliases or {}).items():
@@ -139,7 +142,7 @@ def missing_keypoints(
             )
     for key in ("centre", "forward"):
         name = getattr(settings, key)
-        if name not in (aliases if aliases else available):
+        if aliases is None and name not in available:
             problems.append(
                 f"session {session}: keypoint '{name}' is not in its file, {has}. "
                 f"Set align.{key} to one of these."

@@ -100,7 +100,7 @@ class ResumeFiles:
             if content is not None:
                 before, now = _flat(content["made_of"]), _flat(self.made_of)
                 return [
-                    f"{name} was {before.get(name)}, is {now.get(name)}"
+                    f"{name} was {_short(before.get(name))}, is {_short(now.get(name))}"
                     for name in sorted(before.keys() | now.keys())
                     if before.get(name) != now.get(name)
                 ]
@@ -125,6 +125,12 @@ def _read(path: Path) -> dict[str, Any] | None:
         log.warning("%s is damaged (its checksum differs): using the one before it, if any", path)
         return None
     return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+
+def _short(value: Any) -> str:
+    """Return a value as it is said, the first digits of a fingerprint."""
+    said = str(value)
+    return said[:8] if len(said) == 64 else said
 
 
 def _flat(made_of: dict[str, dict[str, Any]]) -> dict[str, Any]:

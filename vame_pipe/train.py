@@ -176,7 +176,7 @@ def identity(data: WindowData, model: Model, settings: Train, code: str) -> dict
     """Return what makes two trainings one: a training goes on only where none of it has changed."""
     fixed = {k: v for k, v in settings.model_dump().items() if k not in MAY_CHANGE}
     # another torch rounds and draws otherwise: half a training by each is what neither would give
-    inputs = {"data": data.meta["fingerprint"], "code": code, "torch": str(torch.__version__)}
+    inputs = {"windows": data.meta["fingerprint"], "code": code, "torch": str(torch.__version__)}
     return {"model": model.model_dump(), "train": fixed, "inputs": inputs}
 
 

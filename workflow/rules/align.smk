@@ -16,7 +16,7 @@ rule align:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * max(1000, int(8 * input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 8 * megabytes(*input)),
     params:
         source=source_hash("align"),
         fps=lambda wildcards: settings.sessions[wildcards.session].fps,

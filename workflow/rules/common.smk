@@ -61,6 +61,23 @@ def advise_server(settings):
         )
 
 
+def warn_of_others(settings):
+    """Name the sessions that an earlier run left in the results folder; other models encoded them."""
+    there = {path.stem for path in Path(settings.results, "aligned").glob("*.parquet")}
+    others = sorted(there - settings.sessions.keys())
+    if others:
+        sys.stderr.write(
+            f"WARNING: {settings.results} also holds {len(others)} session(s) of an earlier run, as "
+            f"{', '.join(others[:3])}: their latents are not of these models. Delete them, or set results "
+            "to a folder of its own for each set of recordings.\n"
+        )
+
+
+def megabytes(*files):
+    """Return the size of files in MB, rounded up; FileNotFoundError tells Snakemake to ask again later."""
+    return -(-sum(map(os.path.getsize, files)) // 10**6)
+
+
 settings = read_settings()
 
 

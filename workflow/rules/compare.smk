@@ -53,7 +53,7 @@ rule compare:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (2000 + int(3 * input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * (2000 + 3 * megabytes(*input)),
     params:
         source=source_hash("compare"),
         results=lambda wildcards: settings.results,
@@ -83,7 +83,7 @@ rule report:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (2000 + int(3 * input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * (2000 + 3 * megabytes(*input)),
     params:
         source=source_hash("report"),
         results=lambda wildcards: settings.results,

@@ -16,7 +16,7 @@ rule latents:
         gpu=1,
         # it holds one session at a time
         mem_mb=lambda wildcards, input, attempt: attempt
-        * (2000 + int(8 * max(input.size_files_mb))),
+        * (2000 + 8 * max(map(megabytes, input.aligned))),
     params:
         source=source_hash("latents"),
         device=lambda wildcards: settings.variant(wildcards.model)[1].device,

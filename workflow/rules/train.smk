@@ -61,7 +61,7 @@ rule train:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=lambda wildcards, input, attempt: attempt * (4000 + int(3 * input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * (4000 + 3 * megabytes(*input)),
     params:
         source=source_hash("train"),
         sweep=lambda wildcards: settings.entries[wildcards.model],

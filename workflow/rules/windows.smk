@@ -13,7 +13,7 @@ rule windows:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + int(2 * input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 2 * megabytes(*input)),
     params:
         source=source_hash("windows"),
         settings=settings.windows.model_dump_json(),
