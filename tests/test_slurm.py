@@ -108,16 +108,34 @@ def assert_same_weights(one, other):
 
 
 def test_the_profile_gives_what_a_run_without_slurm_gives(tmp_path, recordings, tiny):
-    """In few jobs: alignments together, a job a training and an export, each training on its own GPU."""
+    """In few jobs; a bad recording spares those of its batch; each training has its own GPU, or waits."""
+    position, confidence, _ = simulate.simulate(60, 30, 0)
+    bad = tmp_path / "bad.csv"
+    simulate.write_deeplabcut(bad, position * np.nan, confidence, simulate.KEYPOINTS)
     sessions = {f"m{i}": recordings / f"sim-{i}.csv" for i in (1, 2)}
-    lay_out(tmp_path, sessions, train=TINY["train"] | {"device": "auto"})
+    on_a_gpu = TINY["train"] | {"device": "auto"}
+    lay_out(tmp_path, sessions | {"bad": bad}, train=on_a_gpu)
+    done = run(tmp_path, "--retries", "0")
+    assert done.returncode == 1
+    assert "ERROR: session bad: bad.csv: every coordinate is missing" in done.stderr
+    counts = {rule: len(of_rule) for rule, of_rule in submitted(done.stderr).items()}
+    assert counts == {"align_align": 1, "mlflow": 1, "windows": 1}
+    good = [tmp_path / f"results/aligned/m{i}.parquet" for i in (1, 2)]
+    before = [path.stat().st_mtime_ns for path in good]
+    assert sorted((tmp_path / "results/aligned").glob("*.parquet")) == good
+
+    shutil.rmtree(tmp_path / "workflow")
+    shutil.rmtree(tmp_path / "envs")
+    lay_out(tmp_path, sessions, train=on_a_gpu)
     done = run(tmp_path)
     assert done.returncode == 0, done.stderr
+    assert [path.stat().st_mtime_ns for path in good] == before
     assert done.stderr.count("WARNING: MLflow's store is SQLite in results/mlflow") == 1
     jobs = submitted(done.stderr)
-    single = {"mlflow": 1, "windows": 1, "track": 1, "compare": 1, "report": 1}
     counts = {rule: len(of_rule) for rule, of_rule in jobs.items()}
-    assert counts == single | {"align_align": 1, "train": 2, "latents": 2}
+    assert counts == {
+        **{"windows": 1, "train": 2, "latents": 2, "track": 1, "compare": 1, "report": 1}
+    }
     for rule, of_rule in jobs.items():
         asks = {job.get("TresPerJob") for job in of_rule}
         assert asks == ({"gres:gpu:1"} if rule in {"train", "latents"} else {None}), rule
@@ -132,30 +150,9 @@ def test_the_profile_gives_what_a_run_without_slurm_gives(tmp_path, recordings, 
     latents = "results/latents/wide/m2.parquet"
     assert pq.read_table(tmp_path / latents).equals(pq.read_table(tiny / latents))
 
-
-def test_with_too_few_gpus_trainings_queue_and_a_bad_recording_spares_its_batch(
-    tmp_path, recordings
-):
-    position, confidence, _ = simulate.simulate(600, 30, 0)
-    bad = tmp_path / "bad.csv"
-    simulate.write_deeplabcut(bad, position * np.nan, confidence, simulate.KEYPOINTS)
-    sessions = {"bad": bad} | {f"m{i}": recordings / f"sim-{i}.csv" for i in (1, 2)}
-    lay_out(tmp_path, sessions)
-    done = run(tmp_path, "--retries", "0")
-    assert done.returncode == 1
-    assert "ERROR: session bad: bad.csv: every coordinate is missing" in done.stderr
-    assert {rule: len(jobs) for rule, jobs in submitted(done.stderr).items()} == {
-        **{"align_align": 1, "mlflow": 1, "windows": 1}
-    }
-    good = [tmp_path / f"results/aligned/m{i}.parquet" for i in (1, 2)]
-    before = [path.stat().st_mtime_ns for path in good]
-    assert sorted(p.stem for p in (tmp_path / "results/aligned").glob("*.parquet")) == ["m1", "m2"]
-
-    simulate.write_deeplabcut(bad, position, confidence, simulate.KEYPOINTS)
-    models = ("results/models/vame/model.pt", "results/models/wide/model.pt")
-    done = run(tmp_path, *("--set-resources", "train:gpu=2", "train:mem_mb=500", "--"), *models)
+    both = ("--set-resources", "train:gpu=2", "train:mem_mb=500")
+    done = run(tmp_path, "--forcerun", "train", "--until", "train", *both)
     assert done.returncode == 0, done.stderr
-    assert [path.stat().st_mtime_ns for path in good] == before
     one, other = sorted(submitted(done.stderr)["train"], key=lambda job: job["StartTime"])
     assert one["EndTime"] <= other["StartTime"]
 
@@ -235,10 +232,8 @@ def test_faults_change_nothing(tmp_path, recordings, own_cluster, request):
     """One training, struck by each of them, ends with the weights of one that was left alone."""
     sessions = {f"m{i}": recordings / f"sim-{i}.csv" for i in (1, 2)}
     models = {"models": {"vame": {}}, "train": LONG | {"device": "cpu"}}
-    alone, folder = tmp_path / "alone", tmp_path / "struck"
-    for each in (alone, folder):
-        each.mkdir()
-        lay_out(each, sessions, **models)
+    folder = tmp_path
+    lay_out(folder, sessions, **models)
     CONF.write_text(CONF.read_text() + "JobAcctGatherParams=OverMemoryKill\n")
     slurm("scontrol", "reconfigure")
     struck = Struck(folder)
@@ -302,6 +297,11 @@ def test_faults_change_nothing(tmp_path, recordings, own_cluster, request):
         ["1"]
     )
     assert run_of_mlflow.info.status == "FINISHED"
-    done = snakemake(alone, struck.target)
+    shutil.copytree(folder / "results/models", folder / "struck")
+    shutil.rmtree(folder / "results/resume")
+    done = snakemake(folder, "--forcerun", "train", "--", struck.target)
     assert done.returncode == 0, done.stderr
-    assert_same_weights(weights(folder, "vame"), weights(alone, "vame"))
+    assert "going on from" not in (folder / "results/logs/train/vame.log").read_text()
+    assert_same_weights(
+        checkpoint.load(folder / "struck/vame/model.pt").state, weights(folder, "vame")
+    )
