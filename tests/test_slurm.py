@@ -53,6 +53,15 @@ def own_cluster():
     slurm("scontrol", "reconfigure")
 
 
+def wait(condition, say=lambda: ""):
+    """Return what a condition returns, once it is true; give up after four minutes."""
+    until = time.monotonic() + 240
+    while not (found := condition()):
+        assert time.monotonic() < until, say()
+        time.sleep(0.2)
+    return found
+
+
 def daemon(name):
     """Process id of slurmctld or slurmd."""
     path = re.search(rf"{name}PidFile += (\S+)", slurm("scontrol", "show", "config"), re.I)[1]
@@ -177,14 +186,14 @@ class Struck:
     def job(self):
         """Number of the training's job, once it runs and has gone on from its last state."""
         steps = max(self.states(), default=0)
-        for _ in range(600):
+
+        def going_on():
             assert self.process.poll() is None, self.log.read_text()
-            found = slurm("squeue", "-h", "-t", "R", "-o", "%i %k").splitlines()
-            found = [line.split()[0] for line in found if "rule_train" in line]
-            if found and max(self.states(), default=0) > steps + 20:
-                return found[0]
-            time.sleep(0.2)
-        raise AssertionError(self.log.read_text())
+            lines = slurm("squeue", "-h", "-t", "R", "-o", "%i %k").splitlines()
+            found = [line.split()[0] for line in lines if "rule_train" in line]
+            return found[0] if found and max(self.states(), default=0) > steps + 20 else None
+
+        return wait(going_on, self.log.read_text)
 
     def states(self):
         return {
@@ -197,34 +206,31 @@ class Struck:
         self.process.wait()
         name = re.findall(r"SLURM run ID: (\S+)", self.log.read_text())[-1]
         slurm("scancel", "--name", name)
-        while slurm("squeue", "-h", "--name", name):
-            time.sleep(0.2)
+        wait(lambda: not slurm("squeue", "-h", "--name", name))
 
-    def ended(self, job, state):
-        """Wait until a job runs no longer, which Slurm is to call so."""
-        for _ in range(1200):
-            said = slurm("scontrol", "show", "job", "-o", job)
-            now = re.search(r"JobState=(\w+)", said)[1]
-            if now == state or now not in {"PENDING", "RUNNING", "COMPLETING"}:
-                break
-            time.sleep(0.2)
-        assert now == state, said
+
+def state_of(job):
+    return re.search(r"JobState=(\w+)", slurm("scontrol", "show", "job", "-o", job))[1]
+
+
+def ended(job, state):
+    """Wait until a job runs no longer, which Slurm is to call so."""
+    wait(lambda: state_of(job) not in {"PENDING", "RUNNING", "COMPLETING"})
+    assert state_of(job) == state
 
 
 def start_again(name, command):
     """Stop a daemon as an administrator does, and start it."""
     before = daemon(name)
     os.kill(before, signal.SIGTERM)
-    while Path(f"/proc/{before}").exists():
-        time.sleep(0.1)
+    wait(lambda: not Path(f"/proc/{before}").exists())
     time.sleep(3)
     subprocess.run(command, check=True)
 
 
 def start_now(job):
     """Start a job that was put into the queue again, which Slurm lets wait for two minutes."""
-    while "Reason=BeginTime" not in slurm("scontrol", "show", "job", "-o", job):
-        time.sleep(0.2)
+    wait(lambda: "Reason=BeginTime" in slurm("scontrol", "show", "job", "-o", job))
     slurm("scontrol", "update", f"jobid={job}", "starttime=now")
 
 
@@ -241,10 +247,8 @@ def test_faults_change_nothing(tmp_path, recordings, own_cluster, request):
     struck.start()
 
     # over its memory: killed, and submitted again with more
-    while not (first := submitted(struck.log.read_text()).get("train")):
-        assert struck.process.poll() is None, struck.log.read_text()
-        time.sleep(0.5)
-    struck.ended(first[0]["JobId"], "FAILED")
+    first = wait(lambda: submitted(struck.log.read_text()).get("train"), struck.log.read_text)
+    ended(first[0]["JobId"], "FAILED")
     assert "exceeded memory limit" in slurm("cat", first[0]["StdErr"])
     aligned = {p: p.stat().st_mtime_ns for p in folder.glob("results/*/*.parquet")}
 
@@ -258,7 +262,7 @@ def test_faults_change_nothing(tmp_path, recordings, own_cluster, request):
     start_again("Slurmctld", ["slurmctld"])
     assert struck.job() == job
     slurm("scancel", job)
-    struck.ended(job, "CANCELLED")
+    ended(job, "CANCELLED")
 
     # the node dies under it
     job = struck.job()
@@ -275,7 +279,7 @@ def test_faults_change_nothing(tmp_path, recordings, own_cluster, request):
     (training,) = trainings(folder)
     os.kill(training, signal.SIGSTOP)
     slurm("scontrol", "update", f"jobid={job}", "timelimit=1")
-    struck.ended(job, "TIMEOUT")
+    ended(job, "TIMEOUT")
 
     # it is killed, as by the kernel where memory is short
     struck.job()
