@@ -30,7 +30,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 
-from vame_pipe import checkpoint
+from vame_pipe import checkpoint, cli, train
 from vame_pipe.errors import InputError, Interrupted
 from vame_pipe.progress import Progress
 from vame_pipe.resume import ResumeFiles
@@ -136,6 +136,25 @@ def test_killed_at_any_moment_and_run_again(data, undisturbed, tmp_path):
     assert (run.info.run_id, run.info.status) == (file.mlflow_run_id, "FINISHED")
     logged = client.get_metric_history(run.info.run_id, "test/loss")
     assert [(m.step, m.value) for m in logged] == [(m["epoch"], m["test/loss"]) for m in lines]
+
+
+def test_killed_before_its_first_state_keeps_its_run(data, tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    arguments = [str(word) for word in command(data, tmp_path, max_epochs=1)[3:]]
+
+    def killed(*args, **more):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "train", killed)
+        with pytest.raises(SystemExit):
+            cli.main(arguments)
+    assert not states(tmp_path)
+    assert cli.main(arguments) == 0
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    (run,) = client.search_runs([client.get_experiment_by_name("x").experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.info.run_id == checkpoint.load(tmp_path / "model.pt").mlflow_run_id
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -275,16 +275,17 @@ def train(options: argparse.Namespace) -> None:
     about = outcome.run_record(
         options.name, options.sweep or options.name, data, model, settings, options.windows
     )
-    if start:
-        about |= {key: start["run"][key] for key in ("run_id", "started")}
-        about["tags"][tracking.TRAINING] = start["run"]["training_id"]
+    mine = {"run_id": None, "started": about["started"]}
+    mine["training_id"] = about["tags"][tracking.TRAINING]
+    mine = start["run"] if start else files.opened(mine)
+    about |= {key: mine[key] for key in ("run_id", "started")}
+    about["tags"][tracking.TRAINING] = mine["training_id"]
     about["tags"] |= tracking.source_tags()
     about["tags"]["device"] = (
         torch.cuda.get_device_name(device) if device.startswith("cuda") else device
     )
     run = tracking.Run(*tracking.where(options.mlflow), about)
-    identity = {key: about[key] for key in ("run_id", "started")}
-    identity["training_id"] = about["tags"][tracking.TRAINING]
+    identity = mine | {"run_id": about["run_id"]}
     metrics = options.out / compare.METRICS
     try:
         trained = training.train(

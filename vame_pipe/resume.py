@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import logging
 import random
 from pathlib import Path
@@ -92,6 +93,17 @@ class ResumeFiles:
             if content is not None:
                 return content["state"]
         return None
+
+    def opened(self, run: dict[str, Any]) -> dict[str, Any]:
+        """Note what identifies a run before anything else learns of it, and return it.
+
+        An attempt that was killed before it saved a state left such a note: then that run goes on.
+        """
+        path = self.folder / f"{self.key}-run.json"
+        if path.exists() and self.load() is None:
+            return json.loads(path.read_text())
+        store.write_json(path, run)
+        return run
 
     def differences(self) -> list[str]:
         """Say how the newest training of another make in this folder differs, one line each."""
