@@ -82,7 +82,7 @@ def arguments(*more, **resources):
         *(sys.executable, "-m", "snakemake", "--workflow-profile", "workflow/profiles/slurm"),
         *("--latency-wait", "10", "--slurm-init-seconds-before-status-checks", "2"),
         *("--seconds-between-status-checks", "1", "--set-threads", "train=2", "latents=2"),
-        *("--set-resources", "align:runtime=5", *wanted, *more),
+        *("--set-resources", *wanted, *more),
     ]
 
 

@@ -17,6 +17,7 @@ rule align:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 8 * megabytes(*input)),
+        runtime=lambda wildcards, attempt: 2 * attempt,  # minutes; those of a batch add up
     params:
         source=source_hash("align"),
         fps=lambda wildcards: settings.sessions[wildcards.session].fps,
