@@ -124,7 +124,7 @@ def export(
             fingerprint = store.fingerprint(meta["fingerprint"], digest, code)
             if not place.exists() or store.read_metadata(place)["fingerprint"] != fingerprint:
                 content = {"model_fingerprint": digest, "fingerprint": fingerprint}
-                _export_session(model, network, path, place, content)
+                _export_session(model, network, path, meta, place, content)
         except InputError as error:
             problems += error.problems
     if problems:
@@ -137,10 +137,14 @@ def export(
 
 
 def _export_session(
-    model: checkpoint.ModelFile, network: RNN_VAE, aligned: Path, out: Path, content: dict
+    model: checkpoint.ModelFile,
+    network: RNN_VAE,
+    aligned: Path,
+    meta: dict,
+    out: Path,
+    content: dict,
 ) -> None:
     table = pq.read_table(aligned)
-    meta = store.read_metadata(aligned)
     features = model.features or meta["features"]
     rows, run = valid_runs(table["valid"].to_numpy())
     values = np.stack([table[name].to_numpy()[rows] for name in features], axis=1)
