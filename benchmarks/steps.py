@@ -10,6 +10,7 @@ model: whatever is not its forward and backward pass (gathering, loss terms, cli
 from __future__ import annotations
 
 import os
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -69,6 +70,39 @@ def data() -> WindowData:
     return WindowData(frames, starts, starts[:100], 0 * ones, ones, meta)
 
 
+def sized(hidden: int) -> Model:
+    """Return a model of one size throughout."""
+    sizes = dict.fromkeys(("hidden_size_layer_1", "hidden_size_rec", "hidden_size_pred"), hidden)
+    return Model(**sizes).for_preset(None)
+
+
+def tried(windows: WindowData, device: str) -> None:
+    """Print what else a training step could be, in turns: the medians of three."""
+    feed = Feed(windows.frames, device)
+    ways = ("as it is", "torch.compile", "flush_denormal", "not deterministic", "bfloat16")
+    print("| hidden | batch |", " | ".join(ways), "|\n" + "|---" * (len(ways) + 2) + "|")
+    for hidden, size in ((64, 64), (256, 64), (256, 256)):
+        seconds: dict[str, list[float]] = {way: [] for way in ways}
+        order = torch.randint(len(windows.train), (size,))
+        for way in 3 * ways:
+            precision = "bfloat16" if way == "bfloat16" else "float32"
+            settings = Train(batch_size=size, precision=precision)
+            training = Training(windows, sized(hidden), settings, device, None)
+            if way == "torch.compile":
+                training.network = torch.compile(training.network)
+            torch.set_flush_denormal(way == "flush_denormal")
+            torch.use_deterministic_algorithms(way != "not deterministic", warn_only=True)
+
+            def step(training=training, order=order, size=size):
+                for window in feed.batches(order, size, LENGTH + FUTURE):
+                    training.take_step(window, LENGTH)
+
+            seconds[way].append(seconds_of(step, device))
+        speeds = [size / statistics.median(of_way) for of_way in seconds.values()]
+        cells = [f"{speeds[0]:.0f} windows/s", *(f"x {s / speeds[0]:.2f}" for s in speeds[1:])]
+        print(f"| {hidden} | {size} |", " | ".join(cells), "|", flush=True)
+
+
 def main(device: str) -> None:
     """Print the tables."""
     torch.set_num_threads(os.cpu_count() or 1)
@@ -78,10 +112,7 @@ def main(device: str) -> None:
     print("|---|---|---|---|---|")
     feed = Feed(windows.frames, device)
     for hidden in (64, 256):
-        sizes = dict.fromkeys(
-            ("hidden_size_layer_1", "hidden_size_rec", "hidden_size_pred"), hidden
-        )
-        model = Model(**sizes).for_preset(None)
+        model = sized(hidden)
         flop, encoding = step_flop(hidden, model.zdims)
         for size in (32, 64, 256):
             training = Training(windows, model, Train(batch_size=size), device, None)
@@ -112,6 +143,8 @@ def main(device: str) -> None:
             print(
                 f"| {hidden}, encoding | {size} | {speed:.0f} | {speed * encoding / rate:.0%} | |"
             )
+    print()
+    tried(windows, device)
 
 
 if __name__ == "__main__":

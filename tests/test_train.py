@@ -32,6 +32,18 @@ def test_another_seed_gives_other_weights(data, trained, tmp_path):
     assert other.history[0]["test/loss"] != trained[2].history[0]["test/loss"]
 
 
+def test_bfloat16_trains_another_model_as_good_and_the_same_one_again(data, trained, tmp_path):
+    settings = TRAIN.model_copy(update={"precision": "bfloat16"})
+    (_, one), (_, two) = (fit(data, tmp_path / name, settings=settings) for name in ("1", "2"))
+    of_float32 = trained[2]
+    for name, weight in one.state.items():
+        assert weight.dtype == torch.float32
+        assert torch.equal(weight, two.state[name]), name
+    assert any(not torch.equal(of_float32.state[name], one.state[name]) for name in one.state)
+    figure, expected = (o.history[-1]["test/loss"] for o in (one, of_float32))
+    assert figure == pytest.approx(expected, rel=0.02)
+
+
 def test_metrics_are_on_disk_line_by_line(trained):
     folder, data, outcome = trained
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

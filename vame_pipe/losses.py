@@ -94,7 +94,8 @@ def loss_terms(network: RNN_VAE, seen: Tensor, window: Tensor) -> tuple[Tensor, 
     mu : Tensor
         `(batch, zdims)`.
     """
-    prediction, *rest = network(seen)
+    # of a network that computes with bfloat16, the terms are still float32
+    prediction, *rest = (output.float() for output in network(seen))
     z, mu, logvar = rest[-3:]
     length = prediction.shape[1]
     reconstruction = squared_error(prediction, window[:, :length])

@@ -163,6 +163,9 @@ class Train(Section):
     """Seed of weights, order of windows, sampling and noise."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute; auto: a GPU if there is one, else the CPU."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Numbers that the network computes with in training; bfloat16: rounded ones, faster at VAME's sizes
+    where the hardware has them. Weights and latents are float32 with both."""
     device_memory_gb: Positive | None = None
     """What frames may take on the device; more of them stay on the host. null: no limit."""
     checkpoint_minutes: Positive = 5.0

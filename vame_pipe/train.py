@@ -97,9 +97,11 @@ class Training:
         seen = window[:, :length]
         if settings.noise:
             seen = seen + settings.noise * torch.randn_like(seen)
+        rounded = settings.precision == "bfloat16"
         try:
-            terms, _ = loss_terms(self.network, seen, window)
-            loss = objective(terms, settings, self.annealing())
+            with torch.autocast(window.device.type, torch.bfloat16, enabled=rounded):
+                terms, _ = loss_terms(self.network, seen, window)
+                loss = objective(terms, settings, self.annealing())
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
         except torch.linalg.LinAlgError:  # singular values of what is no number
