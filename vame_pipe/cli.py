@@ -15,7 +15,9 @@ from vame_pipe import __version__
 from vame_pipe.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
+    from vame_pipe.outcome import Outcome
     from vame_pipe.poses import Poses
+    from vame_pipe.windows import WindowData
 
 # every stage imports what it needs when it runs, so that an alignment pays for neither torch nor MLflow
 
@@ -255,7 +257,7 @@ def train(options: argparse.Namespace) -> None:
     import torch
     import yaml
 
-    from vame_pipe import checkpoint, compare, config, figures, outcome, store, tracking, windows
+    from vame_pipe import checkpoint, compare, config, outcome, store, tracking, windows
     from vame_pipe import train as training
     from vame_pipe.device import choose_device
     from vame_pipe.resume import ResumeFiles
@@ -275,15 +277,14 @@ def train(options: argparse.Namespace) -> None:
     about = outcome.run_record(
         options.name, options.sweep or options.name, data, model, settings, options.windows
     )
-    mine = {"run_id": None, "started": about["started"]}
-    mine["training_id"] = about["tags"][tracking.TRAINING]
-    mine = start["run"] if start else files.opened(mine)
-    about |= {key: mine[key] for key in ("run_id", "started")}
-    about["tags"][tracking.TRAINING] = mine["training_id"]
     about["tags"] |= tracking.source_tags()
     about["tags"]["device"] = (
         torch.cuda.get_device_name(device) if device.startswith("cuda") else device
     )
+    mine = {"started": about["started"], "training_id": about["tags"][tracking.TRAINING]}
+    mine = start["run"] if start else files.opened({"run_id": None} | mine)
+    about |= {key: mine[key] for key in ("run_id", "started")}
+    about["tags"][tracking.TRAINING] = mine["training_id"]
     run = tracking.Run(*tracking.where(options.mlflow), about)
     identity = mine | {"run_id": about["run_id"]}
     metrics = options.out / compare.METRICS
@@ -298,19 +299,25 @@ def train(options: argparse.Namespace) -> None:
         raise
     resolved = outcome.resolved(data, model, settings)
     store.write_text(options.out / "config.yaml", yaml.safe_dump(resolved, sort_keys=False))
-    best = trained.summary["final/best_epoch"]
-    figures.plot_losses(trained.history, best, options.out / "losses.png")
-    window, output = outcome.examples(trained, data, device)
-    reconstructions = options.out / "reconstructions.png"
-    figures.plot_reconstructions(window, output, data.meta, reconstructions)
-    spectrum = outcome.latent_spectrum(trained, data, device)
-    figures.plot_spectrum(spectrum, options.out / "spectrum.png")
+    _plot_training(trained, data, device, options.out)
     file = outcome.to_model_file(trained, data, model, settings, about["run_id"])
     checkpoint.save(file, options.out / "model.pt")
     about |= {"summary": trained.summary, "stop": trained.stop, "ended": int(time.time() * 1000)}
     run.finish(trained.history)
     store.write_json(options.out / compare.RUN, about)
     lock.release()
+
+
+def _plot_training(trained: Outcome, data: WindowData, device: str, folder: Path) -> None:
+    """Write the plots of a training that Snakemake, MLflow and the report show."""
+    from vame_pipe import figures, outcome
+
+    best = trained.summary["final/best_epoch"]
+    figures.plot_losses(trained.history, best, folder / "losses.png")
+    window, output = outcome.examples(trained, data, device)
+    figures.plot_reconstructions(window, output, data.meta, folder / "reconstructions.png")
+    spectrum = outcome.latent_spectrum(trained, data, device)
+    figures.plot_spectrum(spectrum, folder / "spectrum.png")
 
 
 class StopRequest:
