@@ -28,8 +28,8 @@ MODEL = {"zdims": 4, "hidden_size_layer_1": 16, "hidden_size_rec": 16, "hidden_s
 TRAIN = {"max_epochs": 1, "batch_size": 4096, "device": "cpu"}
 
 
-def write_aligned(folder: Path, n_frames: int) -> str:
-    """Write sessions of noise as alignment would; return their names, with commas between."""
+def write_aligned(folder: Path, n_frames: int) -> list[str]:
+    """Write sessions of noise as alignment would; return their names."""
     names = [f"s{i}" for i in range(N_SESSIONS)]
     fields = [*store.INDEX_FIELDS, pa.field("valid", pa.bool_())]
     schema = pa.schema([*fields, *(pa.field(f, pa.float32()) for f in FEATURES)])
@@ -49,7 +49,7 @@ def write_aligned(folder: Path, n_frames: int) -> str:
         store.write_tables(
             folder / f"{name}.parquet", [pa.Table.from_arrays(columns, schema=schema)], schema, meta
         )
-    return ",".join(names)
+    return names
 
 
 def measure(*arguments: object) -> tuple[float, float]:
@@ -70,7 +70,7 @@ def main(n_frames: int) -> None:
         place = folder / "windows"
         common = ["--log", folder / "log"]
         indexed = measure(
-            *("windows", "--aligned", folder / "aligned", "--sessions", sessions),
+            *("windows", "--aligned", folder / "aligned", "--sessions", *sessions),
             *("--settings", json.dumps(WINDOWS), "--out", place, *common),
         )
         (folder / "experiment.json").write_text('{"tracking_uri": null, "experiment": "scale"}')

@@ -121,7 +121,7 @@ def test_tracking_again_sends_nothing(results):
 
 
 def test_what_is_not_there_is_named(results, tmp_path, capsys):
-    assert cli.main(["track", str(results), "--models=mice-z4,no,nor"]) == 2
+    assert cli.main(["track", str(results), "--models", "mice-z4", "no", "nor"]) == 2
     said = capsys.readouterr().err.splitlines()
     assert [line.split(":")[1] for line in said] == [" model no", " model nor"]
     assert cli.main(["track", str(tmp_path)]) == 2
@@ -171,6 +171,7 @@ def test_the_registered_model_gives_the_exported_latents_in_a_fresh_process(resu
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
     assert str(results) in done.stdout.splitlines()[-1]
     made = np.load(tmp_path / "z.npz")
     table = pq.read_table(results / f"latents/{best}/sim-1.parquet").to_pandas()

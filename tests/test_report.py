@@ -37,7 +37,7 @@ def results(data, recordings, tmp_path_factory):
     }
     text = yaml.safe_dump({"sessions": sessions, "results": "<b>bold</b>"})
     (folder / "config.yaml").write_text(text)
-    arguments = ["--sessions", "sim-1,sim-2", "--out", str(folder / "report.html")]
+    arguments = ["--sessions", "sim-1", "sim-2", "--out", str(folder / "report.html")]
     assert cli.main(["report", str(folder), *arguments]) == 0
     return folder
 
@@ -142,7 +142,7 @@ def test_the_same_results_give_the_same_page_and_nothing_in_it_is_markup(results
 
 
 def test_everything_that_lacks_is_named(results, tmp_path, capsys):
-    arguments = ["--sessions", "sim-1,sim-9", "--models", "mice-z2,no"]
+    arguments = ["--sessions", "sim-1", "sim-9", "--models", "mice-z2", "no"]
     assert cli.main(["report", str(results), *arguments, "--out", str(tmp_path / "r.html")]) == 2
     said = capsys.readouterr().err
     for name in ("aligned/sim-9.qc.json", "models/no/run.json", "latents/mice-z2/sim-9.parquet"):

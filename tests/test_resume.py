@@ -176,15 +176,16 @@ def test_a_signal_saves_and_exits_with_a_code_of_its_own(data, undisturbed, tmp_
 
 
 def test_killed_below_snakemake_and_run_again(tmp_path, recordings):
+    """The training alone by SIGKILL, or snakemake and all its jobs by Ctrl-C."""
     results = []
-    for name in ("left_alone", "killed"):
+    for name in ("left_alone", "killed", "interrupted"):
         folder = tmp_path / name
         folder.mkdir()
         install(folder)
         sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
         changed = {"train": {"max_epochs": 8, "device": "cpu"}, "models": {"vame": {}}}
         (folder / "config.yaml").write_text(yaml.safe_dump(TINY | changed | {"sessions": sessions}))
-        if name == "killed":
+        if name != "left_alone":
             first = [sys.executable, "-m", "snakemake", "--cores", "2", "--resources", "gpu=1"]
             running = subprocess.Popen(
                 first,
@@ -192,22 +193,26 @@ def test_killed_below_snakemake_and_run_again(tmp_path, recordings):
                 env=without_mlflow(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                start_new_session=True,
             )
             while len(list(folder.glob("results/resume/vame/*.pt"))) < 2:
                 assert running.poll() is None
                 time.sleep(0.02)
-            for job in trainings(folder):
-                os.kill(job, signal.SIGKILL)
+            if name == "killed":
+                for job in trainings(folder):
+                    os.kill(job, signal.SIGKILL)
+            else:
+                os.killpg(running.pid, signal.SIGINT)
             assert running.wait() == 1
-            assert not (folder / "results/models/vame/metrics.jsonl").exists()
         done = snakemake(folder)
         assert done.returncode == 0, done.stderr
         results.append(checkpoint.load(folder / "results/models/vame/model.pt"))
         log = (folder / "results/logs/train/vame.log").read_text()
-        assert ("going on from epoch" in log) == (name == "killed")
-    one, other = results
-    assert all(torch.equal(one.state[k], other.state[k]) for k in one.state)
-    assert one.training["final/epochs"] == other.training["final/epochs"]
+        assert ("going on from epoch" in log) == (name != "left_alone")
+    one, *others = results
+    for other in others:
+        assert all(torch.equal(one.state[k], other.state[k]) for k in one.state)
+        assert one.training["final/epochs"] == other.training["final/epochs"]
 
 
 def test_extended_is_as_if_it_had_been_planned_so(data, tmp_path):

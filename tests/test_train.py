@@ -204,10 +204,13 @@ def test_an_export_that_was_stopped_goes_on_and_a_bad_recording_stops_no_other(
     """What is done waits apart, and is taken over as it is; a model trained anew leaves none of it."""
     folder, out = tmp_path / "aligned", tmp_path / "latents"
     shutil.copytree(data / "aligned", folder)
+    windows.build(
+        sorted(folder.glob("*.parquet")), Windows(length_s=0.5, future_s=0.2), tmp_path / "windows"
+    )
     whole = (folder / "sim-2.parquet").read_bytes()
     (folder / "sim-2.parquet").write_bytes(whole[:1000])
     arguments = ["latents", "--model", str(trained[0] / "model.pt"), "--aligned", str(folder)]
-    arguments += ["--sessions", "sim-1,sim-2,sim-3", "--resume", str(tmp_path / "resume")]
+    arguments += ["--windows", str(tmp_path / "windows"), "--resume", str(tmp_path / "resume")]
     arguments += ["--device", "cpu", "--out", str(out)]
     assert cli.main(arguments) == 2
     (said,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("ERROR")]

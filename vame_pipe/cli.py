@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("windows", windows, "Index the windows of aligned recordings.")
     sub.add_argument("--aligned", type=Path, required=True, help="folder of aligned recordings")
-    sub.add_argument("--sessions", required=True, help="their names, with commas between")
+    sub.add_argument("--sessions", nargs="+", required=True, help="their names")
     sub.add_argument("--settings", required=True, help="JSON: windows of config.yaml")
     sub.add_argument("--out", type=Path, required=True, help="folder to write")
 
@@ -132,14 +132,14 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("track", track, "Send to MLflow what it lacks of the results.")
     sub.add_argument("results", type=Path, help="results folder")
-    sub.add_argument("--models", help="their names, with commas between (default: all there are)")
+    sub.add_argument("--models", nargs="+", help="their names (default: all there are)")
     sub.add_argument(
         "--out", type=Path, help="JSON file of the runs to write; then 0 is returned always"
     )
 
     sub = command("compare", compare, "Compare models, with each other and with PCA.")
     sub.add_argument("results", type=Path, help="results folder")
-    sub.add_argument("--models", help="their names, with commas between (default: all there are)")
+    sub.add_argument("--models", nargs="+", help="their names (default: all there are)")
     sub.add_argument("--runs", type=Path, help="JSON that track wrote")
     sub.add_argument("--out", type=Path, required=True, help="table to write, as Parquet and CSV")
     sub.add_argument(
@@ -148,8 +148,8 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("report", report, "Write the report, one HTML file.")
     sub.add_argument("results", type=Path, help="results folder")
-    sub.add_argument("--sessions", required=True, help="their names, with commas between")
-    sub.add_argument("--models", help="their names, with commas between (default: all there are)")
+    sub.add_argument("--sessions", nargs="+", required=True, help="their names")
+    sub.add_argument("--models", nargs="+", help="their names (default: all there are)")
     sub.add_argument("--out", type=Path, required=True, help="HTML file to write")
 
     sub = command("import-vame", import_vame, "Make a model file of weights that VAME trained.")
@@ -168,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("latents", latents, "Encode every window of one aligned recording, or of many.")
     sub.add_argument("--model", type=Path, required=True, help="model.pt")
     sub.add_argument("--aligned", type=Path, required=True, help="aligned recording, or a folder")
-    sub.add_argument("--sessions", help="of the folder, with commas between")
+    sub.add_argument("--windows", type=Path, help="folder that windows wrote: encode its sessions")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     sub.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     sub.add_argument("--resume", type=Path, help="folder where latents wait until all are done")
@@ -240,7 +240,7 @@ def windows(options: argparse.Namespace) -> None:
     from vame_pipe import config, windows
 
     settings = config.parse(config.Windows, options.settings)
-    paths = [options.aligned / f"{name}.parquet" for name in options.sessions.split(",")]
+    paths = [options.aligned / f"{name}.parquet" for name in options.sessions]
     windows.build(paths, settings, options.out)
 
 
@@ -338,14 +338,16 @@ class StopRequest:
 
 
 def latents(options: argparse.Namespace) -> None:
-    from vame_pipe import latents
+    from vame_pipe import latents, store
     from vame_pipe.device import choose_device
     from vame_pipe.source import source_hash
+    from vame_pipe.windows import FRAMES
 
     device = choose_device(options.device, options.threads)
     files = {options.aligned: options.out}
-    if options.sessions:
-        names = [f"{session}.parquet" for session in options.sessions.split(",")]
+    if options.windows:
+        sessions = store.read_metadata(options.windows / FRAMES)["sessions"]
+        names = [f"{session}.parquet" for session in sessions]
         files = {options.aligned / name: options.out / name for name in names}
     latents.export(options.model, files, device, options.resume, source_hash("latents"))
 
@@ -378,7 +380,7 @@ def compare(options: argparse.Namespace) -> None:
 def report(options: argparse.Namespace) -> None:
     from vame_pipe import report
 
-    report.write(options.results, options.sessions.split(","), _models(options), options.out)
+    report.write(options.results, options.sessions, _models(options), options.out)
 
 
 def _models(options: argparse.Namespace) -> list[str]:
@@ -386,7 +388,7 @@ def _models(options: argparse.Namespace) -> list[str]:
     from vame_pipe.compare import RUN
 
     if options.models:
-        return options.models.split(",")
+        return options.models
     found = sorted(path.parent.name for path in options.results.glob(f"models/*/{RUN}"))
     if not found:
         raise InputError(f"{options.results}: no trained model in it (models/*/{RUN}).")

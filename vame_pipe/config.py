@@ -210,7 +210,7 @@ def explain(
         elif item["type"] == "string_pattern_mismatch":
             lines.append(
                 f"{where}: {path}: a name may have letters, digits, '.', '_' and '-' only, "
-                f"found {item['input']!r}. Rename it."
+                f"and begin with neither '.' nor '-', found {item['input']!r}. Rename it."
             )
         else:
             message = item["msg"].removeprefix("Value error, ")

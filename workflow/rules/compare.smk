@@ -22,11 +22,11 @@ rule track:
     params:
         source=source_hash("record"),
         results=lambda wildcards: settings.results,
-        models=",".join(settings.variants),
+        models=list(settings.variants),
         # changes when something could not be sent: then the next run of the workflow tries again
         failures=lambda wildcards: record.failures(Path(settings.results)),
     shell:
-        "vame-pipe track {params.results:q} --models={params.models} --out {output:q} --log {log:q}"
+        "vame-pipe track {params.results:q} --models {params.models} --out {output:q} --log {log:q}"
 
 
 rule compare:
@@ -57,9 +57,9 @@ rule compare:
     params:
         source=source_hash("compare"),
         results=lambda wildcards: settings.results,
-        models=",".join(settings.variants),
+        models=list(settings.variants),
     shell:
-        "vame-pipe compare {params.results:q} --models={params.models} --runs {input.tracked:q}"
+        "vame-pipe compare {params.results:q} --models {params.models} --runs {input.tracked:q}"
         " --out {output.models:q} --agreement {output.agreement:q} --log {log:q}"
 
 
@@ -87,8 +87,8 @@ rule report:
     params:
         source=source_hash("report"),
         results=lambda wildcards: settings.results,
-        sessions=",".join(settings.sessions),
-        models=",".join(settings.variants),
+        sessions=list(settings.sessions),
+        models=list(settings.variants),
     shell:
-        "vame-pipe report {params.results:q} --sessions={params.sessions} --models={params.models}"
+        "vame-pipe report {params.results:q} --sessions {params.sessions} --models {params.models}"
         " --out {output:q} --log {log:q}"

@@ -31,7 +31,6 @@ rule train:
         mlflow=ancient("<results>/mlflow/experiment.json"),
     output:
         model="<results>/models/{model}/model.pt",
-        metrics="<results>/models/{model}/metrics.jsonl",
         config="<results>/models/{model}/config.yaml",
         run="<results>/models/{model}/run.json",
         losses=report(
@@ -53,7 +52,9 @@ rule train:
             labels={"model": "{model}", "figure": "latent spectrum"},
         ),
     log:
-        "<results>/logs/train/{model}.log",
+        train="<results>/logs/train/{model}.log",
+        # written as training goes: an output that is there already makes Snakemake refuse to go on
+        metrics="<results>/models/{model}/metrics.jsonl",
     benchmark:
         "<results>/benchmarks/train/{model}.tsv"
     conda:
@@ -74,4 +75,4 @@ rule train:
     shell:
         "vame-pipe train --name={wildcards.model} --sweep={params.sweep} --windows {params.windows:q} --mlflow {input.mlflow:q}"
         " --model {params.model:q} --train {params.train:q} --threads {threads}"
-        " --resume {params.resume:q} --out {params.out:q} --log {log:q}"
+        " --resume {params.resume:q} --out {params.out:q} --log {log.train:q}"

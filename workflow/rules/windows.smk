@@ -17,9 +17,9 @@ rule windows:
     params:
         source=source_hash("windows"),
         settings=settings.windows.model_dump_json(),
-        sessions=",".join(settings.sessions),
+        sessions=list(settings.sessions),
         aligned=lambda wildcards, input: os.path.dirname(input[0]),
         out=lambda wildcards, output: os.path.dirname(output.frames),
     shell:
-        "vame-pipe windows --aligned {params.aligned:q} --sessions={params.sessions}"
+        "vame-pipe windows --aligned {params.aligned:q} --sessions {params.sessions}"
         " --settings {params.settings:q} --out {params.out:q} --log {log:q}"
