@@ -9,6 +9,7 @@ model: whatever is not its forward and backward pass (gathering, loss terms, cli
 
 from __future__ import annotations
 
+import functools
 import os
 import statistics
 import sys
@@ -70,6 +71,12 @@ def data() -> WindowData:
     return WindowData(frames, starts, starts[:100], 0 * ones, ones, meta)
 
 
+def take_steps(training: Training, feed: Feed, order: torch.Tensor) -> None:
+    """Take a step on the windows of an order."""
+    for window in feed.batches(order, len(order), LENGTH + FUTURE):
+        training.take_step(window, LENGTH)
+
+
 def sized(hidden: int) -> Model:
     """Return a model of one size throughout."""
     sizes = dict.fromkeys(("hidden_size_layer_1", "hidden_size_rec", "hidden_size_pred"), hidden)
@@ -92,11 +99,7 @@ def tried(windows: WindowData, device: str) -> None:
                 training.network = torch.compile(training.network)
             torch.set_flush_denormal(way == "flush_denormal")
             torch.use_deterministic_algorithms(way != "not deterministic", warn_only=True)
-
-            def step(training=training, order=order, size=size):
-                for window in feed.batches(order, size, LENGTH + FUTURE):
-                    training.take_step(window, LENGTH)
-
+            step = functools.partial(take_steps, training, feed, order)
             seconds[way].append(seconds_of(step, device))
         speeds = [size / statistics.median(of_way) for of_way in seconds.values()]
         cells = [f"{speeds[0]:.0f} windows/s", *(f"x {s / speeds[0]:.2f}" for s in speeds[1:])]
@@ -117,17 +120,15 @@ def main(device: str) -> None:
         for size in (32, 64, 256):
             training = Training(windows, model, Train(batch_size=size), device, None)
             (batch, *_) = feed.batches(torch.arange(size), size, LENGTH + FUTURE)
-            order = torch.randint(len(windows.train), (size,))
-
-            def whole(training=training, order=order, size=size):
-                for window in feed.batches(order, size, LENGTH + FUTURE):
-                    training.take_step(window, LENGTH)
+            step = functools.partial(
+                take_steps, training, feed, torch.randint(len(windows.train), (size,))
+            )
 
             def network(training=training, batch=batch):
                 outputs = training.network(batch[:, :LENGTH])
                 sum(output.sum() for output in outputs).backward()
 
-            all_of_it, inside = seconds_of(whole, device), seconds_of(network, device)
+            all_of_it, inside = seconds_of(step, device), seconds_of(network, device)
             speed = size / all_of_it
             cells = [f"{hidden}", f"{size}", f"{speed:.0f}", f"{speed * flop / rate:.0%}"]
             print("|", " | ".join(cells), f"| {1 - inside / all_of_it:.0%} |", flush=True)

@@ -204,6 +204,8 @@ def test_killed_below_snakemake_and_run_again(tmp_path, recordings):
             else:
                 os.killpg(running.pid, signal.SIGINT)
             assert running.wait() == 1
+            left = [path.name for path in (folder / "results/models/vame").iterdir()]
+            assert left == ["metrics.jsonl"]
         done = snakemake(folder)
         assert done.returncode == 0, done.stderr
         results.append(checkpoint.load(folder / "results/models/vame/model.pt"))

@@ -281,8 +281,9 @@ def train(options: argparse.Namespace) -> None:
     about["tags"]["device"] = (
         torch.cuda.get_device_name(device) if device.startswith("cuda") else device
     )
-    mine = {"started": about["started"], "training_id": about["tags"][tracking.TRAINING]}
-    mine = start["run"] if start else files.opened({"run_id": None} | mine)
+    new = {key: about[key] for key in ("run_id", "started")}
+    new["training_id"] = about["tags"][tracking.TRAINING]
+    mine = start["run"] if start else files.opened(new)
     about |= {key: mine[key] for key in ("run_id", "started")}
     about["tags"][tracking.TRAINING] = mine["training_id"]
     run = tracking.Run(*tracking.where(options.mlflow), about)
