@@ -22,6 +22,8 @@ import pyarrow as pa
 from vame_pipe import store
 from vame_pipe.errors import InputError
 from vame_pipe.poses import Poses, missing_keypoints
+from vame_pipe.quality import find_flips, find_placeholders
+from vame_pipe.settings import Quantile
 from vame_pipe.tracks import fill_gaps, find_outliers, resample, runs, smooth
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QC = ".qc.json"
+MIN_FLIPPED = 0.005
+"""Fraction of frames with swapped ends of the body axis above which there is a warning."""
 MIN_SPEED = 0.01
 """Body lengths per second added before a logarithm; well below the noise of any tracker."""
 FIXED_RATIO = 0.05
@@ -92,18 +96,23 @@ def align(
         If a keypoint is not in the file, or nothing trustworthy is left of the recording.
     """
     position, confidence, names = select_keypoints(poses, session, settings, aliases)
-    low = ~(confidence >= settings.min_confidence)
+    placeholder, values = find_placeholders(position)
+    position[placeholder] = np.nan
+    thresholds = confidence_thresholds(confidence, settings.min_confidence)
+    low = ~(confidence >= thresholds)
     position[low] = np.nan
-    _require_tracked(position, confidence, names, session, settings)
+    _require_tracked(position, confidence, thresholds, names, session)
     centre, forward = names.index(settings.centre), names.index(settings.forward)
-    _require_animal(position, names, centre, forward, session)
+    _require_body_axis(position, names, centre, forward, session, settings)
     length = body_length(position, centre, forward)
     if not length > 0:
         raise InputError(
-            f"session {session}: '{settings.centre}' and '{settings.forward}' are never confident in "
-            f"one frame (min_confidence {settings.min_confidence:g}) or always in one place, so there "
-            "is no body axis. Choose other keypoints for align.centre and align.forward."
+            f"session {session}: '{settings.centre}' and '{settings.forward}' are never known in the same "
+            "frame, or always in the same place, so there is no body axis. Choose other keypoints for "
+            "align.centre and align.forward, or lower align.min_confidence."
         )
+    flipped = find_flips(position, centre, forward, poses.fps, length)
+    _warn_of_faults(session, settings, names, placeholder, values, flipped)
     outlier = np.zeros_like(low)
     if settings.outliers is not None:
         outlier = find_outliers(position, settings.outliers, poses.fps, length)
@@ -113,7 +122,7 @@ def align(
     position = fill_gaps(position, int(settings.max_gap_s * poses.fps + 1e-9))
     missing = np.isnan(position[..., 0])
     # QC counts the frames of the recording, before any resampling
-    qc = _keypoint_qc(names, low, outlier, before & ~missing, missing)
+    qc = _keypoint_qc(names, placeholder, low & ~placeholder, outlier, before & ~missing, missing)
 
     position, time_s, fps = resample(position, poses.fps, settings.fps)
     time_s = time_s + poses.first_frame / poses.fps
@@ -134,6 +143,7 @@ def align(
         "n_frames": len(confidence),
         "n_rows": len(valid),
         "valid_fraction": float(valid.mean()),
+        "flipped_fraction": float(flipped.mean()),
         "fps": fps,
         "body_length_px": length,
         "keypoints": qc,
@@ -304,47 +314,124 @@ def _features(
     return np.stack(columns).T, labels
 
 
+def confidence_thresholds(
+    confidence: np.ndarray, min_confidence: float | Quantile
+) -> np.ndarray:
+    """Return the confidence `(n_keypoints,)` below which a point of each keypoint counts as missing.
+
+    Parameters
+    ----------
+    confidence : numpy.ndarray
+        `(n_frames, n_keypoints)`.
+    min_confidence : float or Quantile
+    """
+    if isinstance(min_confidence, Quantile):
+        return np.quantile(confidence, min_confidence.quantile, axis=0)
+    return np.full(confidence.shape[1], min_confidence)
+
+
 def _require_tracked(
-    position: np.ndarray, confidence: np.ndarray, names: list[str], session: str, settings: Align
+    position: np.ndarray,
+    confidence: np.ndarray,
+    thresholds: np.ndarray,
+    names: list[str],
+    session: str,
 ) -> None:
-    tracked = np.isfinite(position[..., 0]).any(axis=0)
-    never = [name for name, seen in zip(names, tracked, strict=True) if not seen]
+    never = [k for k in range(len(names)) if not np.isfinite(position[:, k, 0]).any()]
     if never:
         raise InputError(
-            f"session {session}: {_quoted(never)} never reach(es) "
-            f"align.min_confidence {settings.min_confidence:g} (highest confidence "
-            f"{confidence[:, ~tracked].max():.3g}). Leave them out of keypoints, or lower it."
+            f"session {session}: no point of {_quoted([names[k] for k in never])} can be used: confidence "
+            f"reaches {confidence[:, never].max():.3g} at most, align.min_confidence is "
+            f"{thresholds[never].max():.3g}. Leave them out of keypoints, or lower align.min_confidence."
         )
 
 
-def _require_animal(
-    position: np.ndarray, names: list[str], centre: int, forward: int, session: str
+def _require_body_axis(
+    position: np.ndarray,
+    names: list[str],
+    centre: int,
+    forward: int,
+    session: str,
+    settings: Align,
 ) -> None:
-    """Refuse a body axis to an object; warn of other keypoints that are fixed in the image.
+    """Refuse a body axis that ends in an object; warn of other keypoints that never move.
 
     An animal may turn on one spot, but its length stays much the same, while its distance to an object
     does not.
     """
     sample = position[:: max(1, len(position) // 20_000)]
+    if _is_egocentric(sample, centre, forward):
+        if settings.kinematics:
+            raise InputError(
+                f"session {session}: '{names[centre]}' never moves and '{names[forward]}' always lies in "
+                "the same direction from it, as in poses that are egocentric already. Set "
+                "align.kinematics to false: they hold no speed and no turning."
+            )
+        return
     low, high = np.nanquantile(sample, [0.05, 0.95], axis=0)
     extent = np.hypot(*(high - low).T)
     axis = np.hypot(*(sample[:, forward] - sample[:, centre]).T)
+    if np.isnan(axis).all():
+        return  # they are never known together, which is refused next
     short, median, long = np.nanquantile(axis, [0.05, 0.5, 0.95])
     fixed = [name for name, e in zip(names, extent, strict=True) if e < FIXED_RATIO * extent.max()]
     wrong = [names[k] for k in (centre, forward) if names[k] in fixed]
+    if settings.head_fixed:
+        return
     if len(wrong) == 2 or (wrong and long - short > MAX_AXIS_SPREAD * median):
         raise InputError(
-            f"session {session}: {_quoted(wrong)} stay(s) in one place while other keypoints move, as an "
-            "object or a corner of the arena does, and a body axis needs two keypoints of the animal. "
-            "Choose another for align.centre and align.forward."
+            f"session {session}: {_quoted(wrong)} never {_moves(wrong)} while other keypoints do, like an "
+            "object or a corner of the arena. A body axis needs two keypoints of the animal: choose another for "
+            "align.centre and align.forward. If the animal is held in place, set align.head_fixed to true."
         )
     if fixed and not wrong:
         log.warning(
-            "session %s: %s stay(s) in one place: if these are objects or corners of the arena, leave "
-            "them out of keypoints",
+            "session %s: %s never %s: leave out of keypoints what is an object or a corner of the arena",
             session,
             _quoted(fixed),
+            _moves(fixed),
         )
+
+
+def _moves(names: list[str]) -> str:
+    return "moves" if len(names) == 1 else "move"
+
+
+def _is_egocentric(sample: np.ndarray, centre: int, forward: int) -> bool:
+    """Return whether the centre never moves and the direction from it to forward never changes."""
+    known = sample[np.isfinite(sample[:, [centre, forward]]).all(axis=(1, 2))]
+    if len(known) < 2:
+        return False
+    axis = known[:, forward] - known[:, centre]
+    turned = np.abs(axis[:, 0] * axis[0, 1] - axis[:, 1] * axis[0, 0])
+    reach = np.square(axis).sum(axis=1).max()
+    return bool((np.ptp(known[:, centre], axis=0) < 1e-9).all() and (turned < 1e-6 * reach).all())
+
+
+def _warn_of_faults(
+    session: str,
+    settings: Align,
+    names: list[str],
+    placeholder: np.ndarray,
+    values: list[tuple[float, float]],
+    flipped: np.ndarray,
+) -> None:
+    """Log one warning about what was found that no confidence shows."""
+    faults = []
+    if placeholder.any():
+        found = [k for k in range(len(names)) if placeholder[:, k].any()]
+        shown = ", ".join(f"({x:g}, {y:g})" for x, y in values[:3])
+        faults.append(
+            f"{placeholder.sum()} points of {_quoted([names[k] for k in found])} lie at exactly {shown}, "
+            "which programs write for a missing point: taken as missing"
+        )
+    if flipped.mean() > MIN_FLIPPED:
+        faults.append(
+            f"'{settings.centre}' and '{settings.forward}' seem to be swapped (head for tail) in "
+            f"{flipped.mean():.1%} of the frames: look at the tracking"
+        )
+    if faults:
+        log.warning("session %s: %s", session, "; ".join(faults))
 
 
 def _quoted(names: list[str]) -> str:
@@ -352,10 +439,16 @@ def _quoted(names: list[str]) -> str:
 
 
 def _keypoint_qc(
-    names: list[str], low: np.ndarray, outlier: np.ndarray, filled: np.ndarray, missing: np.ndarray
+    names: list[str],
+    placeholder: np.ndarray,
+    low: np.ndarray,
+    outlier: np.ndarray,
+    filled: np.ndarray,
+    missing: np.ndarray,
 ) -> dict[str, dict[str, float]]:
     return {
         name: {
+            "placeholders": float(placeholder[:, k].mean()),
             "below_confidence": float(low[:, k].mean()),
             "outliers": float(outlier[:, k].mean()),
             "interpolated": float(filled[:, k].mean()),
@@ -368,18 +461,25 @@ def _keypoint_qc(
 def write(aligned: Aligned, poses: Poses, content: dict[str, Any], out: Path, qc: Path) -> None:
     """Write results/aligned/{session}.parquet and its QC.
 
+    The fingerprint in the metadata is of the rows and of what tells how to read them, so that whatever is
+    made from them is made again when they change, for any reason.
+
     Parameters
     ----------
     aligned : Aligned
     poses : Poses
         What it was made from.
     content : dict
-        Settings and fingerprint, for the metadata.
+        Settings, and the fingerprint of the pose file, for the metadata.
     out, qc : Path
     """
     starts, ends = runs(aligned.valid)
+    table = to_table(aligned, aligned.qc["session"], poses.individual)
     meta = store.metadata(
         **content,
+        fingerprint=store.fingerprint(
+            store.table_fingerprint(table), content["settings"], aligned.names, aligned.fps
+        ),
         features=aligned.names,
         fps=aligned.fps,
         keypoints=list(aligned.qc["keypoints"]),
@@ -387,7 +487,6 @@ def write(aligned: Aligned, poses: Poses, content: dict[str, Any], out: Path, qc
         longest_run=int((ends - starts).max()),
         source=poses.source,
     )
-    table = to_table(aligned, aligned.qc["session"], poses.individual)
     store.write_tables(out, [table], table.schema, meta)
     store.write_json(qc, aligned.qc)
 

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraint
 
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
-Fraction = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -50,13 +49,19 @@ class Session(Section):
     """Anything else known of the session (the further columns of a sheet)."""
 
 
+class Quantile(Section):
+    quantile: Annotated[FiniteFloat, Field(ge=0, lt=1)]
+    """Fraction of a keypoint's points, those of least confidence, that count as missing."""
+
+
 class Align(Section):
     centre: Keypoint
     """Keypoint that becomes the origin of every frame, e.g. the tail base."""
     forward: Keypoint
     """Keypoint that lies on the positive x axis in every frame, e.g. the nose."""
-    min_confidence: Fraction = 0.6
-    """Points below this confidence count as missing."""
+    min_confidence: NotNegative | Quantile = 0.6
+    """Points below this confidence count as missing: a number on the scale of the tracker, or
+    {quantile: 0.1} for the tenth of each keypoint's points that has the least confidence."""
     max_gap_s: NotNegative = 0.25
     """Gaps up to this many seconds are interpolated; longer ones make frames invalid."""
     outliers: Positive | None = 8.0
@@ -68,6 +73,8 @@ class Align(Section):
     """Divide by the session's median body length (centre to forward); false: pixels."""
     kinematics: bool = True
     """Add the movement that alignment removes: speeds, turning rate, log speeds."""
+    head_fixed: bool = False
+    """The animal is held in place, so its body axis may stand still like an object."""
     fps: Positive | None = None
     """Resample every session to this many frames per second; null: all must agree."""
 

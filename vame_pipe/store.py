@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -41,6 +42,18 @@ def file_fingerprint(path: str | Path) -> str:
     """SHA-256 of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def table_fingerprint(table: pa.Table) -> str:
+    """SHA-256 of a table's names, types and values, NaN included."""
+    digest = hashlib.sha256(table.schema.remove_metadata().to_string().encode())
+    for column in table.combine_chunks().columns:
+        values = column.to_numpy()
+        if values.dtype == object:
+            digest.update("\0".join(map(str, values)).encode())
+        else:
+            digest.update(np.ascontiguousarray(values))
+    return digest.hexdigest()
 
 
 @contextmanager
