@@ -105,7 +105,7 @@ def fit(data, path, model=MODEL, settings=TRAIN, **more):
     torch.set_num_threads(2)
     loaded = windows.load(data / "windows")
     files = ResumeFiles(path / "resume", train.identity(loaded, model, settings, "code"))
-    start = train.starting_point(files, settings)
+    start, settings = train.starting_point(files, settings, "cpu")
     metrics = path / "metrics.jsonl"
     trained = train.train(loaded, model, settings, "cpu", files, metrics, start, **more)
     file = outcome.to_model_file(trained, loaded, model, settings, None)

@@ -162,7 +162,7 @@ def test_an_object_is_no_body_axis_but_an_animal_may_turn_on_the_spot():
 def test_real_recordings_that_cannot_be_used(real_poses):
     settings = Align(centre="nose", forward="objectA")
     poses = read_poses(real_poses / "reject/nose-only.csv", 30)
-    with pytest.raises(InputError, match="a body axis needs two"):
+    with pytest.raises(InputError, match="A body axis needs two"):
         align(poses, "s", settings)
     (path,) = (real_poses / "reject").glob("train1*.h5")
     with pytest.raises(InputError, match="confidence reaches 0.* at most"):

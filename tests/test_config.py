@@ -212,6 +212,29 @@ def test_the_published_recipe_fills_in_what_is_not_set():
     assert model.for_preset(train.preset).dropout_pred == 0.5
 
 
+def test_the_published_weights_follow_batch_size_and_latent():
+    """VAME adds mean KL over dimensions and batch once to errors summed over the batch."""
+    models = {
+        "published": {"preset": "vame"},
+        "small": {"preset": "vame", "zdims": 10, "batch_size": 64},
+        "own": {"preset": "vame", "zdims": 10, "beta": 0.5},
+    }
+    loaded = config.load(MINIMAL | {"models": models})
+    weights = {n: (t.beta, t.spectral_weight) for n in models for _, t in [loaded.variant(n)]}
+    assert weights["published"] == (1 / (256 * 30), 0.1 / 256)
+    assert weights["small"] == (1 / (64 * 10), 0.1 / 64)
+    assert weights["own"] == (0.5, 0.1 / 256)
+
+
+def test_one_value_in_two_spellings_is_one_model():
+    grid = {"learning_rate": ["1e-3", 0.002]}  # YAML reads 1e-3 as text
+    loaded = config.load(MINIMAL | {"models": {"m": {"grid": grid}}})
+    assert loaded.variants["m-lr0.001"] == {"learning_rate": 0.001}
+    grid = {"learning_rate": ["1e-3", 0.001]}
+    with pytest.raises(InputError, match="must list different values"):
+        config.load(MINIMAL | {"models": {"m": {"grid": grid}}})
+
+
 def test_the_resolved_configuration_makes_the_same_models():
     """Also where a preset fills in what is not set."""
     models = {

@@ -30,7 +30,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 
-from vame_pipe import checkpoint, cli, train
+from vame_pipe import checkpoint, cli, train, windows
 from vame_pipe.errors import InputError, Interrupted
 from vame_pipe.progress import Progress
 from vame_pipe.resume import ResumeFiles
@@ -247,7 +247,7 @@ def test_another_setting_starts_afresh_and_says_what_differs(data, tmp_path, cap
     fit(data, tmp_path, settings=TRAIN)
     other = TRAIN.model_copy(update={"learning_rate": 1e-3, "checkpoint_minutes": 1.0})
     _, outcome = fit(data, tmp_path, settings=other)
-    assert "starting afresh" in caplog.text
+    assert "starting from scratch" in caplog.text
     assert "train.learning_rate was 0.002, is 0.001" in caplog.text
     assert "checkpoint_minutes" not in caplog.text
     same(outcome, fit(data, tmp_path / "new", settings=other)[1])
@@ -259,7 +259,7 @@ def test_a_state_of_another_version_starts_afresh_and_says_so(data, tmp_path, ca
     monkeypatch.setattr(torch, "__version__", "1.0")
     _, outcome = fit(data, tmp_path, settings=TRAIN)
     assert (
-        f"this is not the training that was here: inputs.torch was {version}, is 1.0" in caplog.text
+        f"not the training whose states are here: inputs.torch was {version}, is 1.0" in caplog.text
     )
     same(outcome, fit(data, tmp_path / "new", settings=TRAIN)[1])
 
@@ -302,8 +302,49 @@ def test_states_are_whole_or_not_there(tmp_path):
     assert other.load() is None
     assert other.differences() == ["train.seed was 0, is 1"]
     other.save(1, {"step": 1})
-    other.clear_others()
-    assert files.load() is None and other.load() == {"step": 1}
+    (tmp_path / f".{other.key}-000000001.pt.k1ll3d").touch()
+    (tmp_path / ".nfs0001").mkdir()
+    other.clear_others()  # the training before stays: what differs may be a mistake
+    assert files.load() == {"step": 3} and other.load() == {"step": 1}
+    third = ResumeFiles(tmp_path, {"train": {"seed": 2}})
+    assert third.differences() == ["train.seed was 1, is 2"]
+    third.save(1, {"step": 1})
+    third.clear_others()
+    assert files.load() is None and other.load() == {"step": 1} and third.load() == {"step": 1}
+    assert (tmp_path / ".nfs0001").is_dir() and len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_mistyped_setting_costs_nothing(data, tmp_path, undisturbed):
+    """Trained half with the right settings, then with others, then on with the right ones."""
+    with pytest.raises(Interrupted):
+        fit(data, tmp_path, settings=LONGER, stopped=after(40))
+    wrong = LONGER.model_copy(update={"learning_rate": 0.5})
+    with pytest.raises(Interrupted):
+        fit(data, tmp_path, settings=wrong, stopped=after(3))
+    steps = []
+    _, outcome = fit(data, tmp_path, settings=LONGER, stopped=lambda: steps.append(1))
+    same(outcome, undisturbed)
+    assert len(steps) < outcome.history[-1]["windows_seen"] / LONGER.batch_size - 30
+
+
+def test_a_training_that_began_on_a_gpu_stops_where_there_is_none(data, tmp_path):
+    """The state is forged: there may be no GPU here. The CPU goes on with the GPU's batch size."""
+    settings = LONGER.model_copy(update={"batch_size": None, "device": "auto"})
+    loaded = windows.load(data / "windows")
+    files = ResumeFiles(tmp_path / "resume", train.identity(loaded, MODEL, settings, "code"))
+    _, sized = train.starting_point(files, settings, "cpu")
+    assert sized.batch_size == 64
+    state = train.Training(loaded, MODEL, sized, "cpu", None).state()
+    files.save(0, state | {"device": "cuda", "batch_size": 256})
+    with pytest.raises(InputError, match="began on a GPU, and torch finds none here") as error:
+        train.starting_point(files, settings, "cpu")
+    assert "set train.device to cpu" in str(error.value)
+    start, sized = train.starting_point(files, settings, "cuda:0")
+    assert start is not None and sized.batch_size == 256
+    on_cpu = settings.model_copy(update={"device": "cpu"})
+    assert train.identity(loaded, MODEL, on_cpu, "code") == files.made_of
+    start, sized = train.starting_point(files, on_cpu, "cpu")
+    assert start is not None and sized.batch_size == 256
 
 
 def test_without_room_for_a_state_the_last_one_stays(tmp_path):

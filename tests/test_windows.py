@@ -29,7 +29,8 @@ def write_aligned(folder, session, valid, fps=10.0, seed=0, features=FEATURES):
     fields = [*store.INDEX_FIELDS, pa.field("valid", pa.bool_())]
     schema = pa.schema([*fields, *(pa.field(n, pa.float32()) for n in features)])
     meta = store.metadata(
-        settings={},
+        settings={"scale": True},
+        body_length_px=50.0,
         features=features,
         fps=fps,
         keypoints=["nose"],
@@ -79,6 +80,7 @@ def test_guards_lie_between_the_splits(lengths, window, fraction, seed):
     train, test = np.flatnonzero(split == 0), np.flatnonzero(split == 1)
     assert len(test) >= window
     assert len(windows.window_starts(split, run, window, 1)) > 0
+    assert len(windows.window_starts(split, run, window, 0)) > 0
     for frame in test:
         near = train[(run[train] == run[frame]) & (abs(train - frame) < window)]
         assert len(near) == 0
@@ -89,6 +91,35 @@ def test_test_blocks_come_to_the_fraction_asked_for():
     for seed in range(20):
         split = windows.split_frames(lengths, 45, 0.1, np.random.default_rng(seed))
         assert (split == 1).mean() == pytest.approx(0.1, abs=0.01)
+
+
+@pytest.mark.parametrize(("n_frames", "kept"), [(134, 1), (150, 17), (300, 167)])
+def test_a_short_session_keeps_the_training_windows_that_guards_leave(n_frames, kept):
+    """One block at an end: it costs its own frames and one guard, of 45 and of 44."""
+    for seed in range(50):
+        split = windows.split_frames(np.array([n_frames]), 45, 0.1, np.random.default_rng(seed))
+        run = np.zeros(n_frames, int)
+        assert len(windows.window_starts(split, run, 45, 0)) == kept
+        assert len(windows.window_starts(split, run, 45, 1)) == 1
+
+
+def test_sessions_too_short_for_a_block_are_held_out_as_a_whole(tmp_path):
+    """About a tenth of them, the same ones when others are added, never none and never all."""
+    names = [f"s{i}" for i in range(200)]
+    drawn = windows.draw_sessions(names, 0.1, 0, has_train=False, has_test=False)
+    assert 8 <= len(drawn) <= 35
+    more = windows.draw_sessions([*names, "t"], 0.1, 0, has_train=False, has_test=False)
+    assert set(more) - {"t"} == set(drawn)
+    assert len(windows.draw_sessions(["a", "b"], 0.0001, 0, False, False)) == 1
+    assert len(windows.draw_sessions(["a", "b"], 0.9999, 0, False, False)) == 1
+    assert windows.draw_sessions(["a", "b"], 0.0001, 0, True, True) == []
+    assert windows.draw_sessions(["a"], 0.9999, 0, False, True) == []
+    aligned = [write_aligned(tmp_path, f"s{i}", np.ones(30), seed=i) for i in range(12)]
+    windows.build(aligned, Windows(length_s=1.0, future_s=0.5), tmp_path / "w")
+    index = pq.read_table(tmp_path / "w/windows.parquet").to_pandas()
+    assert (index.groupby("session", observed=True)["split"].nunique() == 1).all()
+    assert set(index["split"]) == {"train", "test"}
+    assert index.groupby("session", observed=True).size().eq(16).all()
 
 
 @pytest.fixture
@@ -138,6 +169,7 @@ def test_normaliser_is_of_the_training_frames(built):
     raw = pq.read_table(out / "frames.parquet", columns=FEATURES).to_pandas().to_numpy()[rows]
     np.testing.assert_allclose(data.mean, raw.mean(axis=0, dtype=float), rtol=1e-6)
     np.testing.assert_allclose(data.std, raw.std(axis=0, dtype=float), rtol=1e-6)
+    assert json.loads((out / "quality.json").read_text()) == {"mirrored": [], "same_recording": []}
     written = json.loads((out / "normaliser.json").read_text())
     assert written["features"] == FEATURES
     np.testing.assert_allclose(written["mean"], data.mean)
@@ -161,7 +193,7 @@ def test_a_session_without_windows_is_reported_and_skipped(tmp_path, caplog):
         write_aligned(tmp_path, "tiny", np.ones(14)),
     ]
     windows.build(aligned, Windows(length_s=1.0, future_s=0.5), tmp_path / "w")
-    assert "session tiny gives no window: its longest run of valid frames is 14" in caplog.text
+    assert "session tiny has no window: its longest run of valid frames is 14" in caplog.text
 
 
 def test_adding_a_session_leaves_the_split_of_the_others(built, tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
+import re
 import signal
 import sys
 import time
@@ -34,8 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     goes on when it is run again.
     """
     options = _parser().parse_args(argv)
-    _configure_logging(options.log)
     try:
+        _configure_logging(options.log)
         options.run(options)
     except InputError as error:
         for line in error.problems:
@@ -54,13 +56,64 @@ def _configure_logging(path: Path | None) -> None:
     handlers: list[logging.Handler] = [terminal]
     if path is not None:
         terminal.setLevel(logging.WARNING)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(path, mode="w", encoding="utf-8")
-        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s: %(message)s"))
-        handlers.append(file)
+        handlers.append(_log_file(path))
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     log.setLevel(logging.INFO)
     logging.captureWarnings(True)
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be above 0, found {text}")
+    return value
+
+
+def _name(text: str) -> str:
+    """Return a name that may become the name of a file, and no path to another folder."""
+    from vame_pipe.settings import NAME
+
+    if not re.fullmatch(NAME, text):
+        raise argparse.ArgumentTypeError(
+            f"a name has letters, digits, '.', '_' and '-' only and begins with a letter, a digit or '_', "
+            f"found {text!r}"
+        )
+    return text
+
+
+def _aliases(text: str) -> dict[str, list[str]] | None:
+    content = json.loads(text)
+    lists = content.values() if isinstance(content, dict) else []
+    if content is not None and not (
+        isinstance(content, dict)
+        and all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in lists)
+    ):
+        raise argparse.ArgumentTypeError(f"must be NAME: [names in the files], found {text!r}")
+    return content
+
+
+def _keep_log(path: Path) -> None:
+    """Log to one more file that later attempts append to: Snakemake deletes the log of a job it repeats."""
+    logging.getLogger().addHandler(_log_file(path))
+
+
+def _log_file(path: Path) -> logging.FileHandler:
+    """Return a handler that appends to a file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(path, mode="a", encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path}: the log cannot be written ({error.strerror}). Choose a folder that you may write."
+        ) from None
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s: %(message)s"))
+    return file
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("folder", type=Path, help="folder for sim-1.csv, sim-1.motifs.csv, ...")
     sub.add_argument("--sessions", type=int, default=4, help="how many (default: 4)")
     sub.add_argument("--frames", type=int, default=5000, help="frames each (default: 5000)")
-    sub.add_argument("--fps", type=float, default=30.0, help="frames per second (default: 30)")
+    sub.add_argument("--fps", type=_positive, default=30.0, help="frames per second (default: 30)")
     sub.add_argument("--seed", type=int, default=0, help="default: 0")
 
     sub = command("check", check, "Check a configuration and the files it names.")
@@ -92,11 +145,13 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("align", align, "Align one recording to the animal.")
     sub.add_argument("--poses", type=Path, required=True, help="pose file")
-    sub.add_argument("--session", required=True, help="name of the session")
-    sub.add_argument("--fps", type=float, required=True, help="frames per second of the recording")
+    sub.add_argument("--session", type=_name, required=True, help="name of the session")
+    sub.add_argument(
+        "--fps", type=_positive, required=True, help="frames per second of the recording"
+    )
     sub.add_argument("--settings", required=True, help="JSON: align of config.yaml")
     sub.add_argument(
-        "--keypoints", type=json.loads, help="JSON: NAME: [names in the files] (default: all)"
+        "--keypoints", type=_aliases, help="JSON: NAME: [names in the files] (default: all)"
     )
     sub.add_argument("--out", type=Path, required=True, help="Parquet file to write")
     sub.add_argument("--qc", type=Path, required=True, help="JSON of its quality to write")
@@ -160,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--features", help="names of its features, with commas between, in their order"
     )
-    sub.add_argument("--fps", type=float, help="frames per second that it was trained at")
+    sub.add_argument("--fps", type=_positive, help="frames per second that it was trained at")
     sub.add_argument("--mean", type=Path, help=".npy that VAME centred its data by (default: 0)")
     sub.add_argument("--std", type=Path, help=".npy that VAME scaled its data by (default: 1)")
     sub.add_argument("--out", type=Path, required=True, help="model.pt to write")
@@ -250,6 +305,11 @@ def mlflow(options: argparse.Namespace) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
+    with StopRequest() as stopped:
+        _train(options, stopped)
+
+
+def _train(options: argparse.Namespace, stopped: StopRequest) -> None:
     import torch
     import yaml
 
@@ -261,15 +321,15 @@ def train(options: argparse.Namespace) -> None:
 
     settings = config.parse(config.Train, options.train)
     model = config.parse(config.Model, options.model).for_preset(settings.preset)
+    settings = settings.for_model(model)
+    _keep_log(options.resume / "train.log")
     device = choose_device(settings.device, options.threads)
-    stop_request = StopRequest()
-    settings = settings.for_device(device)
     data = windows.load(options.windows)
     files = ResumeFiles(
         options.resume, training.identity(data, model, settings, source_hash("train"))
     )
     lock = files.lock()
-    start = training.starting_point(files, settings)
+    start, settings = training.starting_point(files, settings, device)
     about = outcome.run_record(
         options.name, options.sweep or options.name, data, model, settings, options.windows
     )
@@ -289,7 +349,7 @@ def train(options: argparse.Namespace) -> None:
         trained = training.train(
             *(data, model, settings, device, files, metrics, start, identity),
             on_epoch=run.log_epochs,
-            stopped=stop_request,
+            stopped=stopped,
         )
     except BaseException as error:
         run.end("KILLED" if isinstance(error, Interrupted) else "FAILED")
@@ -318,17 +378,23 @@ def _plot_training(trained: Outcome, data: WindowData, device: str, folder: Path
 
 
 class StopRequest:
-    """Whether SIGTERM or SIGINT came; a second one ends the process as usual."""
+    """Whether SIGTERM or SIGINT came within its context; a second one ends the process as usual."""
 
     def __init__(self) -> None:
         self._came = False
+
+    def __enter__(self) -> StopRequest:
         self._before = {s: signal.signal(s, self._note) for s in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
 
     def _note(self, number: int, frame: object) -> None:
         log.warning("%s: saving the state", signal.Signals(number).name)
         self._came = True
-        for each, handler in self._before.items():
-            signal.signal(each, handler)
+        self.__exit__()
 
     def __call__(self) -> bool:
         return self._came

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from vame_pipe import sweep
 from vame_pipe.errors import InputError
@@ -62,6 +69,12 @@ class Config(Section):
             return content
         return {key: value for key, value in content.items() if value is not None}
 
+    @field_validator("models")
+    @classmethod
+    def _same_value_same_name(cls, models: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Give the values of grids their types: YAML reads 1e-3 as text, and 0.001 is the same model."""
+        return {name: sweep.with_types(entry, _coerce) for name, entry in models.items()}
+
     @property
     def aliases(self) -> dict[str, list[str]] | None:
         """Keypoints to use, each with the names it has in the files (None: all)."""
@@ -92,10 +105,9 @@ class Config(Section):
         overrides = self.variants[name]
         model = {k: v for k, v in overrides.items() if k in Model.model_fields}
         train = {k: v for k, v in overrides.items() if k not in model}
-        return (
-            Model.model_validate(self.model.model_dump() | model),
-            Train.model_validate(self.train.model_dump(exclude_unset=True) | train),
-        )
+        chosen = Model.model_validate(self.model.model_dump() | model)
+        recipe = Train.model_validate(self.train.model_dump(exclude_unset=True) | train)
+        return chosen, recipe.for_model(chosen)
 
     def resolved(self) -> dict[str, Any]:
         """Return the configuration with every default written out, from which the same models follow.
@@ -103,6 +115,9 @@ class Config(Section):
         A preset fills in what is not set, and here all is set: variants with one are written in full.
         """
         content = self.model_dump(mode="json")
+        if self.train.preset:  # weights that follow from the size of each model are not written
+            for key in {"beta", "spectral_weight"} - self.train.model_fields_set:
+                del content["train"][key]
         content["models"] = {}
         for entry, overrides in self.models.items():
             if "preset" not in overrides | overrides.get(sweep.GRID, {}):
@@ -111,6 +126,17 @@ class Config(Section):
             for name, own in sweep.expand(entry, overrides).items():
                 content["models"][name] = self.variant(name)[1].model_dump(mode="json") | own
         return content
+
+
+def _coerce(key: str, value: Any) -> Any:
+    """Return a value as the type of its key of `model` or `train`; as it is where it is no such value."""
+    field = (Model.model_fields | Train.model_fields).get(key)
+    if field is None:
+        return value
+    try:
+        return TypeAdapter(Annotated[field.annotation, field]).validate_python(value)
+    except ValidationError:  # the model that it makes is refused for it, by name
+        return value
 
 
 def load(source: str | Path | dict) -> Config:
@@ -215,7 +241,7 @@ def explain(
         else:
             message = item["msg"].removeprefix("Value error, ")
             found = "" if isinstance(item["input"], dict) else f" Found {item['input']!r}."
-            lines.append(f"{where}: {path}: {message}.{found}")
+            lines.append(f"{where}: {path}{': ' if path else ''}{message}.{found}")
     return list(dict.fromkeys(lines))
 
 

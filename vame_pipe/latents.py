@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +17,8 @@ from tqdm import tqdm
 from vame_pipe import checkpoint, store
 from vame_pipe.errors import InputError
 from vame_pipe.model import RNN_VAE
-from vame_pipe.windows import gather, normalise, valid_runs, window_starts
+from vame_pipe.settings import Align
+from vame_pipe.windows import gather, normalise, require_aligned, valid_runs, window_starts
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +123,7 @@ def export(
     for path, place in tqdm(places.items(), unit="session", disable=None):
         try:
             meta = store.read_metadata(path)
+            require_aligned([meta])
             require_fit(model, meta, path)
             fingerprint = store.fingerprint(meta["fingerprint"], digest, code)
             if not place.exists() or store.read_metadata(place)["fingerprint"] != fingerprint:
@@ -194,5 +198,24 @@ def require_fit(model: checkpoint.ModelFile, meta: dict, aligned: Path) -> None:
         problems.append(
             f"{aligned}: {meta['fps']:g} fps, the model was trained at {model.fps:g}. Set align.fps."
         )
+    problems += [
+        f"{aligned}: was aligned with {name} {json.dumps(found)}, the recordings of the model with "
+        f"{json.dumps(expected)}. Align it with the settings of the model."
+        for name, found, expected in _differing_settings(model, meta)
+    ]
     if problems:
         raise InputError(*problems)
+
+
+def _differing_settings(model: checkpoint.ModelFile, meta: dict) -> list[tuple[str, Any, Any]]:
+    """Return the settings of alignment, with both values, in which a recording differs.
+
+    Weights of VAME come without settings. Names of features and the frame rate are compared elsewhere.
+    """
+    expected, found = model.settings.get("align"), meta["settings"]
+    if expected is None:
+        return []
+    defaults = {name: field.default for name, field in Align.model_fields.items()}
+    names = sorted((expected.keys() | found.keys()) - {"keypoints", "fps", "head_fixed"})
+    pairs = [(n, found.get(n, defaults.get(n)), expected.get(n, defaults.get(n))) for n in names]
+    return [(f"align.{n}", one, other) for n, one, other in pairs if one != other]

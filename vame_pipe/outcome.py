@@ -110,7 +110,7 @@ def latent_spectrum(outcome: Outcome, data: WindowData, device: str) -> np.ndarr
     """
     network = outcome.network(device)
     feed = Feed(data.frames, device)
-    starts = validation_starts(data.test, seed=0)
+    starts = validation_starts(data)
     means = [
         network.lmbda(network.encoder(window))[1]
         for window in feed.batches(starts, BATCH, data.meta["length"])
@@ -133,7 +133,7 @@ def to_model_file(
         length=meta["length"],
         fps=meta["fps"],
         settings=resolved(data, model, settings),
-        data_fingerprint=meta["fingerprint"],
+        data_fingerprint=data.fingerprint,
         training=outcome.summary | {"stop": outcome.stop},
         mlflow_run_id=run_id,
     )
@@ -174,13 +174,13 @@ def run_record(
             "sweep": sweep,
             # models that differ in their seed alone: MLflow groups runs by it
             "variant": name.removesuffix(f"-s{settings.seed}"),
-            "data_fingerprint": meta["fingerprint"],
+            "data_fingerprint": data.fingerprint,
             "training_id": uuid.uuid4().hex,
         },
         "data": {
             "name": "windows",
             "path": str(folder),
-            "digest": meta["fingerprint"][:32],
+            "digest": data.fingerprint[:32],
             "features": meta["features"],
             "length": meta["length"],
             "fps": meta["fps"],

@@ -11,6 +11,7 @@ import io
 import json
 import logging
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ KEPT = 2
 PLATEAU = "plateau"
 """Name of the state at the end of the plateau, from which a training is extended."""
 LOCK = "lock"
+OWN_FILE = re.compile(r"\.?([0-9a-f]{16})-(?:\d+|plateau|run)\.(?:pt|json)(.*)")
+"""Names of the files written here: the key of a training; a rest, where a save was interrupted."""
 DIGEST = hashlib.sha256().digest_size
 
 
@@ -106,23 +109,35 @@ class ResumeFiles:
         return run
 
     def differences(self) -> list[str]:
-        """Say how the newest training of another make in this folder differs, one line each."""
-        for path in self._newest("*"):
-            content = None if path.name.startswith(f"{self.key}-") else _read(path)
-            if content is not None:
-                before, now = _flat(content["made_of"]), _flat(self.made_of)
-                return [
-                    f"{name} was {_short(before.get(name))}, is {_short(now.get(name))}"
-                    for name in sorted(before.keys() | now.keys())
-                    if before.get(name) != now.get(name)
-                ]
-        return []
+        """Return how the newest other training in this folder differs, one line per value."""
+        path = next(iter(self._others()), None)
+        content = None if path is None else _read(path)
+        if content is None:
+            return []
+        before, now = _flat(content["made_of"]), _flat(self.made_of)
+        return [
+            f"{name} was {_short(before.get(name))}, is {_short(now.get(name))}"
+            for name in sorted(before.keys() | now.keys())
+            if before.get(name) != now.get(name)
+        ]
 
     def clear_others(self) -> None:
-        """Delete states of another make and what an interrupted save left."""
-        for path in self.folder.glob("*"):
-            if path.name != LOCK and not path.name.startswith(f"{self.key}-"):
+        """Delete what an interrupted save left, and states of all other trainings but the newest.
+
+        The newest stays for one more run: what differs may be a setting that is about to be corrected, or a
+        fault of a machine.
+        """
+        newest = next(iter(self._others()), None)
+        keep = {self.key} | ({newest.name[:16]} if newest else set())
+        for path in self.folder.iterdir():
+            name = OWN_FILE.fullmatch(path.name)
+            if name and path.is_file() and (name[1] not in keep or name[2]):
                 path.unlink()
+
+    def _others(self) -> list[Path]:
+        """Return the states of other trainings, the newest first."""
+        states = [path for path in self._newest("*") if not path.name.startswith(f"{self.key}-")]
+        return sorted(states, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
     def _newest(self, key: str) -> list[Path]:
         return sorted(self.folder.glob(f"{key}-[0-9]*.pt"), reverse=True)

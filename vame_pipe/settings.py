@@ -15,8 +15,6 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Keypoint = Annotated[str, StringConstraints(min_length=1)]
 
 
-# VAME sums squared errors over a batch of 256 and adds mean KL and spectral term once; per window they
-# weigh a 256th, the KL divergence a 30th of that for being a mean over 30 dimensions
 PUBLISHED: dict[str, Any] = {
     "max_epochs": 500,
     "batch_size": 256,
@@ -26,10 +24,10 @@ PUBLISHED: dict[str, Any] = {
     "clip": None,
     "kl_start": 2,
     "anneal_epochs": 4,
-    "beta": 1 / (256 * 30),
-    "spectral_weight": 0.1 / 256,
     "patience": 50,
 }
+"""The recipe that VAME publishes, without its weights; see `Train.for_model`."""
+PUBLISHED_ZDIMS = 30
 
 
 class Section(BaseModel):
@@ -183,7 +181,23 @@ class Train(Section):
         if self.preset == "vame":
             unset = {k: v for k, v in PUBLISHED.items() if k not in self.model_fields_set}
             self.__dict__.update(unset)  # still not set by the user: another preset may fill them
+            self.__dict__.update(self._published_weights(PUBLISHED_ZDIMS))
         return self
+
+    def _published_weights(self, zdims: int) -> dict[str, float]:
+        """Return the weights of VAME's loss that are not set, per window and per nat.
+
+        VAME adds the mean KL divergence over dimensions, and the spectral term, once per batch to the
+        squared errors summed over the batch.
+        """
+        weights = {"beta": 1 / (self.batch_size * zdims), "spectral_weight": 0.1 / self.batch_size}
+        return {k: v for k, v in weights.items() if k not in self.model_fields_set}
+
+    def for_model(self, model: Model) -> Train:
+        """Return the settings with the weights of a recipe that depend on the size of the latent."""
+        if self.preset != "vame":
+            return self
+        return self.model_copy(update=self._published_weights(model.zdims))
 
     def for_device(self, device: str) -> Train:
         """Return the settings with the batch size that suits a device, where none is set."""

@@ -44,6 +44,11 @@ def file_fingerprint(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def array_fingerprint(array: np.ndarray) -> str:
+    """SHA-256 of an array's values."""
+    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+
+
 def table_fingerprint(table: pa.Table) -> str:
     """SHA-256 of a table's names, types and values, NaN included."""
     digest = hashlib.sha256(table.schema.remove_metadata().to_string().encode())
@@ -63,11 +68,17 @@ def atomic(target: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If there is no room for it; what was there before stays.
+        If nothing can be written there, or there is no room for it; what was there before stays.
     """
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise InputError(
+            f"{target}: cannot be written ({error.strerror}). Choose a folder that you may write, on a disk "
+            "that has room."
+        ) from None
     os.close(handle)
     temporary = Path(name)
     try:

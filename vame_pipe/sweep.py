@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 GRID, SEEDS = "grid", "seeds"
@@ -34,6 +35,18 @@ def expand(name: str, entry: dict[str, Any]) -> dict[str, dict[str, Any]]:
         point = dict(zip(axes, values, strict=True))
         variants["-".join([name, *map(label, point, point.values())])] = fixed | point
     return variants
+
+
+def with_types(entry: dict[str, Any], coerce: Callable[[str, Any], Any]) -> dict[str, Any]:
+    """Return an entry with the values of its grid as `coerce(key, value)` returns them."""
+    grid = entry.get(GRID)
+    if not isinstance(grid, dict):
+        return entry
+    typed = {
+        key: [coerce(key, value) for value in values] if isinstance(values, list) else values
+        for key, values in grid.items()
+    }
+    return entry | {GRID: typed}
 
 
 def _place(key: str) -> tuple[bool, int, str]:

@@ -144,6 +144,8 @@ class Training:
             "best": self.best,
             "progress": vars(self.progress),
             "random": random_states(),
+            "device": torch.device(self.device).type,
+            "batch_size": self.settings.batch_size,
         }
 
     def end_epoch(self, n_windows: int, tested: dict[str, float]) -> dict[str, Any]:
@@ -175,26 +177,48 @@ class Training:
 
 
 def identity(data: WindowData, model: Model, settings: Train, code: str) -> dict[str, dict]:
-    """Return what makes two trainings one: a training goes on only where none of it has changed."""
+    """Return what makes two trainings one: a training is resumed only if none of it has changed.
+
+    A batch size that is not set is fixed by the device of the first start and saved with the state; so a
+    GPU that is gone, or a new one, makes no other training of it.
+    """
     fixed = {k: v for k, v in settings.model_dump().items() if k not in MAY_CHANGE}
     # another torch rounds and draws otherwise: half a training by each is what neither would give
-    inputs = {"windows": data.meta["fingerprint"], "code": code, "torch": str(torch.__version__)}
+    inputs = {"windows": data.fingerprint, "code": code, "torch": str(torch.__version__)}
     return {"model": model.model_dump(), "train": fixed, "inputs": inputs}
 
 
-def starting_point(files: ResumeFiles, settings: Train) -> dict[str, Any] | None:
-    """Return the state to go on from, or None to start afresh, and log why.
+def starting_point(
+    files: ResumeFiles, settings: Train, device: str
+) -> tuple[dict[str, Any] | None, Train]:
+    """Return the state to go on from, or None to start afresh, and the settings with a batch size.
 
     Another max_epochs or patience extends (or shortens) a training: it goes on from its last state or,
     where its learning rate had begun to decay, from the end of the plateau; what came after that is
     done again.
+
+    Raises
+    ------
+    InputError
+        If the training began on a GPU, none is found, and the settings do not ask for the CPU.
     """
+    afresh = settings.for_device(device)
     state = files.load()
     if state is None:
         differences = "; ".join(files.differences())
         if differences:
-            log.warning("starting afresh, this is not the training that was here: %s", differences)
-        return None
+            log.warning(
+                "starting from scratch, since this is not the training whose states are here: %s. Those "
+                "states are kept until yet another training is started.",
+                differences,
+            )
+        return None, afresh
+    if state["device"] == "cuda" and device == "cpu" and settings.device == "auto":
+        raise InputError(
+            f"{files.folder}: this training began on a GPU, and torch finds none here. Run again where there "
+            "is one, or set train.device to cpu to resume on the CPU. Nothing is lost."
+        )
+    settings = settings.model_copy(update={"batch_size": state["batch_size"]})
     progress = Progress(**state["progress"])
     if progress.budget != [settings.max_epochs, settings.patience]:
         before = progress.budget
@@ -205,11 +229,11 @@ def starting_point(files: ResumeFiles, settings: Train) -> dict[str, Any] | None
         log.info("max_epochs and patience were %s and %s, are %s and %s", *before, *progress.budget)
         if state is None or progress.step > progress.plateau:
             log.warning("starting afresh: the training is past the plateau of its new schedule")
-            return None
+            return None, afresh
         progress.plan_on(settings)
         state["progress"] = vars(progress)
     log.info("going on from epoch %d, step %d", *divmod(progress.step, progress.per_epoch))
-    return state
+    return state, settings
 
 
 def train(
@@ -256,7 +280,7 @@ def train(
         If `stopped` says so.
     """
     feed = Feed(data.frames, device, settings.device_memory_gb)
-    test = validation_starts(data.test, settings.seed)
+    test = validation_starts(data)
     length, future = data.meta["length"], data.meta["future"]
     training = Training(data, model, settings, device, start)
     progress = training.progress

@@ -10,6 +10,7 @@ import torch
 from vame_pipe.feed import Feed
 from vame_pipe.losses import loss_terms, objective
 from vame_pipe.model import RNN_VAE
+from vame_pipe.windows import WindowData
 
 if TYPE_CHECKING:
     from vame_pipe.settings import Train
@@ -21,10 +22,14 @@ ACTIVE_VARIANCE = 0.01
 """A latent dimension is active if its mean varies by more (Burda et al. 2016, arXiv 1509.00519)."""
 
 
-def validation_starts(test: np.ndarray, seed: int) -> torch.Tensor:
-    """Return the fixed windows of validation: all test windows, or a seeded draw of many."""
+def validation_starts(data: WindowData) -> torch.Tensor:
+    """Return the windows of validation: all test windows, or a draw of many.
+
+    The draw depends on the windows alone, so that models of any seed are validated on the same ones.
+    """
+    test = data.test
     if len(test) > MAX_WINDOWS:
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(data.meta["settings"]["seed"])
         test = np.sort(rng.choice(test, MAX_WINDOWS, replace=False))
     return torch.from_numpy(test)
 

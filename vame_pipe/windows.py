@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vame_pipe import store
+from vame_pipe.consistency import compare_sessions
 from vame_pipe.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FRAMES, INDEX, NORMALISER = "frames.parquet", "windows.parquet", "normaliser.json"
+QUALITY = "quality.json"
 TEST_BLOCK_WINDOWS = 4
 """Length of a test block in windows: long enough to hold many, short enough to draw several."""
 SPLITS = ("train", "test")
@@ -52,7 +54,9 @@ class WindowData:
     mean, std : numpy.ndarray
         `(n_features,)` float32, of the frames in training windows.
     meta : dict
-        Metadata of the files: features, length, future, fps, settings, fingerprint.
+        Metadata of the files: features, length, future, fps, settings.
+    fingerprint : str
+        SHA-256 of all of it: of what a model is trained on, not of what it was made from.
     """
 
     frames: np.ndarray
@@ -61,6 +65,7 @@ class WindowData:
     mean: np.ndarray
     std: np.ndarray
     meta: dict[str, Any]
+    fingerprint: str
 
 
 def frames_of(seconds: float, fps: float) -> int:
@@ -73,6 +78,9 @@ def split_frames(
 ) -> np.ndarray:
     """Draw the test blocks of one session.
 
+    A single block lies at an end of a run, where it costs the fewest training windows; of several, those
+    in runs too short for three lie at the ends of these.
+
     Parameters
     ----------
     lengths : numpy.ndarray
@@ -80,40 +88,75 @@ def split_frames(
     window : int
         Frames of one window, future included.
     test_fraction : float
-        Share of the frames to hold out.
+        Fraction of the frames to hold out.
     rng : numpy.random.Generator
 
     Returns
     -------
     numpy.ndarray
         `(lengths.sum(),)` int8 over the runs end to end: 0 train, 1 test, -1 guard. Between frames
-        of different splits in one run lie at least `window - 1` frames of guard.
+        of different splits in one run lie at least `window - 1` frames of guard. All 0 where no run can
+        hold a test window, its guard and a training window, see `draw_sessions`.
     """
     total = int(lengths.sum())
     split = np.zeros(total, dtype=np.int8)
     wanted = round(test_fraction * total)
     longest = int(lengths.max(initial=0))
-    # a session that cannot hold a test window, its guard and a training window is all training
-    if longest < 3 * window - 1:
+    if longest < min_splittable(window):
         return split
     block = int(np.clip(wanted, window, min(TEST_BLOCK_WINDOWS * window, longest - 2 * window + 1)))
-    first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    n_blocks = max(1, round(wanted / block))
     slots, homes = [], []
-    for start, length in zip(first, lengths, strict=True):
+    for start, length in zip(np.cumsum(lengths) - lengths, lengths, strict=True):
         count = length // block
-        if count:
+        ends = [start, start + length - block]
+        if n_blocks == 1:
+            offsets = ends if length >= block + 2 * window - 1 else []
+        elif count <= 2:
+            offsets = ends[:count]
+        else:
             offset = rng.integers(length - count * block + 1)
-            slots += [start + offset + i * block for i in range(count)]
-            homes += [(start, start + length)] * count
-    chosen = rng.choice(
-        len(slots), size=min(max(1, round(wanted / block)), len(slots)), replace=False
-    )
-    for i in chosen:
+            offsets = [start + offset + i * block for i in range(count)]
+        slots += offsets
+        homes += [(start, start + length)] * len(offsets)
+    for i in rng.choice(len(slots), size=min(n_blocks, len(slots)), replace=False):
         low, high = homes[i]
         guard = slice(max(low, slots[i] - window + 1), min(high, slots[i] + block + window - 1))
         split[guard] = np.where(split[guard] == 1, 1, -1)
         split[slots[i] : slots[i] + block] = 1
     return split
+
+
+def min_splittable(window: int) -> int:
+    """Return the frames of a run that holds a test window, its guard and a training window."""
+    return 3 * window - 1
+
+
+def draw_sessions(
+    sessions: list[str], test_fraction: float, seed: int, has_train: bool, has_test: bool
+) -> list[str]:
+    """Return those of some sessions that are held out as a whole.
+
+    They are too short for a test block of their own. Whether one is held out does not depend on the
+    others, unless there would be nothing to train on, or to test on, at all.
+
+    Parameters
+    ----------
+    sessions : list of str
+        Sessions that have windows and are too short to be split.
+    test_fraction : float
+    seed : int
+    has_train, has_test : bool
+        Whether other sessions have training windows, test windows.
+    """
+    draws = {s: np.random.default_rng([seed, *s.encode()]).random() for s in sessions}
+    order = sorted(sessions, key=draws.__getitem__)
+    n_drawn = sum(draws[s] < test_fraction for s in sessions)
+    if not has_test:
+        n_drawn = max(n_drawn, 1)
+    if not has_train:
+        n_drawn = min(n_drawn, len(order) - 1)
+    return order[: max(n_drawn, 0)]
 
 
 def window_starts(split: np.ndarray, run: np.ndarray, window: int, value: int) -> np.ndarray:
@@ -144,7 +187,7 @@ def valid_runs(valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def build(aligned: list[Path], settings: Windows, out: Path) -> None:
-    """Write frames.parquet, windows.parquet and normaliser.json of all sessions.
+    """Write frames.parquet, windows.parquet, normaliser.json and quality.json of all sessions.
 
     Parameters
     ----------
@@ -161,15 +204,13 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
         or testing.
     """
     metas = [store.read_metadata(path) for path in aligned]
-    refused = [line for meta in metas for line in meta.get("refused", [])]
-    if refused:
-        raise InputError(*refused)
+    require_aligned(metas)
     features, fps = _require_same(aligned, metas)
     length, future = frames_of(settings.length_s, fps), frames_of(settings.future_s, fps)
     window = length + future
     log.info("window: %d frames to encode and %d to predict, at %g fps", length, future, fps)
 
-    starts = [_session_starts(path, window, settings) for path in aligned]
+    starts = _draw_windows(aligned, window, settings)
     _require_windows(starts, metas, window, fps)
     mean, std = _normaliser(aligned, starts, features, window)
 
@@ -184,14 +225,28 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
         sessions=[path.stem for path in aligned],
         mean=mean.tolist(),
         std=std.tolist(),
-        fingerprint=store.fingerprint([m["fingerprint"] for m in metas], settings.model_dump()),
     )
+    quality = compare_sessions(aligned, features, fps)
     # a row group a session: one a run would double the size of a fragmented recording
     frames = (_valid_table(path, _frames_schema(features)) for path in aligned)
     store.write_tables(out / FRAMES, frames, _frames_schema(features), meta)
     store.write_tables(out / INDEX, _index_tables(aligned, starts), INDEX_SCHEMA, meta)
     normaliser = {"features": features, "mean": mean.tolist(), "std": std.tolist()}
     store.write_json(out / NORMALISER, normaliser)
+    store.write_json(out / QUALITY, quality)
+
+
+def require_aligned(metas: list[dict[str, Any]]) -> None:
+    """Raise InputError with the reasons why recordings could not be aligned, if some could not.
+
+    Parameters
+    ----------
+    metas : list of dict
+        Metadata of results/aligned/{session}.parquet.
+    """
+    refused = [line for meta in metas for line in meta.get("refused", [])]
+    if refused:
+        raise InputError(*refused)
 
 
 def load(folder: Path) -> WindowData:
@@ -216,7 +271,15 @@ def load(folder: Path) -> WindowData:
             for name in SPLITS:
                 starts[name].append(rows[pc.equal(table["split"], name).to_numpy()])
     train, test = (np.concatenate(starts[name]) for name in SPLITS)
-    return WindowData(frames, train, test, mean, std, meta)
+    return WindowData(
+        *(frames, train, test, mean, std, meta),
+        fingerprint=_fingerprint(meta, frames, train, test, mean, std),
+    )
+
+
+def _fingerprint(meta: dict[str, Any], *arrays: np.ndarray) -> str:
+    described = {name: meta[name] for name in ("features", "length", "future", "fps", "align")}
+    return store.fingerprint(described, *(store.array_fingerprint(array) for array in arrays))
 
 
 def normalise(frames: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
@@ -257,28 +320,39 @@ def _require_same(aligned: list[Path], metas: list[dict]) -> tuple[list[str], fl
     return first["features"], first["fps"]
 
 
-def _session_starts(path: Path, window: int, settings: Windows) -> list[np.ndarray]:
-    """Return the first rows, among the valid ones, of a session's windows of each split."""
-    session, (_, run) = path.stem, _valid_rows(path)
-    lengths = np.bincount(run)
-    # a seed of its own: adding a session moves no test block of another
-    rng = np.random.default_rng([settings.seed, *session.encode()])
-    split = split_frames(lengths, window, settings.test_fraction, rng)
-    # int32: the starts of all sessions are held at once
-    starts = [
-        window_starts(split, run, window, value).astype(np.int32) for value in range(len(SPLITS))
-    ]
-    if sum(map(len, starts)):
-        log.info("session %s: %d training and %d test windows", session, *map(len, starts))
-    else:
-        log.warning(
-            "session %s gives no window: its longest run of valid frames is %d, a window takes %d; "
-            "skipped",
-            session,
-            lengths.max(initial=0),
-            window,
-        )
-    return starts
+def _draw_windows(aligned: list[Path], window: int, settings: Windows) -> list[list[np.ndarray]]:
+    """Return, for each session, the first rows among the valid ones of its windows of each split."""
+    starts: dict[str, list[np.ndarray]] = {}
+    short = []
+    for path in aligned:
+        session, (_, run) = path.stem, _valid_rows(path)
+        lengths = np.bincount(run)
+        # a seed of its own: adding a session moves no test block of another
+        rng = np.random.default_rng([settings.seed, *session.encode()])
+        split = split_frames(lengths, window, settings.test_fraction, rng)
+        # int32: the starts of all sessions are held at once
+        starts[session] = [
+            window_starts(split, run, window, value).astype(np.int32)
+            for value in range(len(SPLITS))
+        ]
+        longest = int(lengths.max(initial=0))
+        if window <= longest < min_splittable(window):
+            short.append(session)
+        elif longest < window:
+            log.warning(
+                "session %s has no window: its longest run of valid frames is %d, a window takes %d",
+                *(session, longest, window),
+            )
+    others = [split for session, split in starts.items() if session not in short]
+    has_train, has_test = (any(len(split[i]) for split in others) for i in range(len(SPLITS)))
+    for session in draw_sessions(
+        short, settings.test_fraction, settings.seed, has_train, has_test
+    ):
+        starts[session].reverse()
+        log.info("session %s is too short for a test block: all of it is held out", session)
+    for session, of_session in starts.items():
+        log.info("session %s: %d training and %d test windows", session, *map(len, of_session))
+    return list(starts.values())
 
 
 def _valid_rows(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,145 @@
+"""Faults that show only when sessions are compared with each other."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from vame_pipe import store
+
+log = logging.getLogger(__name__)
+
+SAMPLE_S = 1.0
+MAX_SAMPLES = 1024
+"""Samples of a session that are compared with those of others: 17 minutes."""
+MIN_SHARED = 15
+"""Samples that two sessions must share before they can be called the same recording."""
+N_FEATURES = 4
+"""Position features that are compared: those that vary most."""
+SAME = 0.95
+"""Correlation above which two sessions are one recording, filtered perhaps; others stay below 0.6."""
+MIRRORED = -0.7
+"""Cosine of the sideways places of keypoints with the usual ones below which left and right are swapped."""
+MIN_SIDEWAYS = 0.02
+"""Body lengths by which keypoints must lie sideways, on average, for left and right to differ."""
+
+
+def compare_sessions(paths: list[Path], features: list[str], fps: float) -> dict[str, list]:
+    """Find sessions that are mirrored and recordings that are given twice; warn of both.
+
+    Parameters
+    ----------
+    paths : list of Path
+        results/aligned/{session}.parquet.
+    features : list of str
+    fps : float
+        Rows per second.
+
+    Returns
+    -------
+    dict
+        `mirrored`: names of sessions; `same_recording`: lists of two or more names.
+    """
+    positions = [name for name in features if name.endswith(("_x", "_y"))]
+    sideways = [name for name in positions if name.endswith("_y")]
+    chosen = None
+    samples, medians = [], []
+    for path in paths:
+        table = pq.read_table(path, columns=["time_s", *positions])
+        values = {name: table[name].to_numpy() for name in positions}
+        if chosen is None:
+            spread = {name: np.nanstd(v) for name, v in values.items()}
+            chosen = sorted(spread, key=spread.__getitem__, reverse=True)[:N_FEATURES]
+        step = np.rint(table["time_s"].to_numpy() * fps).astype(np.int64)
+        stride = max(1, round(SAMPLE_S * fps))
+        rows = np.flatnonzero((step % stride == 0) & (step < MAX_SAMPLES * stride))
+        sample = np.full((MAX_SAMPLES, len(chosen)), np.nan, np.float32)
+        sample[step[rows] // stride] = np.stack([values[name][rows] for name in chosen], axis=1)
+        samples.append(sample)
+        medians.append([np.nanmedian(values[name]) for name in sideways])
+    names = [path.stem for path in paths]
+    unit = store.read_metadata(paths[0])["body_length_px"]
+    scaled = store.read_metadata(paths[0])["settings"]["scale"]
+    found = {
+        "mirrored": [
+            names[i] for i in find_mirrored(np.array(medians) / (1 if scaled else unit))
+        ],
+        "same_recording": [[names[i] for i in group] for group in find_copies(np.stack(samples))],
+    }
+    _warn(found, len(names))
+    return found
+
+
+def find_mirrored(sideways: np.ndarray) -> list[int]:
+    """Return the sessions in which left and right are swapped, compared with the usual session.
+
+    Of two that differ, both are returned: which of them is wrong cannot be told.
+
+    Parameters
+    ----------
+    sideways : numpy.ndarray
+        `(n_sessions, n_keypoints)`, median sideways place of each keypoint, body lengths.
+    """
+    size = np.linalg.norm(sideways, axis=1)
+    usable = np.flatnonzero(size > MIN_SIDEWAYS * np.sqrt(max(1, sideways.shape[1])))
+    if len(usable) < 2:
+        return []
+    unit = sideways[usable] / size[usable, None]
+    cosine = unit @ unit.T
+    opposed = (cosine < MIRRORED).sum(axis=1)
+    return [int(i) for i in usable[2 * opposed >= len(usable)]] if opposed.any() else []
+
+
+def find_copies(samples: np.ndarray) -> list[list[int]]:
+    """Return groups of sessions that hold the same recording, as it was or filtered.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray
+        `(n_sessions, n_samples, n_features)`, features at the same times of each recording; NaN where
+        they are not known.
+    """
+    n_sessions = len(samples)
+    known = np.isfinite(samples)
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    mean = np.where(known, samples, 0).sum(axis=1, keepdims=True) / count
+    centred = np.where(known, samples - mean, 0)
+    spread = np.sqrt(np.square(centred).sum(axis=1, keepdims=True) / count)
+    z = (centred / np.where(spread > 0, spread, np.inf)).reshape(n_sessions, -1)
+    mask = known.reshape(n_sessions, -1).astype(np.float32)
+    power = np.square(z) @ mask.T
+    product = power * power.T
+    correlation = (z @ z.T) / np.sqrt(np.where(product > 0, product, np.inf))
+    shared = mask @ mask.T / samples.shape[2]
+    same = (correlation > SAME) & (shared >= MIN_SHARED)
+    groups: list[list[int]] = []
+    for i, j in itertools.combinations(range(n_sessions), 2):
+        if same[i, j]:
+            group = next((g for g in groups if i in g or j in g), None)
+            if group is None:
+                groups.append([i, j])
+            else:
+                group += [k for k in (i, j) if k not in group]
+    return groups
+
+
+def _warn(found: dict[str, list], n_sessions: int) -> None:
+    lines = []
+    if found["same_recording"]:
+        groups = "; ".join(" and ".join(group) for group in found["same_recording"])
+        lines.append(
+            f"the same recording is given more than once ({groups}), so that windows are tested that were "
+            "trained on: leave all but one of each out of sessions"
+        )
+    if found["mirrored"]:
+        which = "each other" if n_sessions == 2 else "the other sessions"
+        lines.append(
+            f"left and right are swapped between {', '.join(found['mirrored'])} and {which}: were they "
+            "filmed from the other side, or are names of keypoints swapped?"
+        )
+    if lines:
+        log.warning("sessions: %s", "; ".join(lines))
