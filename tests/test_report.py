@@ -73,15 +73,23 @@ def test_a_bad_session_is_flagged_in_words_and_stands_first(results):
     ("change", "said"),
     [
         ({}, []),
-        ({"windows": 0}, ["gave no window"]),
+        ({"windows": 0}, ["has no window"]),
         ({"valid": 0.62}, ["38% of frames not valid"]),
         ({"body_length": 125.0}, ["body length 2.5 x the median of all sessions"]),
         ({"body_length": 20.0}, ["body length 0.4 x the median of all sessions"]),
+        ({"flipped": 0.219}, ["head and tail seem swapped in 21.9%"]),
+        ({"mirrored": True}, ["left and right seem swapped, compared with other sessions"]),
+        ({"copies": ["m2", "m3"]}, ["the same recording as m2, m3"]),
+        (
+            {"keypoints": {"nose": {"missing": 0.04, "outliers": 0.0, "placeholders": 0.04}}},
+            ["nose is a placeholder, as (0, 0), in 4%"],
+        ),
     ],
 )
 def test_what_needs_a_look(change, said):
     fine = {"windows": 10, "valid": 0.95, "body_length": 50.0}
-    fine["keypoints"] = {"nose": {"missing": 0.02, "outliers": 0.0}}
+    fine |= {"flipped": 0.0, "mirrored": False, "copies": []}
+    fine["keypoints"] = {"nose": {"missing": 0.02, "outliers": 0.0, "placeholders": 0.0}}
     assert report.flags(fine | change, 50.0) == said
 
 

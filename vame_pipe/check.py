@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +11,9 @@ from vame_pipe import config
 from vame_pipe.config import Config
 from vame_pipe.errors import InputError
 from vame_pipe.poses import missing_keypoints, read_keypoints
+
+MAX_AHEAD_S = 1.0
+"""An alignment takes longer, and its results are dated later than that."""
 
 
 def load(source: str | Path | dict, made: Mapping[str, Sequence[str]]) -> Config:
@@ -36,7 +41,20 @@ def load(source: str | Path | dict, made: Mapping[str, Sequence[str]]) -> Config
             except InputError as error:
                 problems += [f"session {name}: {line}" for line in error.problems]
             else:
+                problems += _time_stamp_problems(name, session.poses)
                 problems += missing_keypoints(name, available, settings.align, settings.aliases)
     if problems:
         raise InputError(*dict.fromkeys(problems))
     return settings
+
+
+def _time_stamp_problems(session: str, poses: str) -> list[str]:
+    """Return one line if a pose file is dated in the future: Snakemake takes results for older than it."""
+    path = Path(poses)
+    ahead = path.stat().st_mtime - time.time() if path.exists() else 0.0
+    if ahead <= MAX_AHEAD_S:
+        return []
+    return [
+        f"session {session}: {poses}: its time stamp is {ahead / 60:.1f} minutes in the future, so that "
+        f"results would count as older than it. Set it to now: touch {shlex.quote(poses)}"
+    ]

@@ -432,11 +432,14 @@ def track(options: argparse.Namespace) -> None:
 
 
 def compare(options: argparse.Namespace) -> None:
-    from vame_pipe import compare
+    from vame_pipe import compare, windows
 
     models = _models(options)
-    runs = json.loads(options.runs.read_text())["runs"] if options.runs else {}
-    compare.write(compare.table(options.results, models, runs), options.out)
+    runs = compare.read_runs(options.results, models)
+    data = windows.load(options.results / "windows")
+    compare.require_current(options.results, runs, data.fingerprint)
+    run_ids = json.loads(options.runs.read_text())["runs"] if options.runs else {}
+    compare.write(compare.table(data, runs, run_ids), options.out)
     compare.write(compare.agreement(options.results, models), options.agreement)
 
 

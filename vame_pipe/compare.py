@@ -37,6 +37,40 @@ def read_runs(results: Path, models: list[str]) -> dict[str, dict[str, Any]]:
     return {m: json.loads((results / "models" / m / RUN).read_text()) for m in models}
 
 
+def require_current(results: Path, runs: dict[str, dict[str, Any]], data_fingerprint: str) -> None:
+    """Raise InputError unless models and latents were made from what is in the results folder now.
+
+    Parameters
+    ----------
+    results : Path
+    runs : dict
+        What `read_runs` returned.
+    data_fingerprint : str
+        Of the windows in the results folder.
+    """
+    problems = []
+    for name, run in runs.items():
+        if run["tags"]["data_fingerprint"] != data_fingerprint:
+            problems.append(
+                f"model {name}: was trained on other windows than those of {results}/windows. Train it "
+                "again, or name the models to compare with --models."
+            )
+            continue
+        digest = store.file_fingerprint(results / "models" / name / "model.pt")
+        for session in run["data"]["profile"]["sessions"]:
+            path = results / f"latents/{name}/{session}.parquet"
+            made_from = store.read_metadata(path)
+            aligned = store.read_metadata(results / f"aligned/{session}.parquet")
+            if made_from["model_fingerprint"] != digest:
+                problems.append(f"{path}: was made by another model.pt. Encode the session again.")
+            elif made_from["aligned_fingerprint"] != aligned.get("fingerprint"):
+                problems.append(
+                    f"{path}: was made from another aligned recording. Encode the session again."
+                )
+    if problems:
+        raise InputError(*problems)
+
+
 def varied(runs: dict[str, dict[str, Any]]) -> list[str]:
     """Return the parameters that are not the same in all runs, in their order."""
     first, *others = (run["params"] for run in runs.values())
@@ -51,22 +85,22 @@ def error(run: dict[str, Any]) -> float:
     return run["summary"]["final/reconstruction"] + run["summary"]["final/prediction"]
 
 
-def table(results: Path, models: list[str], run_ids: dict[str, str | None]) -> pd.DataFrame:
-    """Return one row a model: what varied, final figures, the same of PCA, MLflow's run.
+def table(
+    data: windows.WindowData, runs: dict[str, dict[str, Any]], run_ids: dict[str, str | None]
+) -> pd.DataFrame:
+    """Return one row per model: what varied, final figures, the same of PCA, MLflow's run.
 
     Parameters
     ----------
-    results : Path
-        The results folder.
-    models : list of str
+    data : WindowData
+        The windows that all of them were trained on.
+    runs : dict
+        What `read_runs` returned.
     run_ids : dict of str to str
         None for a run that MLflow does not have.
     """
-    runs = read_runs(results, models)
-    keys, best = varied(runs), min(models, key=lambda m: error(runs[m]))
-    baseline = pca_r2(
-        windows.load(results / "windows"), {r["params"]["model.zdims"] for r in runs.values()}
-    )
+    keys, best = varied(runs), min(runs, key=lambda m: error(runs[m]))
+    baseline = pca_r2(data, {r["params"]["model.zdims"] for r in runs.values()})
     rows = [
         {"model": name, "sweep": run["tags"]["sweep"], "variant": run["tags"]["variant"]}
         | {key: run["params"][key] for key in keys}
@@ -117,9 +151,9 @@ def agreement(results: Path, models: list[str]) -> pd.DataFrame:
     pandas.DataFrame
         A row for every ordered pair. `cka`: linear centred kernel alignment (Kornblith et al. 2019,
         arXiv 1905.00414), 1 for latents that are the same up to rotation, scale and shift. `r2`:
-        share of the variance of `other` that a linear map of `model` predicts in sessions (with one
-        session: in fifths of it) that the map was not fitted on; 1 means that nothing in `other`
-        is missing in `model`.
+        share of the variance of `other` that a linear map of `model` predicts in sessions (if one has
+        windows: in fifths of it) that the map was not fitted on; 1 means that nothing in `other`
+        is missing in `model`. NaN if there is but one latent, or all are the same.
     """
     grams, sizes = _grams(results, models)
     ends = 1 + np.cumsum(sizes)
@@ -140,7 +174,12 @@ def agreement(results: Path, models: list[str]) -> pd.DataFrame:
 
 def _grams(results: Path, models: list[str]) -> tuple[np.ndarray, list[int]]:
     """Return Gram matrices `(n_folds, 1 + n, 1 + n)` of a one and all latents, and how many each has."""
-    sessions = next(iter(read_runs(results, models).values()))["data"]["profile"]["sessions"]
+    run = next(iter(read_runs(results, models).values()))
+    sessions = [
+        session
+        for session in run["data"]["profile"]["sessions"]
+        if pq.read_metadata(results / f"latents/{models[0]}/{session}.parquet").num_rows
+    ]
     alone = len(sessions) == 1
     grams: list[Any] = [0.0] * (FOLDS if alone else min(FOLDS, len(sessions)))
     for number, session in enumerate(sessions):
@@ -166,7 +205,8 @@ def _cka(gram: np.ndarray, one: slice, other: slice) -> float:
     def alignment(a: slice, b: slice) -> float:
         return np.square(centred[a, b]).sum()
 
-    return float(alignment(one, other) / np.sqrt(alignment(one, one) * alignment(other, other)))
+    size = np.sqrt(alignment(one, one) * alignment(other, other))
+    return float(alignment(one, other) / size) if size else float("nan")
 
 
 def _predicted(grams: np.ndarray, one: slice, other: slice) -> float:
@@ -174,11 +214,13 @@ def _predicted(grams: np.ndarray, one: slice, other: slice) -> float:
     left = total = 0.0
     for test in grams:
         train = grams.sum(axis=0) - test
+        if not test[0, 0] or not train[0, 0]:
+            continue
         weights = np.linalg.lstsq(train[np.ix_(known, known)], train[known, other], rcond=1e-10)[0]
         mean = train[:1, other] / train[0, 0]
         left += _squares(test, known, other, weights)
         total += _squares(test, [0], other, mean)
-    return float(1 - left / total)
+    return float(1 - left / total) if total else float("nan")
 
 
 def _squares(gram: np.ndarray, known: list[int], other: slice, weights: np.ndarray) -> float:

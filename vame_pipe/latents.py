@@ -127,7 +127,11 @@ def export(
             require_fit(model, meta, path)
             fingerprint = store.fingerprint(meta["fingerprint"], digest, code)
             if not place.exists() or store.read_metadata(place)["fingerprint"] != fingerprint:
-                content = {"model_fingerprint": digest, "fingerprint": fingerprint}
+                content = {
+                    "model_fingerprint": digest,
+                    "aligned_fingerprint": meta["fingerprint"],
+                    "fingerprint": fingerprint,
+                }
                 _export_session(model, network, path, meta, place, content)
         except InputError as error:
             problems += error.problems

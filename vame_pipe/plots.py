@@ -99,15 +99,15 @@ def trace(excerpt: dict[str, Any]) -> dict[str, Any]:
     ----------
     excerpt : dict
         `session`; `keypoint`; `unit`, of the aligned; `raw` (None: not there) and `aligned`, each
-        `(n_frames, 3)`: time (s), x and y.
+        `(n_frames, 3)`: time (s), x and y; the aligned one may have no y.
     """
     data = []
     for panel, part in ((1, excerpt["raw"]), (2, excerpt["aligned"])):
         if part is not None:
-            time, x, y = (numbers(column, 6) for column in part.T)
+            time, *places = (numbers(column, 6) for column in part.T)
             data += [
-                line(time, x, panel, "x", TRAIN, showlegend=panel == 2),
-                line(time, y, panel, "y", TEST, showlegend=panel == 2),
+                line(time, place, panel, name, colour, showlegend=panel == 2)
+                for place, name, colour in zip(places, "xy", (TRAIN, TEST), strict=False)
             ]
     point, unit = f"{excerpt['session']}: {excerpt['keypoint']}", excerpt["unit"]
     layout = panels(

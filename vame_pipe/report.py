@@ -17,7 +17,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from vame_pipe import compare, plots, poses, store
+from vame_pipe import compare, plots, poses, store, windows
 from vame_pipe.errors import InputError
 
 EXCERPT_S = 20.0
@@ -29,6 +29,8 @@ MAX_POINTS = 2000
 FEW_VALID, MUCH_MISSING, MANY_OUTLIERS, ODD_SIZE = 0.8, 0.2, 0.05, 1.5
 """A session needs a look with a smaller share of valid frames, a keypoint that is missing or jumps in a
 larger one, or a body length this many times the median of all, or less than one part in as many."""
+MANY_PLACEHOLDERS, MANY_FLIPPED = 0.01, 0.005
+"""Also with more placeholders of missing points in a keypoint, or more frames with head for tail."""
 FIRST = ("final/r2_reconstruction", "pca/r2_reconstruction", "final/r2_prediction")
 """Figures that the comparison begins with, after what varied."""
 PACKAGES = ("vame_pipe", "torch", "numpy", "pandas", "pyarrow", "snakemake", "mlflow")
@@ -58,6 +60,7 @@ def write(results: Path, sessions: list[str], models: list[str], out: Path) -> N
     traced = [trace(results, r["name"], sources.get(r["name"])) for r in recordings[:MAX_TRACES]]
     table = pd.read_parquet(results / "compare.parquet")
     runs = compare.read_runs(results, models)
+    compare.require_current(results, runs, runs[models[0]]["tags"]["data_fingerprint"])
     best = table.loc[table["best"], "model"].item()
     pages = Environment(
         loader=PackageLoader("vame_pipe", "."),
@@ -105,6 +108,7 @@ def read_recordings(results: Path, sessions: list[str]) -> list[dict[str, Any]]:
     """Return the quality of each session, with its flags in words, those that have some first."""
     index = pq.read_table(results / "windows/windows.parquet", columns=["session"])
     counts = {row["values"]: row["counts"] for row in pc.value_counts(index["session"]).to_pylist()}
+    compared = json.loads((results / "windows" / windows.QUALITY).read_text())
     recordings = []
     for name in sessions:
         qc = json.loads((results / f"aligned/{name}.qc.json").read_text())
@@ -118,6 +122,14 @@ def read_recordings(results: Path, sessions: list[str]) -> list[dict[str, Any]]:
                 "windows": counts.get(name, 0),
                 "body_length": qc["body_length_px"],
                 "keypoints": qc["keypoints"],
+                "flipped": qc["flipped_fraction"],
+                "mirrored": name in compared["mirrored"],
+                "copies": [
+                    other
+                    for group in compared["same_recording"]
+                    for other in group
+                    if name in group and other != name
+                ],
                 "worst": worst,
             }
         )
@@ -133,12 +145,12 @@ def flags(recording: dict[str, Any], median_length: float) -> list[str]:
     Parameters
     ----------
     recording : dict
-        `valid`, share of its frames; `windows`; `body_length`, px; `keypoints`, for each the shares
-        `missing` and `outliers`.
+        `valid` and `flipped`, fractions of its frames; `windows`; `body_length`, px; `keypoints`, for
+        each the fractions `missing`, `outliers` and `placeholders`; `mirrored`; `copies`, sessions.
     median_length : float
         Median body length of all sessions, px.
     """
-    said = ["gave no window"] if recording["windows"] == 0 else []
+    said = ["has no window"] if recording["windows"] == 0 else []
     if recording["valid"] < FEW_VALID:
         said.append(f"{1 - recording['valid']:.0%} of frames not valid")
     for name, quality in recording["keypoints"].items():
@@ -146,6 +158,14 @@ def flags(recording: dict[str, Any], median_length: float) -> list[str]:
             said.append(f"{name} missing in {quality['missing']:.0%}")
         if quality["outliers"] > MANY_OUTLIERS:
             said.append(f"{name} jumps in {quality['outliers']:.0%}")
+        if quality["placeholders"] > MANY_PLACEHOLDERS:
+            said.append(f"{name} is a placeholder, as (0, 0), in {quality['placeholders']:.0%}")
+    if recording["flipped"] > MANY_FLIPPED:
+        said.append(f"head and tail seem swapped in {recording['flipped']:.1%}")
+    if recording["mirrored"]:
+        said.append("left and right seem swapped, compared with other sessions")
+    if recording["copies"]:
+        said.append(f"the same recording as {', '.join(recording['copies'])}")
     ratio = recording["body_length"] / median_length
     if not 1 / ODD_SIZE <= ratio <= ODD_SIZE:
         said.append(f"body length {ratio:.2g} x the median of all sessions")
@@ -165,9 +185,12 @@ def trace(results: Path, name: str, source: dict[str, Any] | None) -> dict[str, 
     """
     path = results / f"aligned/{name}.parquet"
     meta = store.read_metadata(path)
-    # centre and forward do not move, or on one axis only
-    keypoint = next(k for k in meta["keypoints"] if {f"{k}_x", f"{k}_y"} <= set(meta["features"]))
-    names = ["time_s", f"{keypoint}_x", f"{keypoint}_y"]
+    features = set(meta["features"])
+    # centre and forward do not move, or on one axis only; with two keypoints there is no other
+    free = [k for k in meta["keypoints"] if {f"{k}_x", f"{k}_y"} <= features]
+    keypoint = free[0] if free else meta["settings"]["forward"]
+    axes = "xy" if free else "x"
+    names = ["time_s", *(f"{keypoint}_{axis}" for axis in axes)]
     aligned = pq.read_table(path, columns=names).to_pandas().to_numpy()
     begin = aligned[len(aligned) // 2, 0] - EXCERPT_S / 2
     raw = None
@@ -175,8 +198,8 @@ def trace(results: Path, name: str, source: dict[str, Any] | None) -> dict[str, 
         aliases = meta["settings"]["keypoints"] or {keypoint: [keypoint]}
         recording = poses.read_poses(source["poses"], source["fps"])
         number = next(i for i, k in enumerate(recording.keypoints) if k in aliases[keypoint])
-        time_s = np.arange(len(recording.position)) / recording.fps
-        raw = np.column_stack([time_s, recording.position[:, number]])
+        frame = recording.first_frame + np.arange(len(recording.position))
+        raw = np.column_stack([frame / recording.fps, recording.position[:, number]])
 
     def excerpt(part: np.ndarray) -> np.ndarray:
         return part[(part[:, 0] >= begin) & (part[:, 0] < begin + EXCERPT_S)]
@@ -237,7 +260,7 @@ def project(results: Path, model: str, sessions: list[str]) -> tuple[pd.DataFram
     first = first * np.sign(first[np.abs(first).argmax(axis=0), np.arange(first.shape[1])])
     parts = []
     for session, path in files.items():
-        part = pq.read_table(path, columns=["frame", "time_s"]).to_pandas()[::step]
+        part = pq.read_table(path, columns=["time_s"]).to_pandas()[::step]
         place = (kept[session] - mean) @ first
         part["x"], part["y"] = place[:, 0], place[:, -1]
         part["session"], part["minutes"] = session, part["time_s"] / 60
@@ -249,11 +272,12 @@ def project(results: Path, model: str, sessions: list[str]) -> tuple[pd.DataFram
 
 
 def _speed(aligned: Path, part: pd.DataFrame) -> np.ndarray:
-    """Return the animal's speed at frames; NaN where alignment kept no kinematics."""
+    """Return the animal's speed at the times of latents; NaN if alignment kept no kinematics."""
     if "log_speed" not in pq.read_schema(aligned).names:
         return np.full(len(part), np.nan)
-    speed = pq.read_table(aligned, columns=["frame", "log_speed"]).to_pandas().set_index("frame")
-    return np.exp(speed["log_speed"].reindex(part["frame"]).to_numpy())
+    # by time, which is copied from these rows; after upsampling, two rows share a video frame
+    speed = pq.read_table(aligned, columns=["time_s", "log_speed"]).to_pandas().set_index("time_s")
+    return np.exp(speed["log_speed"].reindex(part["time_s"]).to_numpy())
 
 
 def _columns(table: pd.DataFrame) -> dict[str, list[Any]]:

@@ -3,9 +3,12 @@ rule align:
 
     An unusable recording ends no job, which would take down those that share a scheduler's job with it:
     its file says why, and `windows` stops by it and names all such.
+
+    Whether a recording is aligned again depends on the content of its file: time stamps may lie in the
+    future, or be older than those of a file that it replaces.
     """
     input:
-        lambda wildcards: settings.sessions[wildcards.session].poses,
+        poses=pose_file,
     output:
         aligned="<results>/aligned/{session}.parquet",
         qc="<results>/aligned/{session}.qc.json",
@@ -20,10 +23,11 @@ rule align:
         runtime=lambda wildcards, attempt: 2 * attempt,  # minutes; those of a batch add up
     params:
         source=source_hash("align"),
+        digest=lambda wildcards: pose_digest(wildcards.session),
         fps=lambda wildcards: settings.sessions[wildcards.session].fps,
         settings=settings.align.model_dump_json(),
         keypoints=json.dumps(settings.aliases),
     shell:
-        "vame-pipe align --session={wildcards.session} --poses {input:q} --fps {params.fps}"
+        "vame-pipe align --session={wildcards.session} --poses {input.poses:q} --fps {params.fps}"
         " --settings {params.settings:q} --keypoints {params.keypoints:q}"
         " --keep-going --out {output.aligned:q} --qc {output.qc:q} --log {log:q}"

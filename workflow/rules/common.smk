@@ -9,6 +9,7 @@ from pathlib import Path
 from vame_pipe import check, record, store
 from vame_pipe import config as configuration
 from vame_pipe.align import drop_refusals
+from vame_pipe.digests import pose_digests
 from vame_pipe.errors import InputError
 from vame_pipe.simulate import KEYPOINTS
 from vame_pipe.source import source_hash
@@ -73,12 +74,34 @@ def warn_of_others(settings):
         )
 
 
+def pose_file(wildcards):
+    """Return the pose file of a session; the workflow's own demo follows its time stamps as usual."""
+    path = settings.sessions[wildcards.session].poses
+    return path if path in DEMO_POSES else ancient(path)
+
+
+def pose_digest(session):
+    """Return the digest of a session's pose file; nothing for one that the workflow makes."""
+    path = settings.sessions[session].poses
+    if path in DEMO_POSES:
+        return ""
+    if path not in DIGESTS:  # a job of a run looks up its own sessions only
+        DIGESTS.update(pose_digests([path], DIGEST_CACHE, save=False))
+    return DIGESTS[path]
+
+
 def megabytes(*files):
     """Return the size of files in MB, rounded up; FileNotFoundError tells Snakemake to ask again later."""
     return -(-sum(map(os.path.getsize, files)) // 10**6)
 
 
 settings = read_settings()
+
+DIGEST_CACHE = Path(".snakemake/vame_pipe/pose_digests.json")
+DIGESTS = {}
+if workflow.is_main_process:
+    own = {session.poses for session in settings.sessions.values()} - set(DEMO_POSES)
+    DIGESTS = pose_digests(sorted(own), DIGEST_CACHE)
 
 
 pathvars:

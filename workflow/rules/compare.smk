@@ -74,6 +74,7 @@ rule report:
         latents=rules.track.input.latents,
         frames="<results>/windows/frames.parquet",
         windows="<results>/windows/windows.parquet",
+        quality="<results>/windows/quality.json",
     output:
         report("<results>/report.html", caption="../report/report.rst", category="Report"),
     log:

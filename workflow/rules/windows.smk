@@ -6,6 +6,7 @@ rule windows:
         frames="<results>/windows/frames.parquet",
         windows="<results>/windows/windows.parquet",
         normaliser="<results>/windows/normaliser.json",
+        quality="<results>/windows/quality.json",
     log:
         "<results>/logs/windows.log",
     benchmark:
