@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import json
 import os
 import re
@@ -229,6 +230,11 @@ def explain(
         path = ".".join(str(part) for part in item["loc"] if not _is_type_name(part))
         if item["type"] == "missing":
             lines.append(f"{where}: {path} is missing. Add it.")
+        elif item["type"] == "string_type" and isinstance(item["input"], int | float | datetime.date):
+            lines.append(
+                f"{where}: {path}: {item['input']!s} is read as a {_yaml_kind(item['input'])}, and a text "
+                "is needed. Put it in quotes."
+            )
         elif item["type"] == "extra_forbidden":
             lines.append(
                 f"{where}: {path} is not a known key. {_suggest(item['loc'], root or Config)}"
@@ -243,6 +249,12 @@ def explain(
             found = "" if isinstance(item["input"], dict) else f" Found {item['input']!r}."
             lines.append(f"{where}: {path}{': ' if path else ''}{message}.{found}")
     return list(dict.fromkeys(lines))
+
+
+def _yaml_kind(value: float | datetime.date) -> str:
+    if isinstance(value, bool):
+        return "truth value"
+    return "number" if isinstance(value, int | float) else "date"
 
 
 def _is_type_name(part: str | int) -> bool:
@@ -331,11 +343,39 @@ def _consistency_problems(config: Config) -> list[str]:
     return problems
 
 
+class _TextKeys(yaml.SafeLoader):
+    """Reads keys as they are written: a session 007 or 2024-03-05 is a name, no number and no date."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        self.flatten_mapping(node)
+        pairs = [
+            (
+                key.value
+                if isinstance(key, yaml.ScalarNode)
+                else self.construct_object(key, deep=True),
+                self.construct_object(value, deep=True),
+            )
+            for key, value in node.value
+        ]
+        return dict(pairs)
+
+
+def read_yaml(path: str | Path) -> dict:
+    """Return the content of a YAML file, with every key as the text that is written there.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is no mapping.
+    """
+    return _read_yaml(Path(path))[0]
+
+
 def _read_yaml(path: Path) -> tuple[dict, list[str]]:
     """Return a YAML file's content and its repeated keys, which YAML itself lets pass."""
     try:
         with path.open(encoding="utf-8") as file:
-            data = yaml.safe_load(file)
+            data = yaml.load(file, Loader=_TextKeys)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"config file {path}: cannot be read ({reason})") from None

@@ -19,15 +19,17 @@ rule align:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 8 * megabytes(*input)),
+        mem_mb=lambda wildcards, attempt: attempt
+        * (1000 + 8 * megabytes(settings.sessions[wildcards.session].poses)),
         runtime=lambda wildcards, attempt: 2 * attempt,  # minutes; those of a batch add up
     params:
         source=source_hash("align"),
+        poses=lambda wildcards: settings.sessions[wildcards.session].poses,
         digest=lambda wildcards: pose_digest(wildcards.session),
         fps=lambda wildcards: settings.sessions[wildcards.session].fps,
         settings=settings.align.model_dump_json(),
         keypoints=json.dumps(settings.aliases),
     shell:
-        "vame-pipe align --session={wildcards.session} --poses {input.poses:q} --fps {params.fps}"
+        "vame-pipe align --session={wildcards.session} --poses {params.poses:q} --fps {params.fps}"
         " --settings {params.settings:q} --keypoints {params.keypoints:q}"
         " --keep-going --out {output.aligned:q} --qc {output.qc:q} --log {log:q}"

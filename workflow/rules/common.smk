@@ -24,13 +24,15 @@ os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get
 def read_settings():
     """Return the validated configuration; on any problem list all of them and stop."""
     given = workflow.config_settings.overwrite_config
-    # Snakemake joins mappings: one's own sessions would be added to those of config.yaml
-    for key in {"sessions", "models", "keypoints"} & given.keys():
-        config[key] = given[key]
-    files = [*workflow.configfiles, *workflow.config_settings.configfiles]
-    problems = [line for file in dict.fromkeys(files) for line in configuration.repeated_keys(file)]
+    files = dict.fromkeys([*workflow.configfiles, *workflow.config_settings.configfiles])
+    problems = [line for file in files for line in configuration.repeated_keys(file)]
     settings = None
     try:
+        # Snakemake joins mappings: one's own sessions would be added to those of config.yaml; and it reads
+        # names that are numbers as such
+        for content in [given, *map(configuration.read_yaml, files)]:
+            for key in {"sessions", "models", "keypoints"} & content.keys():
+                config[key] = content[key]
         if workflow.is_main_process:
             settings = check.load(config, made=dict.fromkeys(DEMO_POSES, KEYPOINTS))
         else:  # a job of a run that has been checked
@@ -75,9 +77,15 @@ def warn_of_others(settings):
 
 
 def pose_file(wildcards):
-    """Return the pose file of a session; the workflow's own demo follows its time stamps as usual."""
+    """Return the pose file of a session as an input whose time stamp does not count.
+
+    The demo's files follow the rule that makes them. A path with braces cannot be an input, since Snakemake
+    reads wildcards in them; the rule's parameters name it in any case.
+    """
     path = settings.sessions[wildcards.session].poses
-    return path if path in DEMO_POSES else ancient(path)
+    if path in DEMO_POSES:
+        return path
+    return [] if re.search("[{}]", path) else ancient(path)
 
 
 def pose_digest(session):
