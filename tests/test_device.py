@@ -1,4 +1,5 @@
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -6,7 +7,8 @@ import time
 import pytest
 import torch
 
-from vame_pipe.device import PROMISES, choose_device, take_free
+from vame_pipe import device
+from vame_pipe.device import PROMISES, Threads, choose_device, take_free
 from vame_pipe.errors import InputError
 
 HOLD = """
@@ -52,17 +54,51 @@ def test_without_a_gpu_auto_says_so_and_cuda_stops(caplog, monkeypatch):
     for name in PROMISES:
         monkeypatch.delenv(name, raising=False)
     caplog.set_level(logging.INFO)
-    assert choose_device("auto", 1) == "cpu"
+    assert choose_device("auto") == "cpu"
     assert "no GPU found" in caplog.text
     assert "promised" not in caplog.text
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    assert choose_device("auto", 1) == "cpu"
+    assert choose_device("auto") == "cpu"
     (said,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert "a GPU was promised (CUDA_VISIBLE_DEVICES=1)" in said
     with pytest.raises(InputError, match=r"train.device is 'cuda'"):
-        choose_device("cuda", 1)
+        choose_device("cuda")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 def test_a_gpu_is_taken_by_its_number():
-    assert choose_device("auto", 1).startswith("cuda:")
+    assert choose_device("auto").startswith("cuda:")
+
+
+def test_threads_leave_cores_to_other_processes(monkeypatch):
+    """One busy process for each core: torch is left a single thread, whatever it may use."""
+    monkeypatch.setattr(device, "ADAPT_SECONDS", 0.0)
+    loops = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        for _ in range(os.cpu_count() or 1)
+    ]
+    try:
+        threads = Threads(4)
+        torch.set_num_threads(2)
+        time.sleep(1.0)
+        threads.adapt()
+        assert torch.get_num_threads() == 1
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def test_threads_follow_the_free_cores(monkeypatch):
+    """CPU seconds as of a machine of eight cores, on which other processes use more and more."""
+    monkeypatch.setattr(device, "ADAPT_SECONDS", 0.0)
+    threads = Threads(1)
+    threads._cores, threads._most = range(8), 4
+    try:
+        for others, expected in ((0.0, 4), (3.9, 4), (5.0, 3), (5.9, 2), (7.0, 1), (8.0, 1)):
+            threads._last = (0.0, 0.0, 0.0)
+            monkeypatch.setattr(threads, "_seconds", lambda n=others: (10.0, 10 * (n + 2.0), 20.0))
+            threads.adapt()
+            assert torch.get_num_threads() == expected, others
+    finally:
+        torch.set_num_threads(1)

@@ -1,3 +1,4 @@
+import itertools
 import json
 import shutil
 
@@ -5,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import TRAIN, fit, untimed
+from conftest import MODEL, TRAIN, fit, untimed
 
 from vame_pipe import checkpoint, cli, latents, windows
 from vame_pipe.errors import InputError
@@ -25,6 +26,22 @@ def test_training_again_gives_the_same_weights_bit_for_bit(data, trained, tmp_pa
     for name, weight in first.state.items():
         assert torch.equal(weight, second.state[name]), name
     assert untimed(first.history) == untimed(second.history)
+
+
+def test_the_number_of_threads_changes_no_bit(data, tmp_path):
+    """One thread, two, and as many as change at every step; at a size where torch does share the work."""
+    wide = MODEL.model_copy(update={"hidden_size_layer_1": 128, "hidden_size_rec": 128})
+    short = TRAIN.model_copy(update={"max_epochs": 1})
+    weights, steps = [], itertools.count()
+    for numbers in ([1], [2], [1, 2]):
+
+        def switch(numbers=numbers):
+            torch.set_num_threads(numbers[next(steps) % len(numbers)])
+
+        _, outcome = fit(data, tmp_path / str(numbers), model=wide, settings=short, stopped=switch)
+        weights.append(outcome.state)
+    for other in weights[1:]:
+        assert all(torch.equal(other[name], weights[0][name]) for name in weights[0])
 
 
 def test_another_seed_gives_other_weights(data, trained, tmp_path):
@@ -193,7 +210,10 @@ def test_recordings_that_do_not_fit_the_model_are_refused(data, trained, recordi
     with pytest.raises(InputError) as error:
         latents.export(trained[0] / "model.pt", {aligned: out}, "cpu")
     features, fps, kinematics = error.value.problems
-    assert "was aligned with align.kinematics false, the recordings of the model with true" in kinematics
+    assert (
+        "was aligned with align.kinematics false, the recordings of the model with true"
+        in kinematics
+    )
     assert "lacks speed_forward, speed_lateral, turn_rate" in features
     assert "15 fps, the model was trained at 30" in fps
     assert not out.exists()

@@ -314,9 +314,7 @@ def _features(
     return np.stack(columns).T, labels
 
 
-def confidence_thresholds(
-    confidence: np.ndarray, min_confidence: float | Quantile
-) -> np.ndarray:
+def confidence_thresholds(confidence: np.ndarray, min_confidence: float | Quantile) -> np.ndarray:
     """Return the confidence `(n_keypoints,)` below which a point of each keypoint counts as missing.
 
     Parameters

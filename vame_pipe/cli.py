@@ -86,7 +86,9 @@ def _aliases(text: str) -> dict[str, list[str]] | None:
     lists = content.values() if isinstance(content, dict) else []
     if content is not None and not (
         isinstance(content, dict)
-        and all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in lists)
+        and all(
+            isinstance(names, list) and all(isinstance(n, str) for n in names) for names in lists
+        )
     ):
         raise argparse.ArgumentTypeError(f"must be NAME: [names in the files], found {text!r}")
     return content
@@ -323,7 +325,7 @@ def _train(options: argparse.Namespace, stopped: StopRequest) -> None:
     model = config.parse(config.Model, options.model).for_preset(settings.preset)
     settings = settings.for_model(model)
     _keep_log(options.resume / "train.log")
-    device = choose_device(settings.device, options.threads)
+    device = choose_device(settings.device)
     data = windows.load(options.windows)
     files = ResumeFiles(
         options.resume, training.identity(data, model, settings, source_hash("train"))
@@ -350,6 +352,7 @@ def _train(options: argparse.Namespace, stopped: StopRequest) -> None:
             *(data, model, settings, device, files, metrics, start, identity),
             on_epoch=run.log_epochs,
             stopped=stopped,
+            threads=options.threads,
         )
     except BaseException as error:
         run.end("KILLED" if isinstance(error, Interrupted) else "FAILED")
@@ -406,13 +409,14 @@ def latents(options: argparse.Namespace) -> None:
     from vame_pipe.source import source_hash
     from vame_pipe.windows import FRAMES
 
-    device = choose_device(options.device, options.threads)
+    device = choose_device(options.device)
     files = {options.aligned: options.out}
     if options.windows:
         sessions = store.read_metadata(options.windows / FRAMES)["sessions"]
         names = [f"{session}.parquet" for session in sessions]
         files = {options.aligned / name: options.out / name for name in names}
-    latents.export(options.model, files, device, options.resume, source_hash("latents"))
+    code = source_hash("latents")
+    latents.export(options.model, files, device, options.resume, code, options.threads)
 
 
 def track(options: argparse.Namespace) -> None:

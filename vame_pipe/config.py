@@ -230,7 +230,9 @@ def explain(
         path = ".".join(str(part) for part in item["loc"] if not _is_type_name(part))
         if item["type"] == "missing":
             lines.append(f"{where}: {path} is missing. Add it.")
-        elif item["type"] == "string_type" and isinstance(item["input"], int | float | datetime.date):
+        elif item["type"] == "string_type" and isinstance(
+            item["input"], int | float | datetime.date
+        ):
             lines.append(
                 f"{where}: {path}: {item['input']!s} is read as a {_yaml_kind(item['input'])}, and a text "
                 "is needed. Put it in quotes."

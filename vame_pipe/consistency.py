@@ -65,9 +65,7 @@ def compare_sessions(paths: list[Path], features: list[str], fps: float) -> dict
     unit = store.read_metadata(paths[0])["body_length_px"]
     scaled = store.read_metadata(paths[0])["settings"]["scale"]
     found = {
-        "mirrored": [
-            names[i] for i in find_mirrored(np.array(medians) / (1 if scaled else unit))
-        ],
+        "mirrored": [names[i] for i in find_mirrored(np.array(medians) / (1 if scaled else unit))],
         "same_recording": [[names[i] for i in group] for group in find_copies(np.stack(samples))],
     }
     _warn(found, len(names))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
 import tempfile
@@ -18,13 +17,16 @@ from vame_pipe.errors import InputError
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+ADAPT_SECONDS = 2.0
+NEARLY_FREE = 0.25
+"""A core counts as free if other processes use less of it."""
 PROMISES = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
 """Environment variables by which a scheduler says what GPUs a job has."""
 _held: list[FileLock] = []
 """Locks of this process, until it ends."""
 
 
-def choose_device(wanted: str, threads: int) -> str:
+def choose_device(wanted: str) -> str:
     """Return the torch device for `train.device`, saying so if there is no GPU.
 
     Of several GPUs, one that no other job of this user has taken; CUDA_VISIBLE_DEVICES is respected,
@@ -33,15 +35,13 @@ def choose_device(wanted: str, threads: int) -> str:
     Parameters
     ----------
     wanted : {'auto', 'cpu', 'cuda', 'mps'}
-    threads : int
-        CPU threads that the job may use; no more are used than the machine has.
 
     Raises
     ------
     InputError
         If a device is asked for by name and is not there.
     """
-    torch.set_num_threads(max(1, min(threads, os.cpu_count() or 1)))
+    torch.set_num_threads(1)
     there = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -50,7 +50,7 @@ def choose_device(wanted: str, threads: int) -> str:
     if wanted == "auto":
         wanted = next(name for name, found in there.items() if found)
         if wanted == "cpu":
-            log.info("no GPU found: computing on the CPU, threads: %d", torch.get_num_threads())
+            log.info("no GPU found: computing on the CPU")
             for name in PROMISES:
                 if os.environ.get(name, "-1") not in {"", "-1"}:
                     log.warning(
@@ -68,10 +68,55 @@ def choose_device(wanted: str, threads: int) -> str:
         return wanted
     # a GPU's number depends on CUDA_VISIBLE_DEVICES, its UUID does not
     gpus = [str(torch.cuda.get_device_properties(i).uuid) for i in range(torch.cuda.device_count())]
-    number, lock = take_free(gpus, Path(tempfile.gettempdir()) / f"vame_pipe-{getpass.getuser()}")
+    number, lock = take_free(gpus, Path(tempfile.gettempdir()) / f"vame_pipe-{os.getuid()}")
     _held.append(lock)
     log.info("computing on GPU %d, %s", number, torch.cuda.get_device_name(number))
     return f"cuda:{number}"
+
+
+class Threads:
+    """Keeps torch to the threads that find a core of their own.
+
+    Two threads of torch that share a core wait for each other, spinning: next to one other busy process,
+    a training with two threads runs at a fiftieth of its speed, one with a single thread at its full
+    speed. So the number follows what other processes leave. It changes no result.
+
+    Parameters
+    ----------
+    most : int
+        CPU threads that the job may use; no more are used than the machine has.
+    """
+
+    def __init__(self, most: int):
+        self._process = psutil.Process()
+        affinity = getattr(self._process, "cpu_affinity", None)  # not on macOS
+        self._cores = affinity() if affinity else range(os.cpu_count() or 1)
+        self._most = max(1, min(most, len(self._cores)))
+        torch.set_num_threads(1)
+        self._last = self._seconds()
+
+    def adapt(self) -> None:
+        """Set the number of threads anew, if it is time to; cheap enough to call at every step."""
+        if self._most == 1 or time.monotonic() - self._last[0] < ADAPT_SECONDS:
+            return
+        now = self._seconds()
+        passed, busy, own = (after - before for after, before in zip(now, self._last, strict=True))
+        self._last = now
+        free = len(self._cores) - (busy - own) / passed
+        torch.set_num_threads(max(1, min(self._most, int(free + NEARLY_FREE))))
+
+    def _seconds(self) -> tuple[float, float, float]:
+        """Return the time, and the CPU seconds so far of all processes on these cores and of this one."""
+        times = psutil.cpu_times(percpu=True)
+        idle = {"idle", "iowait", "guest", "guest_nice"}  # guests are counted as user time, too
+        busy = sum(
+            value
+            for core in self._cores
+            for name, value in times[core]._asdict().items()
+            if name not in idle
+        )
+        user, system, *_ = self._process.cpu_times()
+        return time.monotonic(), busy, user + system
 
 
 def take_free(names: list[str], folder: Path) -> tuple[int, FileLock]:

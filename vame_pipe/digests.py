@@ -32,9 +32,7 @@ def pose_digests(paths: Iterable[str | Path], cache: Path, save: bool = True) ->
     stale = [path for path, stamp in stamps.items() if known.get(path, (None,))[0] != stamp]
     with ThreadPoolExecutor(N_READERS) as pool:  # hashing releases the lock of the interpreter
         digests = dict(zip(stale, pool.map(store.file_fingerprint, stale), strict=True))
-    entries = {
-        path: [stamp, digests.get(path) or known[path][1]] for path, stamp in stamps.items()
-    }
+    entries = {path: [stamp, digests.get(path) or known[path][1]] for path, stamp in stamps.items()}
     if save and any(known.get(path) != entry for path, entry in entries.items()):
         store.write_json(cache, known | entries)
     return {path: digest for path, (_, digest) in entries.items()}

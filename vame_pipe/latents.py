@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from vame_pipe import checkpoint, store
+from vame_pipe.device import Threads
 from vame_pipe.errors import InputError
 from vame_pipe.model import RNN_VAE
 from vame_pipe.settings import Align
@@ -28,7 +30,11 @@ BATCH = 256
 
 @torch.no_grad()
 def encode(
-    network: RNN_VAE, frames: torch.Tensor, starts: torch.Tensor, length: int
+    network: RNN_VAE,
+    frames: torch.Tensor,
+    starts: torch.Tensor,
+    length: int,
+    after_batch: Callable[[], None] = lambda: None,
 ) -> torch.Tensor:
     """Return the posterior mean of windows.
 
@@ -42,16 +48,18 @@ def encode(
         `(n_windows,)` int64, the first row of each.
     length : int
         Frames of a window.
+    after_batch : callable
+        Called after each batch.
 
     Returns
     -------
     Tensor
         `(n_windows, zdims)`.
     """
-    parts = [
-        network.lmbda(network.encoder(gather(frames, batch, length)))[1]
-        for batch in torch.split(starts, BATCH)
-    ]
+    parts = []
+    for batch in torch.split(starts, BATCH):
+        parts.append(network.lmbda(network.encoder(gather(frames, batch, length)))[1])
+        after_batch()
     if parts:
         return torch.cat(parts)
     return torch.empty(0, network.lmbda.hidden_to_mean.out_features, device=frames.device)
@@ -95,6 +103,7 @@ def export(
     device: str,
     resume: Path | None = None,
     code: str = "",
+    threads: int = 1,
 ) -> None:
     """Write the latents of recordings; those that are there already, made of the same, stay.
 
@@ -110,6 +119,8 @@ def export(
         Folder where latents wait until all are done, if their places are none for a part of them.
     code : str
         Hash of what computes them.
+    threads : int
+        CPU threads that may be used, if other processes leave room for them.
 
     Raises
     ------
@@ -118,6 +129,7 @@ def export(
     """
     model = checkpoint.load(model_path)
     network, digest = model.network(device), store.file_fingerprint(model_path)
+    cores = Threads(threads)
     places = {path: resume / out.name if resume else out for path, out in files.items()}
     problems = []
     for path, place in tqdm(places.items(), unit="session", disable=None):
@@ -132,7 +144,7 @@ def export(
                     "aligned_fingerprint": meta["fingerprint"],
                     "fingerprint": fingerprint,
                 }
-                _export_session(model, network, path, meta, place, content)
+                _export_session(model, network, path, meta, place, content, cores.adapt)
         except InputError as error:
             problems += error.problems
     if problems:
@@ -151,6 +163,7 @@ def _export_session(
     meta: dict,
     out: Path,
     content: dict,
+    after_batch: Callable[[], None],
 ) -> None:
     table = pq.read_table(aligned)
     features = model.features or meta["features"]
@@ -160,7 +173,7 @@ def _export_session(
     starts = window_starts(np.zeros(len(run)), run, model.length, 0)
     device = network.lmbda.hidden_to_mean.weight.device
     frames, places = (torch.from_numpy(part).to(device) for part in (values, starts))
-    latent = encode(network, frames, places, model.length).cpu().numpy()
+    latent = encode(network, frames, places, model.length, after_batch).cpu().numpy()
     if not len(latent):
         log.warning("session %s: no run of %d valid frames, no latents", aligned.stem, model.length)
     else:

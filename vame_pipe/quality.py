@@ -49,7 +49,9 @@ def find_placeholders(position: np.ndarray) -> tuple[np.ndarray, list[tuple[floa
 def _moves(values: np.ndarray) -> np.ndarray:
     """Return for each column whether its finite values differ."""
     known = np.isfinite(values)
-    return np.where(known, values, -np.inf).max(axis=0) > np.where(known, values, np.inf).min(axis=0)
+    return np.where(known, values, -np.inf).max(axis=0) > np.where(known, values, np.inf).min(
+        axis=0
+    )
 
 
 def _repeated(position: np.ndarray) -> list[tuple[float, float]]:

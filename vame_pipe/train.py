@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from vame_pipe import store
-from vame_pipe.device import usage
+from vame_pipe.device import Threads, usage
 from vame_pipe.errors import InputError, Interrupted
 from vame_pipe.feed import Feed
 from vame_pipe.losses import annealing, loss_terms, objective
@@ -247,6 +247,7 @@ def train(
     run: dict[str, Any] | None = None,
     on_epoch: Callable[[list[dict[str, Any]]], None] = lambda history: None,
     stopped: Callable[[], bool] = lambda: False,
+    threads: int = 1,
 ) -> Outcome:
     """Train one model.
 
@@ -271,6 +272,8 @@ def train(
         Called after each epoch with the metrics of all so far, once they are on disk.
     stopped : callable
         Asked after every step whether to save and raise Interrupted.
+    threads : int
+        CPU threads that may be used, if other processes leave room for them.
 
     Raises
     ------
@@ -284,6 +287,7 @@ def train(
     length, future = data.meta["length"], data.meta["future"]
     training = Training(data, model, settings, device, start)
     progress = training.progress
+    cores = Threads(threads)
 
     def save(name: str | None = None) -> float:
         files.save(progress.step, training.state() | {"run": run}, name)
@@ -302,6 +306,7 @@ def train(
                 if progress.step == progress.plateau:
                     saved = save(PLATEAU)
                 training.take_step(window, length)
+                cores.adapt()
                 bar.update()
                 if stopped():
                     save()

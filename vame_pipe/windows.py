@@ -345,9 +345,7 @@ def _draw_windows(aligned: list[Path], window: int, settings: Windows) -> list[l
             )
     others = [split for session, split in starts.items() if session not in short]
     has_train, has_test = (any(len(split[i]) for split in others) for i in range(len(SPLITS)))
-    for session in draw_sessions(
-        short, settings.test_fraction, settings.seed, has_train, has_test
-    ):
+    for session in draw_sessions(short, settings.test_fraction, settings.seed, has_train, has_test):
         starts[session].reverse()
         log.info("session %s is too short for a test block: all of it is held out", session)
     for session, of_session in starts.items():

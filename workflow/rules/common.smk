@@ -11,6 +11,7 @@ from vame_pipe import config as configuration
 from vame_pipe.align import drop_refusals
 from vame_pipe.digests import pose_digests
 from vame_pipe.errors import InputError
+from vame_pipe.machine import has_gpu, useful_threads
 from vame_pipe.simulate import KEYPOINTS
 from vame_pipe.source import source_hash
 
@@ -98,6 +99,17 @@ def pose_digest(session):
     return DIGESTS[path]
 
 
+def gpus(model):
+    """Return how many GPUs the jobs of a model ask for: none where it is going to compute on the CPU.
+
+    So that without a GPU several models train at once, as far as the cores suffice.
+    """
+    device = settings.variant(model)[1].device
+    if device == "auto":
+        return int(workflow.non_local_exec or LOCAL_GPU)
+    return int(device != "cpu")
+
+
 def megabytes(*files):
     """Return the size of files in MB, rounded up; FileNotFoundError tells Snakemake to ask again later."""
     return -(-sum(map(os.path.getsize, files)) // 10**6)
@@ -105,6 +117,7 @@ def megabytes(*files):
 
 settings = read_settings()
 
+LOCAL_GPU = has_gpu()
 DIGEST_CACHE = Path(".snakemake/vame_pipe/pose_digests.json")
 DIGESTS = {}
 if workflow.is_main_process:

@@ -15,9 +15,9 @@ rule latents:
         "<results>/benchmarks/latents/{model}.tsv"
     conda:
         "../../envs/gpu.yaml"
-    threads: 4
+    threads: lambda wildcards: useful_threads(settings.variant(wildcards.model)[0])
     resources:
-        gpu=1,
+        gpu=lambda wildcards: gpus(wildcards.model),
         # 8 times the largest session, taken for a quarter of all at most
         mem_mb=lambda wildcards, input, attempt: attempt * (2000 + 2 * megabytes(input.frames)),
     params:

@@ -59,9 +59,9 @@ rule train:
         "<results>/benchmarks/train/{model}.tsv"
     conda:
         "../../envs/gpu.yaml"
-    threads: 4
+    threads: lambda wildcards: useful_threads(settings.variant(wildcards.model)[0])
     resources:
-        gpu=1,
+        gpu=lambda wildcards: gpus(wildcards.model),
         mem_mb=lambda wildcards, input, attempt: attempt * (4000 + 3 * megabytes(*input)),
     params:
         source=source_hash("train"),
