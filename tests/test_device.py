@@ -73,6 +73,7 @@ def test_a_gpu_is_taken_by_its_number():
 def test_threads_leave_cores_to_other_processes(monkeypatch):
     """One busy process for each core: torch is left a single thread, whatever it may use."""
     monkeypatch.setattr(device, "ADAPT_SECONDS", 0.0)
+    monkeypatch.setattr(device, "SAME_WITH_ANY_THREADS", True)
     loops = [
         subprocess.Popen([sys.executable, "-c", "while True: pass"])
         for _ in range(os.cpu_count() or 1)
@@ -92,6 +93,7 @@ def test_threads_leave_cores_to_other_processes(monkeypatch):
 def test_threads_follow_the_free_cores(monkeypatch):
     """CPU seconds as of a machine of eight cores, on which other processes use more and more."""
     monkeypatch.setattr(device, "ADAPT_SECONDS", 0.0)
+    monkeypatch.setattr(device, "SAME_WITH_ANY_THREADS", True)
     threads = Threads(1)
     threads._cores, threads._most = range(8), 4
     try:

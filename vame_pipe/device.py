@@ -22,6 +22,12 @@ NEARLY_FREE = 0.25
 """A core counts as free if other processes use less of it."""
 PROMISES = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
 """Environment variables by which a scheduler says what GPUs a job has."""
+CPU = torch.backends.cpu.get_cpu_capability()
+SAME_WITH_ANY_THREADS = torch.backends.mkl.is_available() and CPU in {"AVX2", "AVX512"}
+"""Whether matrix products come out the same, to the last bit, with any number of threads."""
+if SAME_WITH_ANY_THREADS:
+    # MKL reads it at its first product, and by default rounds as its threads happen to share the work
+    os.environ.setdefault("MKL_CBWR", f"{CPU},STRICT")
 _held: list[FileLock] = []
 """Locks of this process, until it ends."""
 
@@ -79,7 +85,8 @@ class Threads:
 
     Two threads of torch that share a core wait for each other, spinning: next to one other busy process,
     a training with two threads runs at a fiftieth of its speed, one with a single thread at its full
-    speed. So the number follows what other processes leave. It changes no result.
+    speed. So the number follows what other processes leave, where it changes no bit of a result; elsewhere
+    it is the one asked for.
 
     Parameters
     ----------
@@ -92,12 +99,14 @@ class Threads:
         affinity = getattr(self._process, "cpu_affinity", None)  # not on macOS
         self._cores = affinity() if affinity else range(os.cpu_count() or 1)
         self._most = max(1, min(most, len(self._cores)))
-        torch.set_num_threads(1)
+        torch.set_num_threads(1 if SAME_WITH_ANY_THREADS else self._most)
         self._last = self._seconds()
 
     def adapt(self) -> None:
         """Set the number of threads anew, if it is time to; cheap enough to call at every step."""
-        if self._most == 1 or time.monotonic() - self._last[0] < ADAPT_SECONDS:
+        if self._most == 1 or not SAME_WITH_ANY_THREADS:
+            return
+        if time.monotonic() - self._last[0] < ADAPT_SECONDS:
             return
         now = self._seconds()
         passed, busy, own = (after - before for after, before in zip(now, self._last, strict=True))
