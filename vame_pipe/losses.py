@@ -53,7 +53,12 @@ def spectral_norm(z: Tensor, n_values: int | None = None) -> Tensor:
     n_values : int, optional
         How many of them; default: all.
     """
-    return torch.linalg.svdvals(z / math.sqrt(len(z)))[:n_values].sum()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # LAPACK rounds as threads share the work, and there is little of it
+    try:
+        return torch.linalg.svdvals(z / math.sqrt(len(z)))[:n_values].sum()
+    finally:
+        torch.set_num_threads(threads)
 
 
 def annealing(epoch: float, start: int, length: int, function: str) -> float:
