@@ -18,6 +18,7 @@ from vame_pipe.errors import InputError, shortened
 from vame_pipe.pose_table import Column, PoseHeader, PoseTable
 
 CHUNK = 2**22
+FIRST_LINES = 8
 SEPARATORS = ",;\t"
 ROWS_TO_READ = "scorer, bodyparts, coords (and individuals between, if any)"
 MAX_LIKELIHOOD = 255
@@ -82,39 +83,49 @@ def read_table(path: Path) -> PoseTable:
     """
     layout = _layout(path)
     scan = _scan(path, layout)
-    if not layout.first_row:
-        return PoseTable(layout.header, np.empty((0, len(layout.columns))), np.empty(0))
-    if len(layout.first_row) < layout.width:
-        _refuse_damage(path, layout, "rows and header differ in length")
     decimal = "," if layout.separator != "," and scan.n_commas > 0 else "."
     try:
-        with path.open(encoding=layout.encoding, newline="") as file:
-            rows = csv.reader(iter(file.readline, ""), delimiter=layout.separator)
-            for _ in layout.head:
-                next(rows)
-            table = pd.read_csv(
-                file, header=None, sep=layout.separator, decimal=decimal, low_memory=False
-            )
+        table = _parse(path, layout, decimal, None)
+        # pandas fills up rows that are too short, without a word
+        even = scan.n_separators == len(table) * (table.shape[1] - 1)
     except pd.errors.EmptyDataError:
         return PoseTable(layout.header, np.empty((0, len(layout.columns))), np.empty(0))
-    except pd.errors.ParserError as error:
-        _refuse_damage(path, layout, str(error).strip())
-    # pandas fills up rows that are too short, without a word
-    if table.shape[1] < layout.width or scan.n_separators != len(table) * (table.shape[1] - 1):
-        _refuse_damage(path, layout, "rows differ in length")
+    except pd.errors.ParserError:
+        even = False
+    if not even or table.shape[1] < layout.width:
+        _require_whole_rows(path, layout)
+        table = _parse(path, layout, decimal, range(layout.width))
     _require_empty(path, layout, table)
     table, labels = _without_empty_rows(table, layout)
     values, not_numbers = _numbers(table, layout)
     if scan.n_marks == 0:
-        _require_decimals(path, layout, values, scan.has_leading_zero)
+        _require_decimals(path, layout, values)
     return PoseTable(layout.header, values, labels, not_numbers)
+
+
+def _parse(path: Path, layout: _Layout, decimal: str, columns: range | None) -> pd.DataFrame:
+    """Parse the rows below the header."""
+    with path.open(encoding=layout.encoding, newline="") as file:
+        rows = csv.reader(iter(file.readline, ""), delimiter=layout.separator)
+        for _ in layout.head:
+            next(rows)
+        return pd.read_csv(
+            file,
+            header=None,
+            sep=layout.separator,
+            decimal=decimal,
+            usecols=columns,
+            low_memory=False,
+        )
 
 
 def _layout(path: Path) -> _Layout:
     encoding = _encoding(path)
     try:
         with path.open(encoding=encoding, newline="") as file:
-            lines = [line for _, line in zip(range(5), iter(file.readline, ""), strict=False)]
+            lines = [
+                line for _, line in zip(range(FIRST_LINES), iter(file.readline, ""), strict=False)
+            ]
     except UnicodeError:
         _refuse_bytes(path, encoding)
     start = "".join(lines)
@@ -142,7 +153,7 @@ def _layout(path: Path) -> _Layout:
             f"found are {', '.join(repr(shortened(n, 30)) for n in names[:3])}. Export it from "
             "DeepLabCut with its header."
         )
-    head, first_row = rows[:n_head], rows[n_head] if len(rows) > n_head else []
+    head, first_row = rows[:n_head], next(filter(any, rows[n_head:]), [])
     n_labels, columns = _columns(path, head)
     return _Layout(encoding, separator, head, n_labels, columns, first_row)
 
@@ -215,14 +226,11 @@ class _Scan:
         Below the header.
     n_marks : int
         Decimal marks below the header.
-    has_leading_zero : bool
-        Some cell begins with 0 and another digit; known if there are no decimal marks.
     """
 
     n_separators: int = 0
     n_commas: int = 0
     n_marks: int = 0
-    has_leading_zero: bool = False
 
 
 def _scan(path: Path, layout: _Layout) -> _Scan:
@@ -238,7 +246,6 @@ def _scan(path: Path, layout: _Layout) -> _Scan:
         if layout.separator != ",":
             scan.n_commas += chunk.count(b",")
         n_points += chunk.count(b".")
-        scan.has_leading_zero |= n_points < 1000 and bool(ZERO_BEFORE_DIGIT.search(chunk))
     cells = [cell for row in layout.head for cell in row]
     scan.n_separators -= sum(len(row) - 1 for row in layout.head)
     if layout.separator != ",":
@@ -290,24 +297,27 @@ def _refuse_bytes(path: Path, encoding: str) -> NoReturn:
     )
 
 
-def _refuse_damage(path: Path, layout: _Layout, reason: str) -> NoReturn:
-    """Refuse a file for its first line that has another number of cells than the header."""
+def _require_whole_rows(path: Path, layout: _Layout) -> None:
+    """Refuse a file for its first row that lacks cells or has too many; empty ones may be too many."""
     with path.open(encoding=layout.encoding, newline="") as file:
         rows = csv.reader(file, delimiter=layout.separator)
-        expected = max(layout.width, len(layout.first_row))
-        line = 0
         try:
             for n, row in enumerate(rows):
-                line = rows.line_num
-                if n >= len(layout.head) and any(row) and len(row) != expected:
-                    last = "its last line" if not any(map(any, rows)) else f"line {line}"
+                cells = _without_empty_end(row) if len(row) > layout.width else row
+                if n < len(layout.head) or not any(row):
+                    continue
+                if len(row) < layout.width or len(cells) > layout.width:
+                    line = rows.line_num
+                    place = f"line {line}" if any(map(any, rows)) else "its last line"
                     raise InputError(
-                        f"{path}: {last} has {len(row)} cells, its header {layout.width}: the file is "
-                        "truncated or damaged. Export it again."
+                        f"{path}: {place} has {len(cells)} cells, its header {layout.width}: the file "
+                        "is truncated or damaged, or has commas in its numbers. Export it again."
                     )
         except csv.Error as error:
-            reason = f"line {line + 1}: {error}"
-    raise InputError(f"{path}: {shortened(reason, 160)}. The file is damaged. Export it again.")
+            raise InputError(
+                f"{path}: line {rows.line_num + 1} cannot be read ({error}). The file is damaged. "
+                "Export it again."
+            ) from None
 
 
 def _require_empty(path: Path, layout: _Layout, table: pd.DataFrame) -> None:
@@ -365,13 +375,14 @@ def _numbers(table: pd.DataFrame, layout: _Layout) -> tuple[np.ndarray, dict[int
     return values.T, not_numbers
 
 
-def _require_decimals(
-    path: Path, layout: _Layout, values: np.ndarray, has_leading_zero: bool
-) -> None:
+def _require_decimals(path: Path, layout: _Layout, values: np.ndarray) -> None:
     """Refuse a file that has lost its decimal points: 317.703 is then 317703, and 0.997 is 0997."""
     likelihood = [i for i, column in enumerate(layout.columns) if column.coord == "likelihood"]
     highest = np.fmax.reduce(values[:, likelihood], axis=None, initial=0.0)
-    if likelihood and (has_leading_zero or highest > MAX_LIKELIHOOD):
+    names = sum(bool(re.match("0[0-9]", cell)) for row in layout.head for cell in row[1:])
+    chunks = _chunks(path, layout.encoding)
+    n_zeros = sum(sum(1 for _ in ZERO_BEFORE_DIGIT.finditer(chunk)) for chunk in chunks)
+    if likelihood and (n_zeros > names or highest > MAX_LIKELIHOOD):
         raise InputError(
             f"{path}: has whole numbers only, also for likelihood (up to {highest:g}): its decimal "
             "points are lost. A spreadsheet takes them for thousands separators. Export the file from "

@@ -105,13 +105,15 @@ def open_poses(path: str) -> Iterator[Stored]:
             groups = {DLC_KEY: groups[DLC_KEY]}
         if not groups:
             raise InputError(
-                f"{path}: is not a DeepLabCut HDF5 file: it has no table written by pandas (it has: "
-                f"{listing(file)}). Give the .h5 or .csv file that DeepLabCut wrote for the video."
+                f"{path}: is not a DeepLabCut HDF5 file: it has no table written by pandas, but "
+                f"{listing(file) or 'nothing'}. Give the .h5 or .csv file that DeepLabCut wrote for the video."
             )
         levels = {key: _level_names(group) for key, group in groups.items()}
         right = [key for key in groups if levels[key] in LEVELS]
         if not right:
-            found = [f"{key}: {listing(map(str, levels[key]))}" for key in list(groups)[:3]]
+            found = [
+                f"{key}: {listing(map(str, levels[key])) or 'none'}" for key in list(groups)[:3]
+            ]
             raise InputError(
                 f"{path}: is not a DeepLabCut HDF5 file: expected column levels scorer, bodyparts, "
                 f"coords, found in {'; '.join(found)}."

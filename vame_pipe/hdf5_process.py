@@ -133,7 +133,9 @@ def _read(path: Path, header_only: bool) -> PoseTable:
 
 
 def _converse(child: _Child, path: Path, header_only: bool) -> PoseTable:
-    child.ask(path=os.path.abspath(path), shown=str(path), header_only=header_only)
+    cpu_s = CPU_S + path.stat().st_size * CPU_S_PER_BYTE
+    where = {"path": os.path.abspath(path), "shown": str(path)}
+    child.ask(**where, header_only=header_only, cpu_s=cpu_s)
     head = _checked(child.receive())
     n_rows, columns = head["n_rows"], tuple(Column(*c) for c in head["columns"])
     values = np.empty((len(columns), n_rows))
@@ -226,7 +228,7 @@ def main() -> None:
     for line in sys.stdin.buffer:
         question = json.loads(line)
         path, shown = question["path"], question["shown"]
-        _limit_time(CPU_S + os.path.getsize(path) * CPU_S_PER_BYTE)
+        _limit_time(question["cpu_s"])
         try:
             with dlc_hdf5.open_poses(path) as stored:
                 _answer(output, stored, question["header_only"])
@@ -234,11 +236,14 @@ def main() -> None:
             _send(output, {"problems": [p.replace(path, shown) for p in error.problems]})
         except BrokenPipeError:
             return
+        except dlc_hdf5.Damaged as error:
+            problem = f"{shown}: cannot be read as DeepLabCut HDF5: {shortened(str(error), 200)}."
+            _send(output, {"problems": [f"{problem} Export it again."]})
         except Exception as error:  # a damaged file can raise anything
-            reason = shortened(" ".join(str(error).split()) or type(error).__name__, 160)
+            reason = shortened(" ".join(str(error).split()) or type(error).__name__, 200)
             problem = (
-                f"{shown}: cannot be read as DeepLabCut HDF5 ({reason}). It may be damaged, "
-                "truncated, in use or of another program. Close it elsewhere or export it again."
+                f"{shown}: cannot be read as DeepLabCut HDF5 ({reason}). It may be truncated, damaged or "
+                "in use. Export it again."
             )
             _send(output, {"problems": [problem]})
         _limit_time(0)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -157,16 +157,21 @@ def missing_keypoints(
 
 
 def _require_file(path: Path) -> None:
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file. Check the path; it is relative to the working directory."
-        )
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty. Export it again.")
     if path.suffix.lower() not in {".csv", *HDF5}:
         raise InputError(
             f"{path}: '{path.suffix}' is not a format that is read here. Use DeepLabCut's .csv or .h5."
         )
+    try:
+        if not path.is_file():
+            raise InputError(
+                f"{path}: no such file. Check the path; it is relative to the working directory."
+            )
+        with path.open("rb") as file:
+            is_empty = not file.read(1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}). Check the path.") from None
+    if is_empty:
+        raise InputError(f"{path}: the file is empty. Export it again.")
 
 
 def _reader(path: Path) -> ModuleType:
@@ -193,6 +198,11 @@ class _Selection:
     columns: dict[str, dict[str, list[int]]]
     is_time_lapse: bool
     left_out: list[str]
+
+    @property
+    def coordinates(self) -> list[int]:
+        """Where x and y of all keypoints are."""
+        return [i for columns in self.columns.values() for c in "xy" for i in columns.get(c, [])]
 
     @classmethod
     def of(cls, header: PoseHeader, path: Path) -> _Selection:
@@ -268,7 +278,8 @@ def _to_poses(table: PoseTable, selection: _Selection, fps: float, source: str) 
                 confidence[k, rows] = ~missing
         else:
             faults[name] = f"{source}: {fault}"
-    _require_usable(faults, names, source)
+    if len(faults) == len(names):
+        _refuse_all(faults, table, selection.coordinates, source)
     _log_confidence(selection, confidence, faults, source)
     return Poses(
         position.transpose(2, 0, 1),
@@ -334,15 +345,14 @@ def _value_fault(name: str, values: dict[str, np.ndarray], frame: np.ndarray) ->
     return None
 
 
-def _require_usable(faults: dict[str, str], names: tuple[str, ...], source: str) -> None:
+def _refuse_all(
+    faults: dict[str, str], table: PoseTable, places: list[int], source: str
+) -> NoReturn:
     """Refuse a file whose keypoints all have faults."""
-    if len(faults) < len(names):
-        return
-    first = next(iter(faults.values()))
-    if all("every coordinate" in fault for fault in faults.values()):
+    if not table.not_numbers and np.isnan(table.values[:, places]).all():
         raise InputError(f"{source}: every coordinate is missing (NaN). Track it again.")
-    more = f" (All {len(names)} keypoints have faults.)" if len(names) > 1 else ""
-    raise InputError(first + more)
+    more = f" (All {len(faults)} keypoints have faults.)" if len(faults) > 1 else ""
+    raise InputError(next(iter(faults.values())) + more)
 
 
 def _log_confidence(
