@@ -20,7 +20,7 @@ from vame_pipe.pose_table import Column, PoseHeader, PoseTable
 CHUNK = 2**22
 FIRST_LINES = 8
 SEPARATORS = ",;\t"
-ROWS_TO_READ = "scorer, bodyparts, coords (and individuals between, if any)"
+ROWS_TO_READ = "three header rows: scorer, bodyparts, coords"
 MAX_LIKELIHOOD = 255
 """No tracker's scale of whole numbers goes beyond that of a byte."""
 ZERO_BEFORE_DIGIT = re.compile(rb'[,;\t]"?-?0[0-9]')
@@ -149,7 +149,7 @@ def _layout(path: Path) -> _Layout:
     expected = expected if n_head == 4 else [expected[0], *expected[2:]]
     if len(rows) < n_head or any(n not in e for n, e in zip(names, expected, strict=False)):
         raise InputError(
-            f"{path}: is not a DeepLabCut CSV: expected header rows {ROWS_TO_READ}; the first cells "
+            f"{path}: is not a DeepLabCut CSV: expected {ROWS_TO_READ}; the first cells "
             f"found are {', '.join(repr(shortened(n, 30)) for n in names[:3])}. Export it from "
             "DeepLabCut with its header."
         )
@@ -302,13 +302,15 @@ def _require_whole_rows(path: Path, layout: _Layout) -> None:
     with path.open(encoding=layout.encoding, newline="") as file:
         rows = csv.reader(file, delimiter=layout.separator)
         try:
+            end = 0
             for n, row in enumerate(rows):
-                cells = _without_empty_end(row) if len(row) > layout.width else row
+                line, end = end + 1, rows.line_num  # an open quotation mark spans lines
                 if n < len(layout.head) or not any(row):
                     continue
+                cells = _without_empty_end(row) if len(row) > layout.width else row
                 if len(row) < layout.width or len(cells) > layout.width:
-                    line = rows.line_num
-                    place = f"line {line}" if any(map(any, rows)) else "its last line"
+                    is_last = line == end and not any(map(any, rows))
+                    place = "its last line" if is_last else f"line {line}"
                     raise InputError(
                         f"{path}: {place} has {len(cells)} cells, its header {layout.width}: the file "
                         "is truncated or damaged, or has commas in its numbers. Export it again."

@@ -106,7 +106,7 @@ def open_poses(path: str) -> Iterator[Stored]:
         if not groups:
             raise InputError(
                 f"{path}: is not a DeepLabCut HDF5 file: it has no table written by pandas, but "
-                f"{listing(file) or 'nothing'}. Give the .h5 or .csv file that DeepLabCut wrote for the video."
+                f"{listing(file) or 'nothing'}. Give the file that DeepLabCut wrote for the video."
             )
         levels = {key: _level_names(group) for key, group in groups.items()}
         right = [key for key in groups if levels[key] in LEVELS]
