@@ -232,6 +232,7 @@ def main() -> None:
         try:
             with dlc_hdf5.open_poses(path) as stored:
                 _answer(output, stored, question["header_only"])
+            _send(output, {})  # not before the file is closed and its lock gone
         except InputError as error:
             _send(output, {"problems": [p.replace(path, shown) for p in error.problems]})
         except BrokenPipeError:
@@ -266,7 +267,6 @@ def _answer(output: IO[bytes], stored: Any, header_only: bool) -> None:
         is_text = isinstance(labels, list)
         numbers[:, 0] = np.nan if is_text else labels
         _send(output, {"n_rows": len(values), "labels": labels if is_text else None}, numbers)
-    _send(output, {})
 
 
 def _send(output: IO[bytes], message: dict[str, Any], numbers: np.ndarray | None = None) -> None:
