@@ -169,6 +169,10 @@ def select_keypoints(
         next(poses.keypoints.index(a) for a in known if a in poses.keypoints)
         for known in aliases.values()
     ]
+    used = [poses.keypoints[c] for c in columns]
+    faults = [f"session {session}: {poses.faults[name]}" for name in used if name in poses.faults]
+    if faults:
+        raise InputError(*faults)
     if len(columns) < 2:
         raise InputError(
             f"session {session}: {poses.source} has one keypoint only ('{poses.keypoints[0]}'); a body "

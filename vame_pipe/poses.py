@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import logging
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
-import pandas as pd
 
-from vame_pipe.errors import InputError
+from vame_pipe import dlc_csv, hdf5_process
+from vame_pipe.errors import InputError, listing, shortened
+from vame_pipe.pose_table import PoseHeader, PoseTable
 
 if TYPE_CHECKING:
     from vame_pipe.settings import Align
@@ -19,7 +22,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HDF5 = {".h5", ".hdf5"}
-DLC_ROWS = "three header rows: scorer, bodyparts, coords"
+IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
+UNIQUE = "single"
+"""What DeepLabCut calls the individual of bodyparts that belong to no animal."""
+MAX_COORDINATE = 1e7
+"""Pixels; no image is as large."""
+MAX_SPARSITY = 10
+"""Frames for each row, at most."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,8 @@ class Poses:
     position : numpy.ndarray
         `(n_frames, n_keypoints, 2)`, float64, pixels, x to the right, y down; NaN where missing.
     confidence : numpy.ndarray
-        `(n_frames, n_keypoints)`, float64, 0 to 1; 0 where missing.
+        `(n_frames, n_keypoints)`, float64, 0 or more; 0 where missing. Scales differ between
+        trackers.
     keypoints : tuple of str
         Names, in the order of the second axis.
     fps : float
@@ -41,12 +51,15 @@ class Poses:
     first_frame : int
         Number of the video frame of the first row; the others follow one by one.
     individual : str
+        Name of the animal.
+    faults : dict of str to str
+        Why keypoints cannot be used, one line each; their positions are NaN. Nothing is wrong as
+        long as such a keypoint is left out.
 
     Raises
     ------
     InputError
-        At construction, if shapes disagree, names repeat, nothing is tracked or a coordinate is
-        infinite.
+        At construction, if shapes disagree, names repeat or nothing is tracked.
     """
 
     position: np.ndarray
@@ -56,6 +69,7 @@ class Poses:
     source: str
     first_frame: int = 0
     individual: str = "id_0"
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n_frames, n_keypoints = self.confidence.shape
@@ -67,24 +81,18 @@ class Poses:
             )
         repeated = sorted({k for k in self.keypoints if self.keypoints.count(k) > 1})
         if repeated:
-            raise InputError(f"{self.source}: keypoint(s) {_quoted(repeated)} occur twice.")
+            raise InputError(
+                f"{self.source}: keypoint(s) {listing(repeated, chr(39))} occur twice."
+            )
         if n_frames == 0:
             raise InputError(f"{self.source}: has a header but no frames.")
-        infinite = np.isinf(self.position)
-        if infinite.any():
-            frame, keypoint, axis = np.argwhere(infinite)[0]
-            raise InputError(
-                f"{self.source}: {'xy'[axis]} of keypoint '{self.keypoints[keypoint]}' is infinite "
-                f"in frame {self.first_frame + frame} ({int(infinite.sum())} such values). "
-                "Empty those cells or export the file again."
-            )
-        if np.isnan(self.position).all():
+        usable = [i for i, name in enumerate(self.keypoints) if name not in self.faults]
+        if usable and np.isnan(self.position[:, usable]).all():
             raise InputError(f"{self.source}: every coordinate is missing (NaN). Track it again.")
-        confidence = self.confidence
-        if np.nanmin(confidence) < 0 or np.nanmax(confidence) > 1:
+        if not (np.isfinite(self.confidence) & (self.confidence >= 0)).all():
             raise InputError(
-                f"{self.source}: confidence runs from {np.nanmin(confidence):g} to "
-                f"{np.nanmax(confidence):g}, expected 0 to 1. Is it a DeepLabCut file?"
+                f"{self.source}: confidence must be 0 or more and finite, found "
+                f"{self.confidence.min():g} to {self.confidence.max():g}."
             )
 
 
@@ -105,17 +113,15 @@ def read_poses(path: str | Path, fps: float) -> Poses:
     """
     path = Path(path)
     _require_file(path)
-    frame = _read_hdf5(path) if path.suffix.lower() in HDF5 else _read_csv(path)
-    return _to_poses(frame, fps, path.name)
+    table = _reader(path).read_table(path)
+    return _to_poses(table, _Selection.of(table.header, path), fps, path.name)
 
 
 def read_keypoints(path: str | Path) -> list[str]:
     """Return the names of the keypoints of a pose file, reading its header where possible."""
     path = Path(path)
     _require_file(path)
-    hdf5 = path.suffix.lower() in HDF5
-    columns = list(_read_hdf5(path, stop=1).columns) if hdf5 else _csv_columns(path)
-    return list(dict.fromkeys(name for name, _ in columns))
+    return list(_Selection.of(_reader(path).read_header(path), path).columns)
 
 
 def missing_keypoints(
@@ -125,7 +131,7 @@ def missing_keypoints(
 
     That centre and forward are among the keypoints to use, if these are named, the configuration checks.
     """
-    has = f"which has: {', '.join(available)}"
+    has = f"which has: {listing(available, limit=12)}"
     problems = []
     for name, known in (aliases or {}).items():
         found = [a for a in known if a in available]
@@ -151,183 +157,282 @@ def missing_keypoints(
 
 
 def _require_file(path: Path) -> None:
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file. Check the path; it is relative to the working directory."
-        )
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty. Export it again.")
     if path.suffix.lower() not in {".csv", *HDF5}:
         raise InputError(
             f"{path}: '{path.suffix}' is not a format that is read here. Use DeepLabCut's .csv or .h5."
         )
-
-
-def _csv_columns(path: Path) -> list[tuple[str, str]]:
-    """Return (keypoint, coordinate) of each column but the first, from the three header rows."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for _, row in zip(range(4), csv.reader(file), strict=False)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: is not a text file ({error}). Export it again as CSV.") from None
-    first = ",".join(rows[0]).strip().lower() if rows else ""
-    if first.startswith(("<!doctype", "<html", "<?xml", "<head")):
-        raise InputError(
-            f"{path}: is a web page (HTML), not a CSV. Download the file itself, not its page."
-        )
-    heads = [row[0].strip().lower() if row else "" for row in rows]
-    if "individuals" in heads[:3]:
-        raise InputError(
-            f"{path}: has an 'individuals' row: several animals are not read yet. Export one file "
-            "an animal."
-        )
-    if heads[:3] != ["scorer", "bodyparts", "coords"]:
-        raise InputError(
-            f"{path}: is not a DeepLabCut CSV: expected {DLC_ROWS}; the first cells found are "
-            f"{', '.join(repr(h[:30]) for h in heads[:3])}. Export it from DeepLabCut with its header."
-        )
-    if not all(cell.strip() for cell in rows[0]) or (
-        len(rows) > 3 and rows[3] and _is_image(rows[3][0])
-    ):
-        raise InputError(_labelled_message(path))
-    if len(rows[0]) != len(rows[1]) or len(rows[1]) != len(rows[2]):
-        raise InputError(
-            f"{path}: header rows have {[len(r) for r in rows[:3]]} cells, not as many."
-        )
-    return list(zip(rows[1][1:], (c.strip().lower() for c in rows[2][1:]), strict=True))
+        if not path.is_file():
+            raise InputError(
+                f"{path}: no such file. Check the path; it is relative to the working directory."
+            )
+        with path.open("rb") as file:
+            is_empty = not file.read(1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}). Check the path.") from None
+    if is_empty:
+        raise InputError(f"{path}: the file is empty. Export it again.")
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    columns = _csv_columns(path)
-    try:
-        frame = pd.read_csv(path, header=None, skiprows=3, encoding="utf-8-sig", low_memory=False)
-    except pd.errors.EmptyDataError:
-        raise InputError(f"{path}: has a header but no frames.") from None
-    except pd.errors.ParserError as error:
-        raise InputError(
-            f"{path}: {str(error).strip()}. The file is damaged, export it again."
-        ) from None
-    cells = _last_line(path).count(",") + 1
-    if frame.shape[1] != len(columns) + 1 or cells != frame.shape[1]:
-        raise InputError(
-            f"{path}: its last line has {cells} cells, its header {len(columns) + 1}: the file is "
-            "truncated. Export it again."
+def _reader(path: Path) -> ModuleType:
+    return hdf5_process if path.suffix.lower() in HDF5 else dlc_csv
+
+
+@dataclass(frozen=True)
+class _Selection:
+    """The columns of the one animal of a file.
+
+    Attributes
+    ----------
+    individual : str
+        Its name; empty if the file has none.
+    columns : dict of str to dict of str to list of int
+        Of each keypoint, where its x, y and likelihood are.
+    is_time_lapse : bool
+        The rows are images.
+    left_out : list of str
+        Keypoints of the file that are not the animal's.
+    """
+
+    individual: str
+    columns: dict[str, dict[str, list[int]]]
+    is_time_lapse: bool
+    left_out: list[str]
+
+    @property
+    def coordinates(self) -> list[int]:
+        """Where x and y of all keypoints are."""
+        return [i for columns in self.columns.values() for c in "xy" for i in columns.get(c, [])]
+
+    @classmethod
+    def of(cls, header: PoseHeader, path: Path) -> _Selection:
+        coords = {column.coord for column in header.columns}
+        is_time_lapse = _is_image(header.first_label)
+        if is_time_lapse and "likelihood" not in coords:
+            raise InputError(
+                f"{path}: holds human-labelled training frames: its rows are images and it has no "
+                "likelihood. Give the file that DeepLabCut's analyze_videos wrote for the video."
+            )
+        if "z" in coords:
+            raise InputError(
+                f"{path}: has a third dimension (z), which is not read yet. Give the 2D file."
+            )
+        individuals = list(dict.fromkeys(column.individual for column in header.columns))
+        animals = [name for name in individuals if name != UNIQUE] or individuals
+        if len(animals) > 1:
+            raise InputError(
+                f"{path}: has several animals ({listing(animals)}), which are not read yet. Export "
+                "one file per animal."
+            )
+        columns: dict[str, dict[str, list[int]]] = {}
+        for i, column in enumerate(header.columns):
+            if column.individual == animals[0]:
+                columns.setdefault(column.keypoint, {}).setdefault(column.coord, []).append(i)
+        other = [c.keypoint for c in header.columns if c.individual != animals[0]]
+        return cls(animals[0], columns, is_time_lapse, list(dict.fromkeys(other)))
+
+
+def _is_image(label: str) -> bool:
+    return label.strip().lower().endswith(IMAGES) or label.strip().startswith("labeled-data")
+
+
+def _to_poses(table: PoseTable, selection: _Selection, fps: float, source: str) -> Poses:
+    if selection.left_out:
+        log.warning(
+            "%s: %s belong to no animal and are left out",
+            source,
+            listing(selection.left_out, "'"),
         )
-    frame = frame.set_index(0)
-    frame.columns = pd.MultiIndex.from_tuples(columns)
-    return frame
-
-
-def _last_line(path: Path) -> str:
-    with path.open("rb") as file:
-        file.seek(0, 2)
-        file.seek(max(0, file.tell() - 2**20))
-        return file.read().rstrip(b"\r\n").rsplit(b"\n", 1)[-1].decode("utf-8", "replace")
-
-
-def _read_hdf5(path: Path, stop: int | None = None) -> pd.DataFrame:
-    try:
-        frame = pd.read_hdf(path, stop=stop)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
-        # PyTables puts HDF5's own account of the trouble in a stack of lines
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = next((line for line in lines if "truncated" in line), (lines or [""])[-1])
+    if len(table.values) == 0:
+        raise InputError(f"{source}: has a header but no frames.")
+    if len(table.values) == 1:
         raise InputError(
-            f"{path}: cannot be read as DeepLabCut HDF5 ({reason[:120]}). "
-            "It may be truncated or of another program; export it again."
-        ) from None
-    names = list(frame.columns.names) if isinstance(frame, pd.DataFrame) else []
-    if "individuals" in names:
-        raise InputError(
-            f"{path}: has several animals, which are not read yet. Export one file an animal."
+            f"{source}: has one frame only. Give the file of a whole video, a row for each frame."
         )
-    if names != ["scorer", "bodyparts", "coords"]:
-        raise InputError(
-            f"{path}: is not a DeepLabCut HDF5 file: expected column levels scorer, bodyparts, "
-            f"coords, found {names}."
-        )
-    if len(frame) and (isinstance(frame.index, pd.MultiIndex) or _is_image(str(frame.index[0]))):
-        raise InputError(_labelled_message(path))
-    frame.columns = pd.MultiIndex.from_tuples(
-        [(body, str(coord).lower()) for _, body, coord in frame.columns]
+    if selection.is_time_lapse:
+        log.warning("%s: its rows are images; taken as frames 0, 1, 2, ... in their order", source)
+        frame = np.arange(len(table.values))
+    else:
+        frame = _frame_numbers(table.labels, source)
+    names = tuple(selection.columns)
+    n_frames = int(frame[-1] - frame[0]) + 1
+    rows = slice(None) if n_frames == len(frame) else frame - frame[0]
+    # one contiguous plane for each keypoint and coordinate: what follows walks along the frames
+    position = np.full((len(names), 2, n_frames), np.nan)
+    confidence = np.zeros((len(names), n_frames))
+    faults = {}
+    for k, (name, columns) in enumerate(selection.columns.items()):
+        fault = _column_fault(name, columns, table, frame)
+        if fault is None:
+            values = {c: table.values[:, i[0]] for c, i in columns.items() if c in _COORDS}
+            fault = _value_fault(name, values, frame)
+        if fault is None:
+            missing = np.isnan(values["x"]) | np.isnan(values["y"])
+            for axis, coord in enumerate("xy"):
+                position[k, axis, rows] = np.where(missing, np.nan, values[coord])
+            if "likelihood" in values:
+                # an empty cell beside a position says nothing, and below 0 is less: not trusted
+                trusted = ~missing & (values["likelihood"] > 0)
+                confidence[k, rows] = np.where(trusted, values["likelihood"], 0.0)
+            else:
+                confidence[k, rows] = ~missing
+        else:
+            faults[name] = f"{source}: {fault}"
+    if len(faults) == len(names):
+        _refuse_all(faults, table, selection.coordinates, source)
+    _log_confidence(selection, confidence, faults, source)
+    return Poses(
+        position.transpose(2, 0, 1),
+        confidence.T,
+        names,
+        fps,
+        source,
+        int(frame[0]),
+        selection.individual or "id_0",
+        faults,
     )
-    return frame
 
 
-def _is_image(cell: str) -> bool:
-    return cell.strip().lower().endswith((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")) or (
-        cell.strip().startswith("labeled-data")
-    )
+_COORDS = ("x", "y", "likelihood")
 
 
-def _labelled_message(path: Path) -> str:
-    return (
-        f"{path}: holds human-labelled training frames (its rows are images), not a recording. Give "
-        "the file that DeepLabCut's analyze_videos wrote for the video."
-    )
-
-
-def _to_poses(frame: pd.DataFrame, fps: float, source: str) -> Poses:
-    keypoints = list(dict.fromkeys(name for name, _ in frame.columns))
-    if not frame.columns.is_unique:
-        twice = sorted({name for name, _ in frame.columns[frame.columns.duplicated()]})
-        raise InputError(f"{source}: keypoint(s) {_quoted(twice)} occur twice.")
-    if "z" in {coord for _, coord in frame.columns}:
-        raise InputError(
-            f"{source}: has a third dimension (z), which is not read yet. Give the 2D file."
+def _column_fault(
+    name: str, columns: dict[str, list[int]], table: PoseTable, frame: np.ndarray
+) -> str | None:
+    """Say what is wrong with the columns of a keypoint, if anything is."""
+    shown = shortened(name)
+    lacking = [c for c in "xy" if c not in columns]
+    if lacking:
+        return (
+            f"keypoint '{shown}' has no column {' and '.join(lacking)}. Leave it out of keypoints or "
+            "export the file again."
         )
-    for name in keypoints:
-        lacking = [c for c in "xy" if (name, c) not in frame.columns]
-        if lacking:
-            raise InputError(f"{source}: keypoint '{name}' has no column {' and '.join(lacking)}.")
-    textual = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
-    if textual:
-        column = frame[textual[0]]
-        bad = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
-        raise InputError(
-            f"{source}: {textual[0][1]} of keypoint '{textual[0][0]}' holds {bad.iloc[0]!r} in frame "
-            f"{bad.index[0]}, not a number. Empty such cells or export the file again."
+    twice = [c for c in _COORDS if len(columns.get(c, [])) > 1]
+    if twice:
+        return (
+            f"keypoint '{shown}' has {len(columns[twice[0]])} columns {twice[0]}; its columns occur "
+            "twice. Keep one of each."
         )
-    frame = _every_frame(frame, source)
-    position = np.stack([frame[[(k, c) for k in keypoints]].to_numpy(float) for c in "xy"], axis=2)
-    missing = np.isnan(position).any(axis=2)
-    position[missing] = np.nan
-    without = [k for k in keypoints if (k, "likelihood") not in frame.columns]
+    for coord in _COORDS:
+        for i in columns.get(coord, []):
+            if i in table.not_numbers:
+                row, text = table.not_numbers[i]
+                return (
+                    f"{coord} of keypoint '{shown}' holds {shortened(text)!r} in frame {frame[row]}, not "
+                    "a number. Empty such cells or export the file again."
+                )
+    return None
+
+
+def _value_fault(name: str, values: dict[str, np.ndarray], frame: np.ndarray) -> str | None:
+    """Say what is wrong with the numbers of a keypoint, if anything is."""
+    shown = shortened(name)
+    for coord, column in values.items():
+        limit = math.inf if coord == "likelihood" else MAX_COORDINATE
+        if not np.fmax.reduce(np.abs(column)) > limit and not np.isinf(column).any():
+            continue
+        wrong = np.isinf(column) | (np.abs(column) > limit)
+        row = int(np.argmax(wrong))
+        what = "infinite" if np.isinf(column[row]) else f"{column[row]:.3g}, which is no pixel,"
+        return (
+            f"{coord} of keypoint '{shown}' is {what} in frame {frame[row]} ({int(wrong.sum())} such "
+            "values). Empty those cells or export the file again."
+        )
+    if (np.isnan(values["x"]) | np.isnan(values["y"])).all():
+        return (
+            f"every coordinate of keypoint '{shown}' is missing (NaN). Leave it out of keypoints."
+        )
+    return None
+
+
+def _refuse_all(
+    faults: dict[str, str], table: PoseTable, places: list[int], source: str
+) -> NoReturn:
+    """Refuse a file whose keypoints all have faults."""
+    if not table.not_numbers and np.isnan(table.values[:, places]).all():
+        raise InputError(f"{source}: every coordinate is missing (NaN). Track it again.")
+    more = f" (All {len(faults)} keypoints have faults.)" if len(faults) > 1 else ""
+    raise InputError(next(iter(faults.values())) + more)
+
+
+def _log_confidence(
+    selection: _Selection, confidence: np.ndarray, faults: dict[str, str], source: str
+) -> None:
+    without = [
+        name
+        for name, columns in selection.columns.items()
+        if "likelihood" not in columns and name not in faults
+    ]
     if without:
         log.warning(
             "%s: no likelihood for %s; taken as fully confident wherever there is a position",
             source,
-            _quoted(without),
+            listing(without, "'"),
         )
-    confidence = np.ones(missing.shape)
-    for i, name in enumerate(keypoints):
-        if name not in without:  # an empty cell beside a position says nothing: not trusted
-            confidence[:, i] = np.nan_to_num(frame[(name, "likelihood")].to_numpy(float), nan=0.0)
-    confidence[missing] = 0.0
-    return Poses(position, confidence, tuple(keypoints), fps, source, int(frame.index[0]))
+    highest = confidence.max()
+    if highest > 1:
+        log.info("%s: confidence goes up to %.3g; thresholds are on this scale", source, highest)
 
 
-def _every_frame(frame: pd.DataFrame, source: str) -> pd.DataFrame:
-    """Return the table with a row for every frame from the first to the last."""
-    if len(frame) == 0:
-        raise InputError(f"{source}: has a header but no frames.")
-    index = pd.to_numeric(pd.Series(frame.index), errors="coerce").to_numpy(float)
-    if np.isnan(index).any() or (index != np.round(index)).any() or (np.diff(index) <= 0).any():
+def _frame_numbers(labels: np.ndarray, source: str) -> np.ndarray:
+    """Return the number of the frame of each row, int64.
+
+    Raises
+    ------
+    InputError
+        If the labels of the rows do not count frames.
+    """
+    number = labels if labels.dtype.kind == "f" else _as_numbers(labels)
+    wrong = ~np.isfinite(number) | (number != np.round(number)) | (np.abs(number) > 2**53)
+    wrong[0] |= number[0] < 0
+    wrong[1:] |= ~(np.diff(number, prepend=np.nan)[1:] > 0)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        before = f"after {_shown(labels[row - 1])} comes" if row else "it begins with"
         raise InputError(
-            f"{source}: its first column is not a rising count of frames. Export it again as it was."
+            f"{source}: its first column is not a rising count of frames: {before} "
+            f"{_shown(labels[row])} (row {row + 1} of {len(labels)}). Export it again as it was."
         )
-    frame.index = index.astype(np.int64)
-    span = int(index[-1] - index[0]) + 1
-    if span > 10 * len(frame):
+    step, span = np.diff(number), int(number[-1] - number[0]) + 1
+    regular = step[:-1] if len(step) > 1 else step  # the last frame of a video may end the count
+    smallest = int(regular.min())
+    found = f"{len(number)} rows for frames {number[0]:.0f} to {number[-1]:.0f}"
+    if smallest > 1 and (regular % smallest != 0).any():
+        steps = ", ".join(f"{s:.0f}" for s in step[:4])
         raise InputError(
-            f"{source}: {len(frame)} rows for frames {index[0]:.0f} to {index[-1]:.0f}: too sparse for "
-            "a recording."
+            f"{source}: its first column looks like a clock and not a count of frames: {found}, in "
+            f"steps of {steps}, ... Number the rows by frames, or export the file again as it was."
         )
-    if span != len(frame):
-        log.warning("%s: %d frames have no row; taken as missing", source, span - len(frame))
-        frame = frame.reindex(np.arange(int(index[0]), int(index[-1]) + 1))
-    return frame
+    if span > MAX_SPARSITY * len(number):
+        every = f", one every {smallest} frames" if smallest > 1 else ""
+        raise InputError(
+            f"{source}: {found}{every}: too sparse for a recording, or its first column is a clock. "
+            f"At least one frame in {MAX_SPARSITY} must have a row."
+        )
+    if smallest > 1:
+        log.warning(
+            "%s: has a row every %d frames; the %d frames without a row are missing. Is its first "
+            "column a count of frames?",
+            source,
+            smallest,
+            span - len(number),
+        )
+    elif span != len(number):
+        log.warning("%s: %d frames have no row; taken as missing", source, span - len(number))
+    return number.astype(np.int64)
 
 
-def _quoted(names: list[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
+def _as_numbers(labels: np.ndarray) -> np.ndarray:
+    def number(label: str) -> float:
+        try:
+            return float(label)
+        except ValueError:
+            return math.nan
+
+    return np.array([number(label) for label in labels])
+
+
+def _shown(label: object) -> str:
+    if isinstance(label, float):
+        return "an empty cell" if math.isnan(label) else f"{label:.15g}"
+    return repr(shortened(str(label))) if str(label).strip() else "an empty cell"
