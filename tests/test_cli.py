@@ -96,7 +96,7 @@ def test_unusable_recordings(tmp_path, make, message):
         (
             "train1_trimmedDLC_resnet50_Top_trackingAug3shuffle1_100.h5",
             {"centre": "Tailbase", "forward": "Head"},
-            "never reach(es) align.min_confidence",
+            "which is no pixel",
         ),
     ],
 )

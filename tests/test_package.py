@@ -49,7 +49,7 @@ def test_stages_meet_in_files(stage):
 
 def test_a_closure_holds_what_a_stage_runs_and_no_more():
     reading = ["dlc_csv", "dlc_hdf5", "errors", "hdf5_process", "pose_table", "poses"]
-    assert closure("align") == ["align", *reading, "store", "tracks"]
+    assert closure("align") == ["align", *reading, "quality", "settings", "store", "tracks"]
     assert "model" in closure("train") and "poses" not in closure("train")
     assert "config" not in closure("latents")
     # neither what records nor what compares makes a training run again
