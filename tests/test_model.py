@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,12 +26,10 @@ SMALL = {
 
 
 @pytest.fixture(params=["vame_future", "vame_softplus"])
-def reference(request, real_poses):
-    """Weights, inputs and outputs of VAME 0.14.2, which lie beside the real recordings."""
-    path = real_poses.parent / f"reference/{request.param}.npz"
-    if not path.is_file():
-        pytest.skip("no reference values of VAME beside the folder VAME_PIPE_POSES")
-    return dict(np.load(path))
+def reference(request):
+    """Random weights, and what VAME 0.14.2 computes with them: numbers, no code."""
+    path = Path(__file__).parent / f"reference/{request.param}.npz"
+    return dict(np.load(path, allow_pickle=False))
 
 
 def network(**changes):

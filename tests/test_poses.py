@@ -96,10 +96,10 @@ def test_one_animal_with_bodyparts_of_none(tmp_path, caplog):
         "bodyparts,a,a,corner,corner,b,b\ncoords,x,y,x,y,x,y\n0,1,2,3,4,5,6\n1,1,2,3,4,5,6\n"
     )
     poses = read(tmp_path, text)
-    assert poses.individual == "mouse" and poses.keypoints == ("a", "b")
-    np.testing.assert_array_equal(poses.position[0], [[1, 2], [5, 6]])
-    assert "'corner' belong to no animal" in caplog.text
-    assert read_keypoints(tmp_path / "my file.csv") == ["a", "b"]
+    assert poses.individual == "mouse" and poses.keypoints == ("a", "corner", "b")
+    np.testing.assert_array_equal(poses.position[0], [[1, 2], [3, 4], [5, 6]])
+    assert "'corner' taken as keypoints of the animal, although tracked apart" in caplog.text
+    assert read_keypoints(tmp_path / "my file.csv") == ["a", "corner", "b"]
 
 
 def test_confidence_keeps_the_scale_of_the_tracker(tmp_path, caplog):

@@ -102,18 +102,20 @@ def find_copies(samples: np.ndarray) -> list[list[int]]:
         they are not known.
     """
     n_sessions = len(samples)
-    known = np.isfinite(samples)
-    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    mean = np.where(known, samples, 0).sum(axis=1, keepdims=True) / count
-    centred = np.where(known, samples - mean, 0)
-    spread = np.sqrt(np.square(centred).sum(axis=1, keepdims=True) / count)
-    z = (centred / np.where(spread > 0, spread, np.inf)).reshape(n_sessions, -1)
-    mask = known.reshape(n_sessions, -1).astype(np.float32)
-    power = np.square(z) @ mask.T
-    product = power * power.T
-    correlation = (z @ z.T) / np.sqrt(np.where(product > 0, product, np.inf))
-    shared = mask @ mask.T / samples.shape[2]
-    same = (correlation > SAME) & (shared >= MIN_SHARED)
+    correlations, shared = [], np.inf
+    for feature in np.moveaxis(samples.astype(np.float64), 2, 0):
+        known = np.isfinite(feature)
+        mask = known.astype(np.float64)
+        values = np.where(known, feature, 0.0)
+        # sums over the samples that two sessions share: [i, j] is of i
+        count = np.maximum(mask @ mask.T, 1)
+        total = values @ mask.T
+        squares = np.square(values) @ mask.T - np.square(total) / count
+        product = values @ values.T - total * total.T / count
+        size = np.sqrt(np.maximum(squares, 0) * np.maximum(squares.T, 0))
+        correlations.append(product / np.where(size > 0, size, np.inf))
+        shared = np.minimum(shared, mask @ mask.T)
+    same = (np.mean(correlations, axis=0) > SAME) & (shared >= MIN_SHARED)
     groups: list[list[int]] = []
     for i, j in itertools.combinations(range(n_sessions), 2):
         if same[i, j]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from vame_pipe import store
+from vame_pipe.store import file_fingerprint, write_json
 
 N_READERS = 8
 
@@ -31,10 +31,10 @@ def pose_digests(paths: Iterable[str | Path], cache: Path, save: bool = True) ->
     stamps = {str(path): _stamp(path) for path in paths}
     stale = [path for path, stamp in stamps.items() if known.get(path, (None,))[0] != stamp]
     with ThreadPoolExecutor(N_READERS) as pool:  # hashing releases the lock of the interpreter
-        digests = dict(zip(stale, pool.map(store.file_fingerprint, stale), strict=True))
+        digests = dict(zip(stale, pool.map(file_fingerprint, stale), strict=True))
     entries = {path: [stamp, digests.get(path) or known[path][1]] for path, stamp in stamps.items()}
     if save and any(known.get(path) != entry for path, entry in entries.items()):
-        store.write_json(cache, known | entries)
+        write_json(cache, known | entries)
     return {path: digest for path, (_, digest) in entries.items()}
 
 

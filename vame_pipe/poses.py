@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 HDF5 = {".h5", ".hdf5"}
 IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 UNIQUE = "single"
-"""What DeepLabCut calls the individual of bodyparts that belong to no animal."""
+"""What DeepLabCut calls the individual of bodyparts that exist once, whatever the number of animals."""
 MAX_COORDINATE = 1e7
 """Pixels; no image is as large."""
 MAX_SPARSITY = 10
@@ -190,14 +190,14 @@ class _Selection:
         Of each keypoint, where its x, y and likelihood are.
     is_time_lapse : bool
         The rows are images.
-    left_out : list of str
-        Keypoints of the file that are not the animal's.
+    unique : list of str
+        Keypoints of the file that DeepLabCut tracked apart from the animal.
     """
 
     individual: str
     columns: dict[str, dict[str, list[int]]]
     is_time_lapse: bool
-    left_out: list[str]
+    unique: list[str]
 
     @property
     def coordinates(self) -> list[int]:
@@ -226,10 +226,9 @@ class _Selection:
             )
         columns: dict[str, dict[str, list[int]]] = {}
         for i, column in enumerate(header.columns):
-            if column.individual == animals[0]:
-                columns.setdefault(column.keypoint, {}).setdefault(column.coord, []).append(i)
-        other = [c.keypoint for c in header.columns if c.individual != animals[0]]
-        return cls(animals[0], columns, is_time_lapse, list(dict.fromkeys(other)))
+            columns.setdefault(column.keypoint, {}).setdefault(column.coord, []).append(i)
+        unique = [c.keypoint for c in header.columns if c.individual != animals[0]]
+        return cls(animals[0], columns, is_time_lapse, list(dict.fromkeys(unique)))
 
 
 def _is_image(label: str) -> bool:
@@ -237,11 +236,12 @@ def _is_image(label: str) -> bool:
 
 
 def _to_poses(table: PoseTable, selection: _Selection, fps: float, source: str) -> Poses:
-    if selection.left_out:
+    if selection.unique:
         log.warning(
-            "%s: %s belong to no animal and are left out",
+            "%s: %s taken as keypoints of the animal, although tracked apart from it (unique bodyparts): "
+            "leave out of keypoints what is an object",
             source,
-            listing(selection.left_out, "'"),
+            listing(selection.unique, "'"),
         )
     if len(table.values) == 0:
         raise InputError(f"{source}: has a header but no frames.")
