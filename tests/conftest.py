@@ -188,11 +188,15 @@ def install(folder):
         shutil.copytree(ROOT / name, folder / name)
 
 
-def snakemake(folder, *arguments):
+def snakemake(folder, *arguments, **environment):
     """Run a real snakemake as the README says."""
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--resources", "gpu=1"]
     return subprocess.run(
-        [*command, *arguments], cwd=folder, capture_output=True, text=True, env=without_mlflow()
+        [*command, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=without_mlflow(**environment),
     )
 
 

@@ -1,5 +1,6 @@
 """The workflow as its users run it: a real snakemake on the default and on a tiny configuration."""
 
+import json
 import os
 import re
 import shutil
@@ -137,6 +138,109 @@ def test_a_changed_module_reruns_the_stages_that_use_it(tiny):
         assert planned(tiny) == {"train": 2, "latents": 2, **LAST}
     finally:
         shutil.rmtree(tiny / "vame_pipe")
+
+
+def test_a_changed_alignment_changes_the_weights(tiny, tmp_path):
+    """A model made from something else never stays in place, nor what was made from that model."""
+    folder = tmp_path / "again"
+    shutil.copytree(tiny, folder)
+    shutil.copytree(ROOT / "vame_pipe", folder / "vame_pipe")
+    code = folder / "vame_pipe/align.py"
+    text = code.read_text()
+    assert "MIN_SPEED = 0.01" in text
+    code.write_text(text.replace("MIN_SPEED = 0.01", "MIN_SPEED = 0.1"))
+    done = snakemake(folder, PYTHONPATH=str(folder))
+    assert done.returncode == 0, done.stderr
+    for name in ("vame", "wide"):
+        before, after = (
+            checkpoint.load(f / f"results/models/{name}/model.pt") for f in (tiny, folder)
+        )
+        assert before.data_fingerprint != after.data_fingerprint and before.mean != after.mean
+        assert not any(torch.equal(before.state[k], after.state[k]) for k in before.state)
+        one, other = (
+            pq.read_table(f / f"results/latents/{name}/m1.parquet")["z_00"].to_numpy()
+            for f in (tiny, folder)
+        )
+        assert not np.array_equal(one, other)
+        log = (folder / f"results/resume/{name}/train.log").read_text()
+        assert "starting from scratch" in log and "inputs.windows was" in log
+        uri = f"sqlite:///{folder}/results/mlflow/mlflow.db"
+        runs = json.loads((folder / "results/mlflow/tracked.json").read_text())["runs"]
+        old = json.loads((tiny / "results/mlflow/tracked.json").read_text())["runs"]
+        assert runs[name] != old[name]
+        tags = MlflowClient(uri).get_run(runs[name]).data.tags
+        assert tags["data_fingerprint"] == after.data_fingerprint
+    figures = [
+        pd.read_parquet(f / "results/compare.parquet")["final/loss"].tolist()
+        for f in (tiny, folder)
+    ]
+    assert set(figures[0]).isdisjoint(figures[1])
+    assert after.data_fingerprint in (folder / "results/report.html").read_text()
+
+
+def test_upsampled_two_keypoints_and_a_late_first_frame(tmp_path):
+    """Also names that a shell and Snakemake would take for something else."""
+    install(tmp_path)
+    names, sessions = ("nose", "tail{base}"), {}
+    keep = [simulate.KEYPOINTS.index(name) for name in ("nose", "tailbase")]
+    for i, (fps, first) in enumerate(((25, 0), (30, 3000), (30, 0))):
+        position, confidence, _ = simulate.simulate(900, fps, i)
+        poses = tmp_path / f"a {{b}} $(touch pwned) {i}.csv"
+        simulate.write_deeplabcut(poses, position[:, keep], confidence[:, keep], names)
+        head, rows = poses.read_text().split("\n")[:3], poses.read_text().split("\n")[3:-1]
+        late = [f"{first + n},{row.partition(',')[2]}" for n, row in enumerate(rows)]
+        poses.write_text("\n".join([*head, *late]) + "\n")
+        sessions[f"m{i}"] = {"poses": poses.name, "fps": fps}
+    align = {"centre": "tail{base}", "forward": "nose", "fps": 30}
+    settings = TINY | {"sessions": sessions, "align": align, "models": {"vame": {}}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    done = snakemake(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "pwned").exists()
+    page = (tmp_path / "results/report.html").read_text()
+    found = re.search(r'<script type="application/json" id="traces">(.*?)</script>', page)
+    traces = {t["layout"]["annotations"][0]["text"]: t["data"] for t in json.loads(found[1])}
+    assert len(traces) == 3
+    for title, lines in traces.items():
+        raw_x, raw_y, aligned_x = (line["x"] for line in lines)  # forward has no y
+        assert raw_x == raw_y
+        assert abs(raw_x[0] - aligned_x[0]) < 0.05 and abs(raw_x[-1] - aligned_x[-1]) < 0.05, title
+    late = pq.read_table(tmp_path / "results/aligned/m1.parquet")["time_s"].to_numpy()
+    assert late[0] == 100.0
+    # upsampled rows share video frames; each has its own time, and a speed in the report
+    rows = pq.read_table(tmp_path / "results/latents/vame/m0.parquet").to_pandas()
+    assert rows["frame"].duplicated().any() and rows["time_s"].is_unique
+
+
+def test_a_pose_file_that_is_replaced_is_noticed_by_its_content(tiny, tmp_path, recordings):
+    """By one with an old time stamp; one dated in the future is refused before any job."""
+    folder = tmp_path / "again"
+    shutil.copytree(tiny, folder)
+    sessions = yaml.safe_load((folder / "config.yaml").read_text())["sessions"]
+    poses, only = folder / "m2.csv", ("--cores", "1", "results/aligned/m2.parquet")
+    shutil.copy(sessions["m2"]["poses"], poses)
+    sessions["m2"]["poses"] = "m2.csv"
+    configure(folder, sessions=sessions)
+    assert planned(folder) == {"align": 1, "windows": 1, "train": 2, "latents": 2, **LAST}
+    done = snakemake(folder, *only)
+    assert done.returncode == 0, done.stderr
+    size = poses.stat().st_size
+    text = bytearray(poses.read_bytes())
+    text[-3] = ord("1") + (text[-3] == ord("1"))
+    poses.write_bytes(text)
+    os.utime(poses, (10**9, 10**9))
+    assert poses.stat().st_size == size
+    assert planned(folder, *only) == {"align": 1}
+    done = snakemake(folder, *only)
+    assert done.returncode == 0, done.stderr
+    poses.touch()
+    assert planned(folder, *only) == {}
+    ahead = poses.stat().st_mtime + 10_800
+    os.utime(poses, (ahead, ahead))
+    done = snakemake(folder)
+    assert done.returncode == 2
+    (line,) = [x for x in done.stderr.splitlines() if x.startswith("ERROR")]
+    assert "its time stamp is 180.0 minutes in the future" in line and "touch m2.csv" in line
 
 
 def test_every_command_can_be_pasted_into_a_shell(tiny):

@@ -486,6 +486,7 @@ def write(aligned: Aligned, poses: Poses, content: dict[str, Any], out: Path, qc
         fps=aligned.fps,
         keypoints=list(aligned.qc["keypoints"]),
         body_length_px=aligned.body_length,
+        flipped_fraction=aligned.qc["flipped_fraction"],
         longest_run=int((ends - starts).max()),
         source=poses.source,
     )

@@ -60,12 +60,14 @@ def compare_sessions(paths: list[Path], features: list[str], fps: float) -> dict
         sample = np.full((MAX_SAMPLES, len(chosen)), np.nan, np.float32)
         sample[step[rows] // stride] = np.stack([values[name][rows] for name in chosen], axis=1)
         samples.append(sample)
-        medians.append([np.nanmedian(values[name]) for name in sideways])
+        meta = store.read_metadata(path)
+        unit = 1.0 if meta["settings"]["scale"] else meta["body_length_px"]
+        # head for tail swaps left and right as well, and has been said
+        known = meta["flipped_fraction"] < 0.5
+        medians.append([np.nanmedian(values[name]) / unit if known else 0.0 for name in sideways])
     names = [path.stem for path in paths]
-    unit = store.read_metadata(paths[0])["body_length_px"]
-    scaled = store.read_metadata(paths[0])["settings"]["scale"]
     found = {
-        "mirrored": [names[i] for i in find_mirrored(np.array(medians) / (1 if scaled else unit))],
+        "mirrored": [names[i] for i in find_mirrored(np.array(medians))],
         "same_recording": [[names[i] for i in group] for group in find_copies(np.stack(samples))],
     }
     _warn(found, len(names))

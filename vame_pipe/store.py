@@ -76,8 +76,8 @@ def atomic(target: str | Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:
         raise InputError(
-            f"{target}: cannot be written ({error.strerror}). Choose a folder that you may write, on a disk "
-            "that has room."
+            f"{target}: cannot be written ({error.strerror}). Choose a folder that you may write, on a "
+            "disk that has room."
         ) from None
     os.close(handle)
     temporary = Path(name)

@@ -215,8 +215,8 @@ def starting_point(
         return None, afresh
     if state["device"] == "cuda" and device == "cpu" and settings.device == "auto":
         raise InputError(
-            f"{files.folder}: this training began on a GPU, and torch finds none here. Run again where there "
-            "is one, or set train.device to cpu to resume on the CPU. Nothing is lost."
+            f"{files.folder}: this training began on a GPU, and torch finds none here. Run again where "
+            "there is one, or set train.device to cpu to resume on the CPU. Nothing is lost."
         )
     settings = settings.model_copy(update={"batch_size": state["batch_size"]})
     progress = Progress(**state["progress"])

@@ -27,8 +27,9 @@ rule align:
         poses=lambda wildcards: settings.sessions[wildcards.session].poses,
         digest=lambda wildcards: pose_digest(wildcards.session),
         fps=lambda wildcards: settings.sessions[wildcards.session].fps,
-        settings=settings.align.model_dump_json(),
-        keypoints=json.dumps(settings.aliases),
+        # functions, since Snakemake would read wildcards in names with braces
+        settings=lambda wildcards: settings.align.model_dump_json(),
+        keypoints=lambda wildcards: json.dumps(settings.aliases),
     shell:
         "vame-pipe align --session={wildcards.session} --poses {params.poses:q} --fps {params.fps}"
         " --settings {params.settings:q} --keypoints {params.keypoints:q}"

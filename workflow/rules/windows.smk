@@ -17,7 +17,7 @@ rule windows:
         mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 2 * megabytes(*input)),
     params:
         source=source_hash("windows"),
-        settings=settings.windows.model_dump_json(),
+        settings=lambda wildcards: settings.windows.model_dump_json(),
         sessions=list(settings.sessions),
         aligned=lambda wildcards, input: os.path.dirname(input[0]),
         out=lambda wildcards, output: os.path.dirname(output.frames),
