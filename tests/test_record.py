@@ -188,7 +188,7 @@ def test_the_registered_model_gives_the_exported_latents_in_a_fresh_process(resu
 def test_a_server_that_dies_in_mid_training_loses_nothing(data, tmp_path, capsys, monkeypatch):
     """Over HTTP, with proxied artifacts, and with credentials that appear nowhere."""
     port, folder = free_port(), tmp_path / "results"
-    uri = f"http://me:secret@127.0.0.1:{port}"
+    uri = f"http://me:pa55phrase@127.0.0.1:{port}"
     fill(folder, data)
     long = TRAIN.model_copy(update={"max_epochs": 12, "patience": 12})
     arguments = [sys.executable, "-m", "vame_pipe", *train_arguments(folder, "mice", long)]
@@ -221,7 +221,7 @@ def test_a_server_that_dies_in_mid_training_loses_nothing(data, tmp_path, capsys
     said += capsys.readouterr().err
     texts = [p.read_bytes() for p in folder.rglob("*") if p.is_file()]
     texts += [p.read_bytes() for p in (tmp_path / "server/store").rglob("*") if p.is_file()]
-    assert "secret" not in said and not any(b"secret" in text for text in texts)
+    assert "pa55phrase" not in said and not any(b"pa55phrase" in text for text in texts)
 
 
 MANY = """
@@ -231,7 +231,7 @@ uri, number, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 for i in range(rounds):
     about = json.loads(sys.argv[4])
     about["name"] = about["tags"]["training_id"] = f"job{number}-{i}"
-    run = tracking.Run(uri, "many", about)
+    run = tracking.Run(uri, "many", None, about)
     history = []
     for epoch in range(5):
         history.append({"epoch": epoch, "test/loss": 5.0 - epoch, "train/loss": 1.0})

@@ -1,4 +1,5 @@
 import socket
+import sqlite3
 import subprocess
 
 import pytest
@@ -23,13 +24,13 @@ ABOUT = {
 @pytest.fixture
 def uri(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return tracking.store_uri(None, tmp_path / "mlflow")
+    return tracking.own_uri(tmp_path / "mlflow")
 
 
 def test_a_run_holds_what_it_was_told(uri, tmp_path):
     tracking.prepare(uri, "mice")
     about = ABOUT | {}
-    run = tracking.Run(uri, "mice", about)
+    run = tracking.Run(uri, "mice", None, about)
     history = [{"epoch": e, "test/loss": 10.0 - e, "train/loss": 5.0} for e in range(3)]
     run.log_epochs(history[:1])
     run.finish(history)  # sends those that lack
@@ -55,8 +56,8 @@ def test_a_run_holds_what_it_was_told(uri, tmp_path):
 def test_a_training_that_goes_on_finds_its_run(uri):
     tracking.prepare(uri, "mice")
     first, longer = ABOUT | {}, ABOUT | {"params": ABOUT["params"] | {"train.max_epochs": 9}}
-    tracking.Run(uri, "mice", first).end("KILLED")
-    run = tracking.Run(uri, "mice", longer)
+    tracking.Run(uri, "mice", None, first).end("KILLED")
+    run = tracking.Run(uri, "mice", None, longer)
     client = MlflowClient(uri)
     assert longer["run_id"] == first["run_id"]
     found = client.get_run(first["run_id"])
@@ -82,10 +83,12 @@ def test_a_deleted_experiment_is_named(uri):
 
 def test_the_environment_wins(monkeypatch, tmp_path):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert tracking.store_uri("http://lab:5000", tmp_path) == "http://lab:5000"
-    assert tracking.store_uri(None, tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
+    own = f"sqlite:///{tmp_path}/mlflow.db"
+    lab = tracking.address("http://lab:5000", "mice", tmp_path)
+    assert lab == ("http://lab:5000", "mice", None)
+    assert tracking.address(None, "mice", tmp_path) == (own, "mice", tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://env:5000")
-    assert tracking.store_uri("http://lab:5000", tmp_path) == "http://env:5000"
+    assert tracking.address("http://lab:5000", "mice", tmp_path).uri == "http://env:5000"
 
 
 def test_a_dead_server_is_reported_once_and_stops_nothing(caplog):
@@ -97,7 +100,7 @@ def test_a_dead_server_is_reported_once_and_stops_nothing(caplog):
     assert "server does not answer" in caplog.text
     caplog.clear()
     about = ABOUT | {}
-    run = tracking.Run(uri, "mice", about)
+    run = tracking.Run(uri, "mice", None, about)
     run.log_epochs([{"epoch": 0, "test/loss": 1.0}])
     run.finish([{"epoch": 0, "test/loss": 1.0}])
     assert about["run_id"] is None
@@ -129,7 +132,7 @@ def test_the_commit_and_whether_the_tree_was_changed(tmp_path, monkeypatch):
 
 
 def test_a_locked_store_is_tried_again():
-    answers = iter([RuntimeError("(sqlite3.OperationalError) database is locked"), None])
+    answers = iter([sqlite3.OperationalError("database is locked"), None])
 
     def send(value):
         if error := next(answers):
@@ -137,5 +140,5 @@ def test_a_locked_store_is_tried_again():
         return value
 
     assert tracking.patiently(send, 3) == 3
-    with pytest.raises(RuntimeError, match="no such table"):
-        tracking.patiently(lambda: (_ for _ in ()).throw(RuntimeError("no such table")))
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        tracking.patiently(sqlite3.connect(":memory:").execute, "SELECT * FROM absent")
