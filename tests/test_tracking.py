@@ -1,9 +1,15 @@
+import http.server
 import socket
 import sqlite3
 import subprocess
+import threading
+from contextlib import closing
+from copy import deepcopy
 
 import pytest
+from conftest import free_port, mlflow_server
 from mlflow import MlflowClient
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from vame_pipe import tracking
 from vame_pipe.errors import InputError
@@ -142,3 +148,157 @@ def test_a_locked_store_is_tried_again():
     assert tracking.patiently(send, 3) == 3
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         tracking.patiently(sqlite3.connect(":memory:").execute, "SELECT * FROM absent")
+
+
+HISTORY = [{"epoch": e, "test/loss": 10.0 - e, "train/loss": 5.0} for e in range(3)]
+
+
+def test_a_server_that_is_down_at_the_start_or_at_the_end(tmp_path, caplog, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    late, early = ABOUT | {"run_id": "of an earlier start"}, deepcopy(ABOUT)
+    early["tags"]["training_id"] = "def"
+    first = tracking.Run(uri, "mice", None, late)
+    first.log_epochs(HISTORY[:1])
+    with mlflow_server(tmp_path / "server", port):
+        first.finish(HISTORY)
+        run = MlflowClient(uri).get_run(late["run_id"])
+        assert run.info.status == "FINISHED" and run.data.params["model.zdims"] == "4"
+        assert run.data.metrics["test/loss"] == 8.0
+        assert run.data.metrics["final/r2_reconstruction"] == 0.9
+        assert caplog.text.count("training goes on without it") == 1
+        caplog.clear()
+        second = tracking.Run(uri, "mice", None, early)
+        second.log_epochs(HISTORY[:1])
+        assert caplog.text == "" and early["run_id"] not in {None, late["run_id"]}
+    second.finish(HISTORY)
+    assert caplog.text.count("training goes on without it") == 1
+
+
+def test_a_training_goes_on_where_the_experiment_was_deleted(uri, caplog):
+    number = tracking.get_or_create_experiment(uri, "mice")
+    MlflowClient(uri).delete_experiment(number)
+    about = ABOUT | {}
+    run = tracking.Run(uri, "mice", None, about)
+    run.log_epochs(HISTORY)
+    run.finish(HISTORY)
+    run.end("FAILED")
+    assert about["run_id"] is None
+    assert caplog.text.count("experiment 'mice' has been deleted. Restore it") == 1
+
+
+def test_an_error_of_ours_is_no_failure_of_mlflow(uri, caplog):
+    with pytest.raises(KeyError, match="params"):
+        tracking.Run(uri, "mice", None, {k: v for k, v in ABOUT.items() if k != "params"})
+    run = tracking.Run(uri, "mice", None, ABOUT | {})
+    with pytest.raises(KeyError, match="test/loss"):
+        run.log_epochs([{"epoch": 0}])
+    with pytest.raises(TypeError):
+        run.finish(None)
+    assert "MLflow fails" not in caplog.text
+
+
+class Stranger(http.server.BaseHTTPRequestHandler):
+    """What answers where one thought MLflow would."""
+
+    status, body = 200, b""
+
+    def do_GET(self):
+        self.send_response(self.status)
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    do_POST = do_GET
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"<html>please log in</html>"),
+        (200, b"[1]"),
+        (200, b'{"experiment": {"tags": 3}}'),
+        (200, b"\xff"),
+        (401, b"who are you?"),
+        (500, b'{"error_code": "INTERNAL_ERROR", "message": "broken"}'),
+    ],
+)
+def test_whatever_answers_a_training_goes_on(status, body, caplog, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    handler = type("Handler", (Stranger,), {"status": status, "body": body})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        about = ABOUT | {}
+        tracking.Run(f"http://127.0.0.1:{server.server_port}", "mice", None, about).finish(HISTORY)
+        server.shutdown()
+    assert about["run_id"] is None
+    assert caplog.text.count("training goes on without it") == 1
+
+
+def test_stores_that_cannot_be_opened_are_named(tmp_path):
+    (tmp_path / "text.db").write_text("no database, but long enough to be read as one" * 30)
+    for uri, said in {
+        f"sqlite:///{tmp_path}/text.db": "file is not a database",
+        "postgresql+asyncpg://me:pa55phrase@127.0.0.1/db": "asyncpg",
+        "nothing://me:pa55phrase@lab/x": "UnsupportedModelRegistryStoreURI",
+    }.items():
+        with pytest.raises(InputError, match="the store cannot be opened") as caught:
+            tracking.prepare(uri, "mice")
+        (line,) = caught.value.problems
+        assert said in line and "pa55phrase" not in line and "\n" not in line
+
+
+def test_a_store_of_another_version_of_mlflow_is_named(uri, tmp_path):
+    tracking.prepare(uri, "mice")
+    with closing(sqlite3.connect(tmp_path / "mlflow/mlflow.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '0123456789ab'")
+        database.commit()
+    SqlAlchemyStore._engine_map.clear()
+    with pytest.raises(InputError, match="out-of-date database schema"):
+        tracking.prepare(uri, "mice")
+
+
+@pytest.mark.parametrize("name", ["a?b", "50% #1 'é' @&;{x}$"])
+def test_a_store_in_a_folder_of_any_name(name, tmp_path, monkeypatch):
+    """SQLAlchemy cuts a path at its question mark, and would write to another folder."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    folder = tmp_path / name / "mlflow"
+    place = tracking.address(None, "mice", folder)
+    tracking.prepare(*place)
+    tracking.Run(*place, ABOUT | {}).finish(HISTORY)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (folder / "mlflow.db").is_file()
+    client = MlflowClient(tracking.own_uri(folder))
+    experiment = client.get_experiment_by_name("mice")
+    assert experiment.artifact_location == (folder / "artifacts").as_uri()
+    (run,) = client.search_runs([experiment.experiment_id])
+    client.log_dict(run.info.run_id, {}, "x.json")
+    assert len([*folder.glob("artifacts/*/artifacts/x.json")]) == 1
+
+
+def location(place):
+    store = tracking.open_store(*place)
+    return store.client.get_experiment(store.experiment_id).artifact_location
+
+
+def test_only_the_workflows_own_store_follows_its_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    old, new = tmp_path / "old/mlflow", tmp_path / "new/mlflow"
+    tracking.prepare(*tracking.address(None, "mice", old))
+    elsewhere = (tmp_path / "elsewhere").as_uri()
+    tracking.open_store(tracking.own_uri(old), "mice").client.create_experiment("mine", elsewhere)
+    old.parent.rename(new.parent)
+    as_before = (old / "artifacts").as_uri()
+    theirs = tracking.address(tracking.own_uri(new), "mice", tmp_path / "results/mlflow")
+    assert theirs.folder is None and location(theirs) == as_before
+    # while both paths lead there, what others have noted stays
+    (new / "artifacts").mkdir()
+    old.parent.symlink_to(new.parent)
+    own = tracking.address(None, "mice", new)
+    assert location(own) == as_before
+    old.parent.unlink()
+    assert location(own) == (new / "artifacts").as_uri()
+    assert location(own._replace(experiment="mine")) == elsewhere
