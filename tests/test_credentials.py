@@ -36,7 +36,8 @@ def test_no_secret_of_a_query_string_is_in_a_message(password, key):
     assume("&" not in password)
     uri = f"https://lab.example/?a=1&{key}={password}&b=2"
     assert core(password) not in credentials.redact(f"cannot reach {uri}: {password}", uri)
-    assert core(password) not in credentials.redact(f"at {uri.replace(' ', '%20')} now")
+    unknown = f"https://lab.example/?a=1&{key}={quote_plus(password)}&b=2"
+    assert core(password) not in credentials.redact(f"at {unknown} now")
 
 
 @given(PASSWORDS)

@@ -1,4 +1,5 @@
 import http.server
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -9,7 +10,6 @@ from copy import deepcopy
 import pytest
 from conftest import free_port, mlflow_server
 from mlflow import MlflowClient
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from vame_pipe import tracking
 from vame_pipe.errors import InputError
@@ -97,7 +97,8 @@ def test_the_environment_wins(monkeypatch, tmp_path):
     assert tracking.address("http://lab:5000", "mice", tmp_path).uri == "http://env:5000"
 
 
-def test_a_dead_server_is_reported_once_and_stops_nothing(caplog):
+def test_a_dead_server_is_reported_once_and_stops_nothing(caplog, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -253,12 +254,12 @@ def test_stores_that_cannot_be_opened_are_named(tmp_path):
 
 def test_a_store_of_another_version_of_mlflow_is_named(uri, tmp_path):
     tracking.prepare(uri, "mice")
-    with closing(sqlite3.connect(tmp_path / "mlflow/mlflow.db")) as database:
+    shutil.copy(tmp_path / "mlflow/mlflow.db", tmp_path)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = '0123456789ab'")
         database.commit()
-    SqlAlchemyStore._engine_map.clear()
     with pytest.raises(InputError, match="out-of-date database schema"):
-        tracking.prepare(uri, "mice")
+        tracking.prepare(tracking.own_uri(tmp_path), "mice")
 
 
 @pytest.mark.parametrize("name", ["a?b", "50% #1 'é' @&;{x}$"])
