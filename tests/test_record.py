@@ -202,7 +202,7 @@ def copied(results, tmp_path):
 
 def versions_of(client):
     """Version and run of the registered models, by model."""
-    return {v.tags["model"]: (str(v.version), v.run_id) for v in client.search_model_versions("")}
+    return {v.tags["model"]: (int(v.version), v.run_id) for v in client.search_model_versions("")}
 
 
 def test_what_somebody_deleted_is_there_again(copied):
@@ -213,20 +213,20 @@ def test_what_somebody_deleted_is_there_again(copied):
     before = versions_of(client)
 
     # a version: the model that is logged is registered again
-    client.delete_model_version("mice", before[best][0])
+    client.delete_model_version("mice", str(before[best][0]))
     assert cli.main(["track", str(copied)]) == 0
-    assert versions_of(client) == {other: before[other], best: ("3", ids[best])}
-    assert client.get_model_version_by_alias("mice", "best").version == "3"
+    assert versions_of(client) == {other: before[other], best: (3, ids[best])}
+    assert client.get_model_version_by_alias("mice", "best").version == 3
     number = client.get_experiment_by_name("mice").experiment_id
     assert len(client.search_logged_models([number])) == 2
 
     # the alias, or what it was of
-    client.set_registered_model_alias("mice", "best", before[other][0])
+    client.set_registered_model_alias("mice", "best", str(before[other][0]))
     assert cli.main(["track", str(copied)]) == 0
-    assert client.get_model_version_by_alias("mice", "best").version == "3"
+    assert client.get_model_version_by_alias("mice", "best").version == 3
     client.delete_registered_model_alias("mice", "best")
     assert cli.main(["track", str(copied)]) == 0
-    assert client.get_model_version_by_alias("mice", "best").version == "3"
+    assert client.get_model_version_by_alias("mice", "best").version == 3
 
     # the registered model, and a logged one
     client.delete_registered_model("mice")

@@ -221,6 +221,7 @@ class Stranger(http.server.BaseHTTPRequestHandler):
     [
         (200, b"<html>please log in</html>"),
         (200, b"[1]"),
+        (200, b"{}"),
         (200, b'{"experiment": {"tags": 3}}'),
         (200, b"\xff"),
         (401, b"who are you?"),

@@ -355,9 +355,9 @@ class Run:
 
     def _start(self) -> None:
         store = open_store(*self._address)
-        self.about["run_id"] = open_run(store, self.about)
-        store.client.update_run(self.about["run_id"], status="RUNNING")
-        self._client = store.client
+        run_id = open_run(store, self.about)
+        store.client.update_run(run_id, status="RUNNING")
+        self._client, self.about["run_id"] = store.client, run_id
 
 
 def open_run(store: Store, about: dict[str, Any]) -> str:
