@@ -1,7 +1,10 @@
 """What MLflow is given: by real trainings, in real stores, also where the server fails."""
 
+import contextlib
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -10,12 +13,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from conftest import (
     MODEL,
+    TINY,
     TRAIN,
     fill,
     free_port,
+    install,
     mlflow_server,
+    snakemake,
     train_and_export,
     train_arguments,
     without_mlflow,
@@ -185,10 +192,167 @@ def test_the_registered_model_gives_the_exported_latents_in_a_fresh_process(resu
     assert not pickled and [*results.glob("mlflow/artifacts/models/**/MLmodel")]
 
 
+@pytest.fixture
+def copied(results, tmp_path):
+    """The results in another folder, which may be changed."""
+    folder = tmp_path / "results"
+    shutil.copytree(results, folder)
+    return folder
+
+
+def versions_of(client):
+    """Version and run of the registered models, by model."""
+    return {v.tags["model"]: (int(v.version), v.run_id) for v in client.search_model_versions("")}
+
+
+def test_what_somebody_deleted_is_there_again(copied):
+    client, runs = runs_of(store_of(copied))
+    ids = {name: run.info.run_id for name, run in runs.items()}
+    best = client.get_model_version_by_alias("mice", "best").tags["model"]
+    (other,) = runs.keys() - {best}
+    before = versions_of(client)
+
+    # a version: the model that is logged is registered again
+    client.delete_model_version("mice", str(before[best][0]))
+    assert cli.main(["track", str(copied)]) == 0
+    assert versions_of(client) == {other: before[other], best: (3, ids[best])}
+    assert client.get_model_version_by_alias("mice", "best").version == 3
+    number = client.get_experiment_by_name("mice").experiment_id
+    assert len(client.search_logged_models([number])) == 2
+
+    # the alias, or what it was of
+    client.set_registered_model_alias("mice", "best", str(before[other][0]))
+    assert cli.main(["track", str(copied)]) == 0
+    assert client.get_model_version_by_alias("mice", "best").version == 3
+    client.delete_registered_model_alias("mice", "best")
+    assert cli.main(["track", str(copied)]) == 0
+    assert client.get_model_version_by_alias("mice", "best").version == 3
+
+    # the registered model, and a logged one
+    client.delete_registered_model("mice")
+    (gone,) = client.search_logged_models([number], f"source_run_id = '{ids[other]}'")
+    client.delete_logged_model(gone.model_id)
+    assert cli.main(["track", str(copied)]) == 0
+    assert {name: run for name, (_, run) in versions_of(client).items()} == ids
+    assert client.get_model_version_by_alias("mice", "best").tags["model"] == best
+    assert len(client.search_logged_models([number])) == 2
+
+
+def test_a_deleted_run_is_recorded_anew(copied, tmp_path):
+    """Whole, without what a kill left, and what it returns is the new one."""
+    client, runs = runs_of(store_of(copied))
+    client.delete_run(runs["mice-z4"].info.run_id)
+    (copied / "models/mice-z4/.model.pt.k1ll3d").touch()
+    out = tmp_path / "tracked.json"
+    assert cli.main(["track", str(copied), "--out", str(out)]) == 0
+    client, after = runs_of(store_of(copied))
+    assert after["mice-z2"].info.run_id == runs["mice-z2"].info.run_id
+    new = after["mice-z4"]
+    assert new.info.run_id != runs["mice-z4"].info.run_id
+    assert_complete(client, new, copied)
+    told = json.loads(out.read_text())["runs"]
+    assert told == {name: run.info.run_id for name, run in after.items()}
+    found = client.search_model_versions(f"run_id = '{new.info.run_id}'")
+    assert [version.tags["model"] for version in found] == ["mice-z4"]
+    best = client.get_model_version_by_alias("mice", "best")
+    assert best.run_id == told[best.tags["model"]]
+
+
+def test_a_deleted_experiment_ends_the_commands_in_one_line(copied, capsys):
+    client, _ = runs_of(store_of(copied))
+    client.delete_experiment(client.get_experiment_by_name("mice").experiment_id)
+    place = copied / "mlflow/experiment.json"
+    for command in (
+        ["track", str(copied)],
+        ["track", str(copied), "--out", str(copied / "tracked.json")],
+        ["mlflow", "--experiment=mice", "--tracking-uri=", "--out", str(place)],
+    ):
+        assert cli.main(command) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("ERROR: mlflow: experiment 'mice' has been deleted. Restore it")
+    assert not (copied / "tracked.json").exists()
+
+
+def test_files_that_are_not_there_are_no_failure_of_mlflow(copied, capsys):
+    (copied / "models/mice-z4/spectrum.png").unlink()
+    (copied / "aligned/sim-2.qc.json").unlink()
+    assert cli.main(["track", str(copied), "--models", "mice-z4"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(" is not there")[0].rpartition("/")[2] for line in said] == [
+        "spectrum.png",
+        "sim-2.qc.json",
+    ]
+    assert record.failures(copied) == 0
+
+
+def texts_of(database):
+    """Every text in a database, by table and column."""
+    with contextlib.closing(sqlite3.connect(database)) as opened:
+        tables = opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {
+            (table, column[1]): opened.execute(f"SELECT {column[1]} FROM {table}").fetchall()
+            for (table,) in tables
+            for column in opened.execute(f"PRAGMA table_info({table})").fetchall()
+        }
+
+
+def holding(database, part):
+    found = texts_of(database).items()
+    return {key for key, rows in found if any(part in str(value) for (value,) in rows)}
+
+
+def test_a_project_that_was_moved_goes_on_in_its_new_place(results, tmp_path):
+    old, new = tmp_path / "50% & 'old' é", tmp_path / "what now? #1"
+    shutil.copytree(results, old / "results")
+    assert cli.main(["track", str(old / "results")]) == 0
+    database = "results/mlflow/mlflow.db"
+    assert holding(old / database, old.as_uri()) == set(tracking.PLACES)
+    old.rename(new)
+    # one more model: a run and its files are new
+    client, runs = runs_of(tracking.own_uri(new / "results/mlflow"))
+    client.delete_run(runs["mice-z4"].info.run_id)
+    assert cli.main(["track", str(new / "results")]) == 0
+    assert not old.exists()
+    assert holding(new / database, old.as_uri()) | holding(new / database, str(old)) == set()
+    client, after = runs_of(tracking.own_uri(new / "results/mlflow"))
+    for run in after.values():
+        assert_complete(client, run, new / "results")
+        assert run.info.artifact_uri.startswith((new / "results/mlflow/artifacts").as_uri())
+    shutil.move(new, old)
+    assert cli.main(["track", str(old / "results")]) == 0
+    arguments = [
+        store_of(old / "results"),
+        old / "results/aligned/sim-1.parquet",
+        tmp_path / "z.npz",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, *map(str, arguments), "none"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert np.isfinite(np.load(tmp_path / "z.npz")["latents"]).any()
+
+
+def test_an_address_is_no_shell_code(tmp_path, recordings):
+    install(tmp_path)
+    database = tmp_path / "my lab & $(touch pwned); {x} 'y'/mlflow.db"
+    sessions = {"m1": {"poses": str(recordings / "sim-1.csv"), "fps": 30}}
+    names = {"experiment": "-{x} & $(touch pwned)", "tracking_uri": f"sqlite:///{database}"}
+    settings = TINY | {"sessions": sessions, "mlflow": names}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    done = snakemake(tmp_path, "--until", "mlflow")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "results/mlflow/experiment.json").read_text()) == names
+    assert MlflowClient(names["tracking_uri"]).get_experiment_by_name(names["experiment"])
+    assert not [*tmp_path.rglob("pwned")]
+
+
 def test_a_server_that_dies_in_mid_training_loses_nothing(data, tmp_path, capsys, monkeypatch):
     """Over HTTP, with proxied artifacts, and with credentials that appear nowhere."""
     port, folder = free_port(), tmp_path / "results"
-    uri = f"http://me:secret@127.0.0.1:{port}"
+    uri = f"http://me:pa55phrase@127.0.0.1:{port}"
     fill(folder, data)
     long = TRAIN.model_copy(update={"max_epochs": 12, "patience": 12})
     arguments = [sys.executable, "-m", "vame_pipe", *train_arguments(folder, "mice", long)]
@@ -221,7 +385,7 @@ def test_a_server_that_dies_in_mid_training_loses_nothing(data, tmp_path, capsys
     said += capsys.readouterr().err
     texts = [p.read_bytes() for p in folder.rglob("*") if p.is_file()]
     texts += [p.read_bytes() for p in (tmp_path / "server/store").rglob("*") if p.is_file()]
-    assert "secret" not in said and not any(b"secret" in text for text in texts)
+    assert "pa55phrase" not in said and not any(b"pa55phrase" in text for text in texts)
 
 
 MANY = """
@@ -231,7 +395,7 @@ uri, number, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 for i in range(rounds):
     about = json.loads(sys.argv[4])
     about["name"] = about["tags"]["training_id"] = f"job{number}-{i}"
-    run = tracking.Run(uri, "many", about)
+    run = tracking.Run(uri, "many", None, about)
     history = []
     for epoch in range(5):
         history.append({"epoch": epoch, "test/loss": 5.0 - epoch, "train/loss": 1.0})

@@ -298,11 +298,13 @@ def windows(options: argparse.Namespace) -> None:
 
 
 def mlflow(options: argparse.Namespace) -> None:
-    from vame_pipe import store, tracking
+    from vame_pipe import credentials, store, tracking
 
-    uri = tracking.store_uri(options.tracking_uri, options.out.parent)
-    tracking.prepare(uri, options.experiment)
-    settings = {"tracking_uri": options.tracking_uri, "experiment": options.experiment}
+    uri = options.tracking_uri or None  # the workflow hands on an empty one
+    if problems := credentials.problems(uri or "", "--tracking-uri"):
+        raise InputError(*problems)
+    tracking.prepare(*tracking.address(uri, options.experiment, options.out.parent))
+    settings = {"tracking_uri": uri, "experiment": options.experiment}
     store.write_json(options.out, settings)
 
 
@@ -423,14 +425,14 @@ def track(options: argparse.Namespace) -> None:
     from vame_pipe import record, store, tracking
 
     place = options.results / "mlflow"
-    uri, experiment = tracking.where(place / "experiment.json")
-    runs, complete = record.track(options.results, _models(options), uri, experiment)
+    address = tracking.where(place / "experiment.json")
+    runs, complete = record.track(options.results, _models(options), address)
     if options.out:
-        store.write_json(options.out, {"experiment": experiment, "runs": runs})
+        store.write_json(options.out, {"experiment": address.experiment, "runs": runs})
     before = record.failures(options.results)
     record.note_failures(options.results, before + (not complete))
     if complete:
-        log.info("MLflow has everything, experiment %s: %s", experiment, ", ".join(runs))
+        log.info("MLflow has everything, experiment %s: %s", address.experiment, ", ".join(runs))
     elif not options.out:
         raise InputError("not all is in MLflow, see above")
 

@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from vame_pipe import sweep
+from vame_pipe import credentials, sweep
 from vame_pipe.errors import InputError
 from vame_pipe.settings import (
     Align,
@@ -320,11 +320,9 @@ def _consistency_problems(config: Config) -> list[str]:
             f"config: windows.length_s {config.windows.length_s:g} s is less than 2 frames at "
             f"{fps:g} fps. Make it longer."
         )
-    if "@" in (config.mlflow.tracking_uri or "").partition("://")[2].partition("/")[0]:
-        problems.append(
-            "config: mlflow.tracking_uri holds credentials, which would end up in logs. Take them out and "
-            "set the environment variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
-        )
+    problems += credentials.problems(
+        config.mlflow.tracking_uri or "", "config: mlflow.tracking_uri"
+    )
     aliases = config.aliases
     if aliases is not None:
         for key in ("centre", "forward"):

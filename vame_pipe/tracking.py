@@ -7,39 +7,78 @@ import logging
 import os
 import random
 import re
+import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from vame_pipe import credentials
 from vame_pipe.errors import InputError
 
 log = logging.getLogger(__name__)
 
-# a server that is down must cost seconds, not the minutes of MLflow's own patience
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-
 PACKAGE = Path(__file__).parent
 URI = "MLFLOW_TRACKING_URI"
 SQLITE = "sqlite:///"
+DATABASE, ARTIFACTS = "mlflow.db", "artifacts"
+"""The workflow's own store, in `<results>/mlflow`."""
+PATIENT = {
+    # a server that is down must cost seconds, not the minutes of MLflow's own patience
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+"""Environment variables that MLflow reads at each request, set where they are not set yet."""
 COLLISIONS = ("database is locked", "UNIQUE constraint failed", "duplicate key value")
 """What databases say where two jobs write the same at once."""
 PATIENCE_S = 60.0
 """How long to try again then."""
 TRAINING = "training_id"
 """Tag by which a training finds its run, whoever opened it."""
+MODEL = "model_digest"
+"""Tag of a run, a logged model and a version of the registered model: fingerprint of model.pt."""
+PLACES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+"""Tables and columns in which MLflow's database holds the paths of artifacts."""
+CLOUDS = (
+    ("botocore.exceptions", "BotoCoreError"),
+    ("botocore.exceptions", "ClientError"),
+    ("boto3.exceptions", "Boto3Error"),
+    ("azure.core.exceptions", "AzureError"),
+    ("google.api_core.exceptions", "GoogleAPIError"),
+    ("google.auth.exceptions", "GoogleAuthError"),
+)
+"""Errors of the libraries by which MLflow writes artifacts to a cloud, where these are installed."""
 
 
-def store_uri(configured: str | None, folder: str | Path) -> str:
-    """Return the tracking URI: MLFLOW_TRACKING_URI, else the configured, else SQLite in a folder."""
-    default = f"{SQLITE}{Path(folder).resolve()}/mlflow.db"
-    return os.environ.get(URI) or configured or default
+class Address(NamedTuple):
+    """Where runs are recorded.
+
+    Attributes
+    ----------
+    uri : str
+        Tracking URI.
+    experiment : str
+        Name of the experiment.
+    folder : Path or None
+        That of the workflow's own store, which moves with the results; None for another store.
+    """
+
+    uri: str
+    experiment: str
+    folder: Path | None
 
 
 @dataclass(frozen=True)
@@ -48,14 +87,12 @@ class Store:
 
     Attributes
     ----------
-    uri : str
     client : mlflow.MlflowClient
     experiment : str
         Its name, also of the registered model.
     experiment_id : str
     """
 
-    uri: str
     client: Any
     experiment: str
     experiment_id: str
@@ -66,14 +103,22 @@ class Store:
         return re.sub("[/:]", "-", self.experiment)
 
 
-def open_store(uri: str, experiment: str) -> Store:
-    """Return an experiment to record in; create it if need be."""
-    experiment_id = patiently(get_or_create_experiment, uri, experiment)
-    return Store(uri, connect(uri), experiment, experiment_id)
+def own_uri(folder: Path) -> str:
+    """Return the URI of the workflow's own store in a folder."""
+    path = folder.resolve() / DATABASE
+    # SQLAlchemy takes what follows a question mark for options
+    return f"{SQLITE}{path.as_uri()}?uri=true" if "?" in str(path) else f"{SQLITE}{path}"
 
 
-def where(path: Path) -> tuple[str, str]:
-    """Return tracking URI and experiment, as `vame-pipe mlflow` wrote them to a file.
+def address(configured: str | None, experiment: str, folder: Path) -> Address:
+    """Return where to record: MLFLOW_TRACKING_URI, else as configured, else SQLite in a folder."""
+    own = own_uri(folder)
+    uri = os.environ.get(URI) or configured or own
+    return Address(uri, experiment, folder.resolve() if uri == own else None)
+
+
+def where(path: Path) -> Address:
+    """Return where to record, as `vame-pipe mlflow` wrote it to a file.
 
     Raises
     ------
@@ -83,13 +128,73 @@ def where(path: Path) -> tuple[str, str]:
     if not path.exists():
         raise InputError(f"{path}: no such file. Run `vame-pipe mlflow --out {path}` first.")
     settings = json.loads(path.read_text())
-    return store_uri(settings["tracking_uri"], path.parent), settings["experiment"]
+    return address(settings["tracking_uri"], settings["experiment"], path.parent)
+
+
+def open_store(uri: str, experiment: str, folder: Path | None = None) -> Store:
+    """Return an experiment to record in; create it if need be.
+
+    Parameters
+    ----------
+    uri, experiment, folder
+        See `Address`.
+    """
+    experiment_id = patiently(get_or_create_experiment, uri, experiment)
+    if folder:
+        patiently(follow, folder, experiment_id)
+    return Store(connect(uri), experiment, experiment_id)
+
+
+def follow(folder: Path, experiment_id: str) -> None:
+    """Put the paths in the workflow's own store right after its folder was moved, renamed or copied.
+
+    MLflow holds absolute paths of artifacts. What lay elsewhere than beside the database stays.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the database is now.
+    experiment_id : str
+        Its artifact location tells where the database was.
+    """
+    new = (folder / ARTIFACTS).as_uri()
+    with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as database:
+        (old,) = database.execute(
+            "SELECT artifact_location FROM experiments WHERE experiment_id = ?", [experiment_id]
+        ).fetchone()
+        if old == new or not _was_beside(old, folder):
+            return
+        database.execute(
+            "BEGIN IMMEDIATE"
+        )  # of two that open the store, the second changes nothing
+        for table, column in PLACES:
+            database.execute(
+                f"UPDATE {table} SET {column} = :new || substr({column}, length(:old) + 1) "
+                f"WHERE {column} = :old OR substr({column}, 1, length(:old) + 1) = :old || '/'",
+                {"old": old, "new": new},
+            )
+        database.execute("COMMIT")
+    log.info("MLflow's paths follow the results folder, from %s to %s", old, new)
+
+
+def _was_beside(old: str, folder: Path) -> bool:
+    """Return whether artifacts lay beside the database, in a folder that is not the same as now."""
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    if not (old.startswith("file:") and old.endswith(f"/{folder.name}/{ARTIFACTS}")):
+        return False
+    try:  # as it is where a folder has two paths
+        return not Path(local_file_uri_to_path(old)).samefile(folder / ARTIFACTS)
+    except OSError:
+        return True
 
 
 def connect(uri: str) -> Any:
     """Return a client of a store; nothing is sent yet."""
     from mlflow import MlflowClient
 
+    for name, value in PATIENT.items():
+        os.environ.setdefault(name, value)
     for chatty in ("alembic", "mlflow", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     return MlflowClient(uri)
@@ -106,10 +211,9 @@ def get_or_create_experiment(uri: str, name: str) -> str:
         If the experiment has been deleted.
     """
     artifacts = None  # a server decides itself where they go
-    if uri.startswith(SQLITE):
-        database = Path(uri.removeprefix(SQLITE))
+    if database := database_of(uri):
         database.parent.mkdir(parents=True, exist_ok=True)
-        artifacts = (database.parent / "artifacts").resolve().as_uri()
+        artifacts = (database.parent / ARTIFACTS).resolve().as_uri()
     client = connect(uri)
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
@@ -124,10 +228,26 @@ def get_or_create_experiment(uri: str, name: str) -> str:
     return experiment.experiment_id
 
 
-def prepare(uri: str, experiment: str) -> None:
+def database_of(uri: str) -> Path | None:
+    """Return the file of a SQLite store; None for a store of another kind."""
+    from mlflow.utils.file_utils import local_file_uri_to_path
+    from sqlalchemy.engine import make_url
+
+    if not uri.startswith(SQLITE):
+        return None
+    path = make_url(uri).database or ""
+    return Path(local_file_uri_to_path(path) if path.startswith("file:") else path)
+
+
+def prepare(uri: str, experiment: str, folder: Path | None = None) -> None:
     """Create the store and the experiment, once before jobs fan out.
 
     A server that does not answer is only reported: training must not wait for it.
+
+    Parameters
+    ----------
+    uri, experiment, folder
+        See `Address`.
 
     Raises
     ------
@@ -135,18 +255,40 @@ def prepare(uri: str, experiment: str) -> None:
         If the experiment has been deleted, or a store of another kind cannot be opened.
     """
     try:
-        get_or_create_experiment(uri, experiment)
-    except InputError:
-        raise
-    except Exception as error:  # a store's many layers raise what they like
+        open_store(uri, experiment, folder)
+    except store_errors() as error:
+        said = describe(error, uri)
         if not uri.startswith("http"):
             raise InputError(
-                f"mlflow: the store cannot be opened ({describe(error)}). Set mlflow.tracking_uri or "
-                "the environment variable MLFLOW_TRACKING_URI to another."
+                f"mlflow: the store cannot be opened ({said}). Set mlflow.tracking_uri or the environment "
+                "variable MLFLOW_TRACKING_URI to another."
             ) from None
-        log.warning(
-            "MLflow's server does not answer, training will go on without: %s", describe(error)
-        )
+        log.warning("MLflow's server does not answer, trainings do not wait for it: %s", said)
+
+
+def store_errors() -> tuple[type[Exception], ...]:
+    """Return what MLflow, and what it stores in, raise where a store fails.
+
+    Not what an error of ours raises: InputError, KeyError, TypeError, AttributeError.
+    """
+    from alembic.util import CommandError
+    from google.protobuf.json_format import Error as NotMlflow
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+    from urllib3.exceptions import HTTPError
+
+    here = [(sys.modules[module], name) for module, name in CLOUDS if module in sys.modules]
+    return (
+        MlflowException,
+        SQLAlchemyError,
+        sqlite3.Error,
+        CommandError,  # the schema of a database is of another version of MLflow
+        NotMlflow,  # something else than MLflow answers
+        HTTPError,
+        OSError,  # of files and connections; the errors of requests are such
+        ImportError,  # the driver of a database, or the library of a cloud, is not installed
+        *(getattr(module, name) for module, name in here),
+    )
 
 
 def patiently(send: Callable[..., Any], *args: Any) -> Any:
@@ -155,7 +297,7 @@ def patiently(send: Callable[..., Any], *args: Any) -> Any:
     while True:
         try:
             return send(*args)
-        except Exception as error:  # of SQLAlchemy, or of MLflow around it
+        except store_errors() as error:  # of SQLAlchemy, or of MLflow around it
             collides = any(said in str(error) for said in COLLISIONS)
             if not collides or time.monotonic() - began > PATIENCE_S:
                 raise
@@ -165,21 +307,24 @@ def patiently(send: Callable[..., Any], *args: Any) -> Any:
 class Run:
     """The run of a training under way, that never stops the training.
 
-    What cannot be sent is reported once; later calls do nothing until `finish` tries again. What then
-    still lacks, `vame_pipe.record` sends: metrics.jsonl and run.json hold all of it.
+    That a store fails is reported once; later calls do nothing until `finish` tries again, from the
+    start if need be. What is not sent then, `vame_pipe.record` sends: metrics.jsonl and run.json hold
+    all of it.
 
     Parameters
     ----------
-    uri, experiment : str
-        Tracking URI, name of the experiment.
+    uri, experiment, folder
+        See `Address`.
     about : dict
         What `vame_pipe.outcome.run_record` returns; its `run_id` is set once the run is open.
     """
 
-    def __init__(self, uri: str, experiment: str, about: dict[str, Any]):
+    def __init__(self, uri: str, experiment: str, folder: Path | None, about: dict[str, Any]):
         self.about = about
-        self._lost = False
-        self._try(self._start, uri, experiment)
+        self._address = Address(uri, experiment, folder)
+        self._client: Any = None
+        self._lost = self._reported = False
+        self._try(self._start)
 
     def log_epochs(self, history: list[dict[str, Any]]) -> None:
         """Send those epochs of a training so far that the run does not have."""
@@ -187,29 +332,32 @@ class Run:
 
     def finish(self, history: list[dict[str, Any]]) -> None:
         """Send the epochs that were not sent and the final figures, and close the run."""
-        self._lost = self._lost and self.about["run_id"] is None
+        self._lost = False
+        if self._client is None:
+            self._try(self._start)
         self._try(lambda: send_results(self._client, self.about["run_id"], self.about, history))
 
     def end(self, status: str) -> None:
         """Close the run as FAILED or KILLED."""
         self._try(lambda: self._client.set_terminated(self.about["run_id"], status=status))
 
-    def _try(self, send: Callable, *args: Any) -> None:
+    def _try(self, send: Callable[[], Any]) -> None:
         if self._lost:
             return
         try:
-            patiently(send, *args)
-        except (
-            Exception
-        ) as error:  # whatever a store's many layers raise, training must not end by it
+            patiently(send)
+        except (InputError, *store_errors()) as error:
             self._lost = True
-            log.warning("MLflow fails, training goes on without it: %s", describe(error))
+            if not self._reported:
+                said = describe(error, self._address.uri)
+                log.warning("MLflow fails, training goes on without it: %s", said)
+            self._reported = True
 
-    def _start(self, uri: str, experiment: str) -> None:
-        store = open_store(uri, experiment)
-        self._client = store.client
-        self.about["run_id"] = open_run(store, self.about)
-        self._client.update_run(self.about["run_id"], status="RUNNING")
+    def _start(self) -> None:
+        store = open_store(*self._address)
+        run_id = open_run(store, self.about)
+        store.client.update_run(run_id, status="RUNNING")
+        self._client, self.about["run_id"] = store.client, run_id
 
 
 def open_run(store: Store, about: dict[str, Any]) -> str:
@@ -252,7 +400,7 @@ def open_run(store: Store, about: dict[str, Any]) -> str:
 def send_results(
     client: Any, run_id: str, about: dict[str, Any], history: list[dict[str, Any]]
 ) -> None:
-    """Send what a run lacks of a finished training's metrics and outcome, and close it."""
+    """Send what a run does not have of a finished training's metrics and outcome, and close it."""
     log_metrics(client, run_id, history)
     run = client.get_run(run_id)
     if not about["summary"].items() <= run.data.metrics.items():
@@ -288,16 +436,63 @@ def log_batch(
     client.log_batch(run_id, metrics=sent)
 
 
+def register(store: Store, run_id: str, model: Path, about: dict[str, Any], tags: dict) -> Any:
+    """Return the version of the registered model that holds a model file of a run; make one if need be.
+
+    It is looked for, and not only noted in the run: somebody may have deleted it.
+
+    Parameters
+    ----------
+    store : Store
+    run_id : str
+    model : Path
+        The model file.
+    about : dict
+        See `Run`.
+    tags : dict of str to str
+        Of the version; `MODEL` is the fingerprint of the model file.
+
+    Returns
+    -------
+    mlflow.entities.model_registry.ModelVersion
+    """
+    from mlflow.exceptions import MlflowException
+
+    client = store.client
+    name = store.registered.replace("'", "\\'")
+    mine = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    noted = client.get_run(run_id).data.tags.get(MODEL)  # of versions older than their tag
+    same = [each for each in mine if each.tags.get(MODEL, noted) == tags[MODEL]]
+    if same:
+        return max(same, key=lambda each: int(each.version))
+    logged = find_model(store, run_id, tags[MODEL]) or log_model(store, run_id, model, about, tags)
+    try:
+        client.create_registered_model(store.registered)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    return client.create_model_version(
+        store.registered, logged.artifact_location, run_id, tags, model_id=logged.model_id
+    )
+
+
+def find_model(store: Store, run_id: str, digest: str) -> Any | None:
+    """Return the logged model of a run that holds a model file, by its fingerprint; None if none does."""
+    found = store.client.search_logged_models(
+        [store.experiment_id], f"source_run_id = '{run_id}' AND tags.{MODEL} = '{digest}'"
+    )
+    return next((each for each in found if each.status == "READY"), None)
+
+
 def log_model(
     store: Store, run_id: str, model: Path, about: dict[str, Any], tags: dict[str, str]
-) -> None:
-    """Log a model file as a model that MLflow loads, registered under the experiment's name.
+) -> Any:
+    """Log a model file as a model that MLflow loads; return the logged model.
 
     By a client alone: `mlflow.pyfunc.log_model` knows one store for the whole process. See
     `vame_pipe.mlflow_model` for what goes in and out.
     """
     from mlflow.entities import LoggedModelOutput
-    from mlflow.exceptions import MlflowException
 
     client, name = store.client, about["name"].replace(".", "_")  # MLflow allows no dot
     params = {key: str(value) for key, value in about["params"].items()}
@@ -305,22 +500,14 @@ def log_model(
     with tempfile.TemporaryDirectory() as folder:
         _save_model(Path(folder) / "model", model, about, logged.model_id)
         client.log_model_artifacts(logged.model_id, f"{folder}/model")
-    client.finalize_logged_model(logged.model_id, "READY")
     step = int(about["summary"]["final/epochs"])
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step)])
     log_batch(client, run_id, about["summary"], step, about["ended"], logged.model_id)
-    try:
-        client.create_registered_model(store.registered)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    client.create_model_version(
-        store.registered, logged.artifact_location, run_id, tags, model_id=logged.model_id
-    )
+    return client.finalize_logged_model(logged.model_id, "READY")
 
 
 def _save_model(folder: Path, model: Path, about: dict[str, Any], model_id: str) -> None:
-    """Write a model as MLflow lays them out. Its code is a copy of this package: nothing is pickled."""
+    """Write a model as MLflow lays them out, with a copy of this package as its code."""
     import mlflow
     import numpy as np
     from mlflow.models import Model, ModelSignature
@@ -344,20 +531,16 @@ def _save_model(folder: Path, model: Path, about: dict[str, Any], model_id: str)
     )
 
 
-def mark_best(store: Store, run_id: str) -> None:
-    """Give the alias `best` to the newest version of the registered model that is of a run."""
-    client = store.client
-    name = store.registered.replace("'", "\\'")
-    mine = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
-    newest = max(mine, key=lambda version: int(version.version))
-    if "best" not in newest.aliases:
-        client.set_registered_model_alias(store.registered, "best", newest.version)
+def mark_best(store: Store, version: Any) -> None:
+    """Give the alias `best` to a version of the registered model, unless it has it."""
+    if "best" not in version.aliases:
+        store.client.set_registered_model_alias(store.registered, "best", version.version)
 
 
-def describe(error: Exception) -> str:
-    """Return the first line of an error, without the credentials that a URL may carry."""
-    first = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {re.sub(r'//[^/@ ]+@', '//***@', first)[:300]}"
+def describe(error: Exception, uri: str) -> str:
+    """Return the first line of an error of a store, without credentials."""
+    first = (credentials.redact(str(error), uri).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first[:300]}"
 
 
 def source_tags() -> dict[str, str]:

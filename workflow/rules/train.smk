@@ -11,14 +11,12 @@ rule mlflow:
     resources:
         mem_mb=1000,
     params:
-        experiment=settings.mlflow.experiment,
-        uri=(
-            f"--tracking-uri {settings.mlflow.tracking_uri}"
-            if settings.mlflow.tracking_uri
-            else ""
-        ),
+        # functions: Snakemake looks for wildcards in a plain text with braces
+        experiment=lambda wildcards: settings.mlflow.experiment,
+        uri=lambda wildcards: settings.mlflow.tracking_uri or "",
     shell:
-        "vame-pipe mlflow --experiment {params.experiment:q} {params.uri} --out {output:q} --log {log:q}"
+        "vame-pipe mlflow --experiment={params.experiment:q} --tracking-uri={params.uri:q}"
+        " --out {output:q} --log {log:q}"
 
 
 rule train:
