@@ -155,7 +155,9 @@ def test_an_object_is_no_body_axis_but_an_animal_may_turn_on_the_spot():
     pivoting = position - position[:, :1]
     assert align(make_poses(pivoting, NAMES), "s", RAW).valid.all()
     position[:, 0] = [150.0, 150.0]
-    with pytest.raises(InputError, match="'tail' never moves? .* set align.head_fixed to true"):
+    with pytest.raises(
+        InputError, match=r"'tail' never moves while .* set align.head_fixed to true"
+    ):
         align(make_poses(position, NAMES), "s", RAW)
 
 
