@@ -68,7 +68,7 @@ def data() -> WindowData:
     starts = np.arange(N_FRAMES - LENGTH - FUTURE)
     ones = np.ones(N_FEATURES, np.float32)
     meta = {"length": LENGTH, "future": FUTURE, "features": [str(i) for i in range(N_FEATURES)]}
-    return WindowData(frames, starts, starts[:100], 0 * ones, ones, meta)
+    return WindowData(frames, starts, starts[:100], 0 * ones, ones, meta, "")
 
 
 def take_steps(training: Training, feed: Feed, order: torch.Tensor) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 
-from vame_pipe import cli, compare, windows
+from vame_pipe import cli, compare, store, windows
 
 
 def lay_out(folder, latents):
@@ -91,6 +91,50 @@ def test_rotated_latents_agree_wholly_and_unrelated_ones_do_not(tmp_path):
     # what it says, not how much it says: one way all of it, the other two fifths
     assert pair(found, "a", "part")["r2"] == pytest.approx(1)
     assert pair(found, "part", "a")["r2"] == pytest.approx(0.4, abs=0.03)
+
+
+def test_sessions_without_a_window_leave_no_fold_empty(tmp_path):
+    """All latents are of one session, so folds are fifths of it; with a single latent there is no answer."""
+    latents = make_latents(0, 1)
+    expected = compare.agreement(lay_out(tmp_path / "alone", latents), ["one", "other"])
+    with_empty = {
+        model: sessions | {"empty": next(iter(sessions.values()))[:0]}
+        for model, sessions in latents.items()
+    }
+    found = compare.agreement(lay_out(tmp_path / "both", with_empty), ["one", "other"])
+    pd.testing.assert_frame_equal(found, expected)
+    assert found["r2"].notna().all()
+    single = {model: {"s": v["s0"][:1]} for model, v in latents.items()}
+    assert compare.agreement(lay_out(tmp_path / "single", single), ["one", "other"])["r2"].isna().all()
+
+
+def test_models_and_latents_of_something_else_are_refused(data, tmp_path, capsys):
+    results = tmp_path / "results"
+    fill(results, data, uri=f"sqlite:///{tmp_path}/mlflow.db")
+    train_and_export(results, "mice")
+    arguments = ["compare", str(results), "--out", str(results / "compare.parquet")]
+    arguments += ["--agreement", str(results / "agreement.parquet")]
+
+    def problems():
+        assert cli.main(arguments) == 2
+        assert not (results / "compare.parquet").exists()
+        return [x for x in capsys.readouterr().err.splitlines() if x.startswith("ERROR")]
+
+    path = results / "latents/mice/sim-1.parquet"
+    table, meta = pq.read_table(path), store.read_metadata(path)
+    for key, said in (
+        ("model_fingerprint", "was made by another model.pt"),
+        ("aligned_fingerprint", "was made from another aligned recording"),
+    ):
+        store.write_tables(path, [table], table.schema, meta | {key: "0" * 64})
+        (line,) = problems()
+        assert "latents/mice/sim-1.parquet" in line and said in line
+    run = results / "models/mice/run.json"
+    about = json.loads(run.read_text())
+    about["tags"]["data_fingerprint"] = "0" * 64
+    run.write_text(json.dumps(about))
+    (line,) = problems()
+    assert "model mice: was trained on other windows than those of" in line
 
 
 def test_principal_components_rebuild_windows_as_scikit_learn_has_it(data):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import MODEL, TRAIN, fit, untimed
 
-from vame_pipe import checkpoint, cli, device, latents, windows
+from vame_pipe import align, checkpoint, cli, device, latents, windows
 from vame_pipe.errors import InputError
 from vame_pipe.feed import Feed
 from vame_pipe.settings import Align, Train, Windows
@@ -219,6 +219,35 @@ def test_recordings_that_do_not_fit_the_model_are_refused(data, trained, recordi
     assert "lacks speed_forward, speed_lateral, turn_rate" in features
     assert "15 fps, the model was trained at 30" in fps
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"scale": False}, "align.scale false, the recordings of the model with true"),
+        ({"smooth": None}, "align.smooth null, the recordings of the model with 0.17"),
+        ({"min_confidence": 0.1}, "align.min_confidence 0.1, the recordings of the model with 0.6"),
+    ],
+)
+def test_a_recording_aligned_with_other_settings_is_refused_by_name(
+    trained, recordings, tmp_path, change, said
+):
+    settings = Align(centre="tailbase", forward="nose", **change).model_dump_json()
+    aligned, out = tmp_path / "other.parquet", tmp_path / "latents.parquet"
+    arguments = ["align", "--poses", str(recordings / "sim-1.csv"), "--session=other"]
+    arguments += ["--fps=30", "--settings", settings, "--out", str(aligned)]
+    assert cli.main([*arguments, "--qc", str(tmp_path / "q.json")]) == 0
+    with pytest.raises(InputError) as error:
+        latents.export(trained[0] / "model.pt", {aligned: out}, "cpu")
+    (line,) = error.value.problems
+    assert said in line and not out.exists()
+
+
+def test_a_refused_recording_is_refused_again_with_its_reason(trained, tmp_path):
+    aligned = tmp_path / "bad.parquet"
+    align.write_refusal("bad", ["session bad: nothing in it"], aligned, tmp_path / "bad.qc.json")
+    with pytest.raises(InputError, match="session bad: nothing in it"):
+        latents.export(trained[0] / "model.pt", {aligned: tmp_path / "latents.parquet"}, "cpu")
 
 
 def test_an_export_that_was_stopped_goes_on_and_a_bad_recording_stops_no_other(
