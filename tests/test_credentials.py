@@ -2,10 +2,10 @@ import re
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from vame_pipe import credentials
+from vame_pipe import cli, credentials
 
 ANY = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")) | st.just(" "))
 """Text with every sign that means something in a URI, and blanks."""
@@ -20,6 +20,7 @@ def core(password):
     return re.search("[QXZJ]{6,}", password)[0]
 
 
+@settings(deadline=None)  # on a busy machine
 @given(PASSWORDS, st.sampled_from(["http", "https", "postgresql", "mysql+pymysql"]))
 def test_no_password_of_a_known_uri_is_in_a_message(password, scheme):
     uri = f"{scheme}://me:{password}@lab.example:5000/x"
@@ -31,6 +32,7 @@ def test_no_password_of_a_known_uri_is_in_a_message(password, scheme):
         assert said.startswith("Invalid URL '") and "no host in" in said
 
 
+@settings(deadline=None)
 @given(PASSWORDS, st.sampled_from(["token", "password", "PWD", "api_key", "x-secret", "auth"]))
 def test_no_secret_of_a_query_string_is_in_a_message(password, key):
     assume("&" not in password)
@@ -40,6 +42,7 @@ def test_no_secret_of_a_query_string_is_in_a_message(password, key):
     assert core(password) not in credentials.redact(f"at {unknown} now")
 
 
+@settings(deadline=None)
 @given(PASSWORDS)
 def test_no_password_of_the_environment_is_in_a_message(password):
     with pytest.MonkeyPatch.context() as patch:
@@ -50,6 +53,7 @@ def test_no_password_of_the_environment_is_in_a_message(password):
         assert core(password) not in credentials.redact(f"user me:{password}")
 
 
+@settings(deadline=None)
 @given(PASSWORDS)
 def test_a_password_in_the_configuration_is_refused_and_not_said(password):
     (line,) = credentials.problems(f"https://me:{password}@lab.example/x", "mlflow.tracking_uri")
@@ -84,6 +88,15 @@ def test_addresses_with_credentials_are_refused(uri):
 def test_addresses_without_are_neither_refused_nor_masked(uri):
     assert credentials.problems(uri, "it") == []
     assert credentials.redact(f"at {uri} it fails", uri) == f"at {uri} it fails"
+
+
+def test_the_command_refuses_credentials_too(tmp_path, capsys):
+    out = tmp_path / "experiment.json"
+    uri = "--tracking-uri=http://me:pa55/phr@se@lab.example"
+    assert cli.main(["mlflow", "--experiment=mice", uri, "--out", str(out)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "MLFLOW_TRACKING_PASSWORD" in line and "pa55" not in line and "phr" not in line
+    assert not out.exists()
 
 
 def test_what_is_said_else_stays():

@@ -76,9 +76,9 @@ def _secrets(uri: str) -> set[str]:
         return set()
     user = userinfo(uri)
     password = user.partition(":")[2]
-    parts = re.split(r"[/@:?#\s]", password)
-    values = re.findall(rf"{KEY}([^&]*)", uri, re.IGNORECASE)
-    return {user if password else "", password, *parts, *values}
+    whole = [password, *re.findall(rf"{KEY}([^&]*)", uri, re.IGNORECASE)]
+    parts = [part for secret in whole for part in re.split(r"[/@:?#\s]", secret)]
+    return {user if password else "", *whole, *parts}
 
 
 def _forms(secret: str) -> set[str]:

@@ -164,9 +164,8 @@ def follow(folder: Path, experiment_id: str) -> None:
         ).fetchone()
         if old == new or not _was_beside(old, folder):
             return
-        database.execute(
-            "BEGIN IMMEDIATE"
-        )  # of two that open the store, the second changes nothing
+        # where two open the store at once, the second finds nothing left to change
+        database.execute("BEGIN IMMEDIATE")
         for table, column in PLACES:
             database.execute(
                 f"UPDATE {table} SET {column} = :new || substr({column}, length(:old) + 1) "
@@ -277,7 +276,7 @@ def store_errors() -> tuple[type[Exception], ...]:
     from sqlalchemy.exc import SQLAlchemyError
     from urllib3.exceptions import HTTPError
 
-    here = [(sys.modules[module], name) for module, name in CLOUDS if module in sys.modules]
+    clouds = [(sys.modules[module], name) for module, name in CLOUDS if module in sys.modules]
     return (
         MlflowException,
         SQLAlchemyError,
@@ -287,7 +286,7 @@ def store_errors() -> tuple[type[Exception], ...]:
         HTTPError,
         OSError,  # of files and connections; the errors of requests are such
         ImportError,  # the driver of a database, or the library of a cloud, is not installed
-        *(getattr(module, name) for module, name in here),
+        *(getattr(module, name) for module, name in clouds),
     )
 
 
