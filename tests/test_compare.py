@@ -94,7 +94,7 @@ def test_rotated_latents_agree_wholly_and_unrelated_ones_do_not(tmp_path):
 
 
 def test_sessions_without_a_window_leave_no_fold_empty(tmp_path):
-    """All latents are of one session, so folds are fifths of it; with a single latent there is no answer."""
+    """All latents are of one session, so folds are fifths of it; a single latent has no answer."""
     latents = make_latents(0, 1)
     expected = compare.agreement(lay_out(tmp_path / "alone", latents), ["one", "other"])
     with_empty = {
@@ -105,7 +105,9 @@ def test_sessions_without_a_window_leave_no_fold_empty(tmp_path):
     pd.testing.assert_frame_equal(found, expected)
     assert found["r2"].notna().all()
     single = {model: {"s": v["s0"][:1]} for model, v in latents.items()}
-    assert compare.agreement(lay_out(tmp_path / "single", single), ["one", "other"])["r2"].isna().all()
+    assert (
+        compare.agreement(lay_out(tmp_path / "single", single), ["one", "other"])["r2"].isna().all()
+    )
 
 
 def test_models_and_latents_of_something_else_are_refused(data, tmp_path, capsys):

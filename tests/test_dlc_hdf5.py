@@ -87,7 +87,7 @@ def test_one_animal_with_bodyparts_of_none(path, format):
         [("net", "single", "corner", c[3]) for c in single.columns], names=table.columns.names
     )
     poses = read_poses(write(path, pd.concat([table, single], axis=1), format), 30)
-    assert poses.individual == "mouse" and poses.keypoints == ("nose", "tail")
+    assert poses.individual == "mouse" and poses.keypoints == ("nose", "tail", "corner")
     refuse(write(path, recording(individuals=["a", "b"]), format), r"several animals \(a, b\)")
 
 

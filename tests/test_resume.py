@@ -177,7 +177,7 @@ def test_a_signal_saves_and_exits_with_a_code_of_its_own(data, undisturbed, tmp_
 
 def test_killed_below_snakemake_and_run_again(tmp_path, recordings):
     """The training alone by SIGKILL, or snakemake and all its jobs by Ctrl-C."""
-    results = []
+    results, wanted = [], ("--cores", "2", "results/models/vame/model.pt")
     for name in ("left_alone", "killed", "interrupted"):
         folder = tmp_path / name
         folder.mkdir()
@@ -186,7 +186,7 @@ def test_killed_below_snakemake_and_run_again(tmp_path, recordings):
         changed = {"train": {"max_epochs": 8, "device": "cpu"}, "models": {"vame": {}}}
         (folder / "config.yaml").write_text(yaml.safe_dump(TINY | changed | {"sessions": sessions}))
         if name != "left_alone":
-            first = [sys.executable, "-m", "snakemake", "--cores", "2", "--resources", "gpu=1"]
+            first = [sys.executable, "-m", "snakemake", "--resources", "gpu=1", *wanted]
             running = subprocess.Popen(
                 first,
                 cwd=folder,
@@ -206,7 +206,7 @@ def test_killed_below_snakemake_and_run_again(tmp_path, recordings):
             assert running.wait() == 1
             left = [path.name for path in (folder / "results/models/vame").iterdir()]
             assert left == ["metrics.jsonl"]
-        done = snakemake(folder)
+        done = snakemake(folder, *wanted)
         assert done.returncode == 0, done.stderr
         results.append(checkpoint.load(folder / "results/models/vame/model.pt"))
         log = (folder / "results/logs/train/vame.log").read_text()

@@ -383,9 +383,9 @@ def _require_body_axis(
     if len(wrong) == 2 or (wrong and long - short > MAX_AXIS_SPREAD * median):
         raise InputError(
             f"session {session}: {_quoted(wrong)} never {_moves(wrong)} while other keypoints do, like an "
-            "object or a corner of the arena. A body axis needs two keypoints of the animal: choose another "
-            "for align.centre and align.forward. If the animal is held in place, set align.head_fixed to "
-            "true."
+            "object or a corner of the arena. A body axis needs two keypoints of the animal: choose "
+            "another for align.centre and align.forward. If the animal is held in place, set "
+            "align.head_fixed to true."
         )
     if fixed and not wrong:
         log.warning(

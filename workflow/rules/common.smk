@@ -25,7 +25,9 @@ os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get
 def read_settings():
     """Return the validated configuration; on any problem list all of them and stop."""
     given = workflow.config_settings.overwrite_config
-    files = dict.fromkeys([*workflow.configfiles, *workflow.config_settings.configfiles])
+    named = [Path(file) for file in workflow.config_settings.configfiles]
+    own = dict.fromkeys(Path(file) for file in workflow.configfiles if Path(file) not in named)
+    files = [*own, *dict.fromkeys(named)]  # the last one wins
     problems = [line for file in files for line in configuration.repeated_keys(file)]
     settings = None
     try:
