@@ -165,7 +165,12 @@ def mlflow_server(folder: Path, port: int):
     command += ["--artifacts-destination", str(folder / "store")]
     with (folder / "server.log").open("a") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=output, cwd=folder, start_new_session=True
+            command,
+            stdout=output,
+            stderr=output,
+            cwd=folder,
+            start_new_session=True,
+            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         )
     try:
         for _ in range(240):
@@ -201,8 +206,9 @@ def snakemake(folder, *arguments, **environment):
 
 
 def without_mlflow(**more) -> dict[str, str]:
-    """The environment, without a store of one's own."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")} | more
+    """The environment, without a store of one's own; a server that is down is not asked again."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")}
+    return kept | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"} | more
 
 
 def trainings(folder):

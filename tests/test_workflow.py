@@ -272,10 +272,10 @@ def test_every_command_can_be_pasted_into_a_shell(tiny):
 
 
 def test_a_sweep_in_mlflow(tmp_path, recordings):
-    """Two by two settings, two seeds: every run is there once, complete, named, grouped."""
+    """Two settings, two seeds: every run is there once, complete, named, grouped."""
     install(tmp_path)
     sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
-    entry = {"grid": {"zdims": [2, 3], "beta": [0.5, 1.0]}, "seeds": [1, 2]}
+    entry = {"grid": {"zdims": [2, 3], "beta": [0.5]}, "seeds": [1, 2]}
     settings = TINY | {"sessions": sessions, "models": {"mice": entry}}
     settings["train"] = TINY["train"] | {"max_epochs": 1}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
@@ -283,9 +283,7 @@ def test_a_sweep_in_mlflow(tmp_path, recordings):
     assert done.returncode == 0, done.stderr
     client = MlflowClient(f"sqlite:///{tmp_path}/results/mlflow/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
-    names = [
-        f"mice-z{z}-beta{beta}-s{seed}" for z in (2, 3) for beta in ("0.5", "1") for seed in (1, 2)
-    ]
+    names = [f"mice-z{z}-beta0.5-s{seed}" for z in (2, 3) for seed in (1, 2)]
     assert sorted(run.info.run_name for run in runs) == sorted(names)
     table = pd.read_parquet(tmp_path / "results/compare.parquet").set_index("model")
     for run in runs:
@@ -294,7 +292,7 @@ def test_a_sweep_in_mlflow(tmp_path, recordings):
         )
         assert run.info.run_name == f"mice-z{z}-beta{float(beta):g}-s{seed}"
         tags = run.data.tags
-        assert tags["varies"] == f"model.zdims={z}, train.beta={beta}, train.seed={seed}"
+        assert tags["varies"] == f"model.zdims={z}, train.seed={seed}"
         assert (tags["sweep"], tags["variant"]) == ("mice", f"mice-z{z}-beta{float(beta):g}")
         assert run.info.status == "FINISHED"
         artifacts = {a.path for a in client.list_artifacts(run.info.run_id)}
@@ -308,10 +306,10 @@ def test_a_sweep_in_mlflow(tmp_path, recordings):
     best = client.get_model_version_by_alias("tiny", "best")
     assert best.tags["model"] == table.index[table["best"]].item()
     agreement = pd.read_csv(tmp_path / "results/agreement.csv")
-    assert len(agreement) == 8 * 7 and agreement["cka"].between(0, 1).all()
+    assert len(agreement) == 4 * 3 and agreement["cka"].between(0, 1).all()
     # a value more trains what is new
     configure(tmp_path, models={"mice": entry | {"seeds": [1, 2, 3]}})
-    assert planned(tmp_path) == {"train": 4, "latents": 4, **LAST}
+    assert planned(tmp_path) == {"train": 2, "latents": 2, **LAST}
 
 
 def test_what_a_dead_server_missed_is_sent_by_the_next_run(tmp_path, recordings):
