@@ -50,14 +50,14 @@ def array_fingerprint(array: np.ndarray) -> str:
 
 
 def table_fingerprint(table: pa.Table) -> str:
-    """SHA-256 of a table's names, types and values, NaN included."""
+    """SHA-256 of a table's names, types and values, NaN included; text must be a dictionary."""
     digest = hashlib.sha256(table.schema.remove_metadata().to_string().encode())
     for column in table.combine_chunks().columns:
-        values = column.to_numpy()
-        if values.dtype == object:
-            digest.update("\0".join(map(str, values)).encode())
-        else:
-            digest.update(np.ascontiguousarray(values))
+        values = column.combine_chunks()
+        if pa.types.is_dictionary(values.type):
+            digest.update(json.dumps(values.dictionary.to_pylist()).encode())
+            values = values.indices
+        digest.update(np.ascontiguousarray(values.to_numpy(zero_copy_only=False)))
     return digest.hexdigest()
 
 
