@@ -51,6 +51,14 @@ TINY = {
 }
 
 
+LONGEST = ("test_slurm.py", "test_workflow.py", "test_resume.py", "test_record.py")
+"""Files that take minutes: begun first, so that no core waits for the last one."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: (*LONGEST, item.path.name).index(item.path.name))
+
+
 @pytest.fixture(scope="session")
 def real_poses() -> Path:
     """Folder of real recordings; the README of the project says how to get such."""

@@ -240,7 +240,8 @@ def test_a_pose_file_that_is_replaced_is_noticed_by_its_content(tiny, tmp_path, 
     done = snakemake(folder)
     assert done.returncode == 2
     (line,) = [x for x in done.stderr.splitlines() if x.startswith("ERROR")]
-    assert "its time stamp is 180.0 minutes in the future" in line and "touch m2.csv" in line
+    assert re.search(r"its time stamp is 1(79|80)\.\d minutes in the future", line)
+    assert line.endswith("touch m2.csv")
 
 
 def test_every_command_can_be_pasted_into_a_shell(tiny):
