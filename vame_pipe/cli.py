@@ -94,11 +94,6 @@ def _aliases(text: str) -> dict[str, list[str]] | None:
     return content
 
 
-def _keep_log(path: Path) -> None:
-    """Log to one more file that later attempts append to: Snakemake deletes the log of a job it repeats."""
-    logging.getLogger().addHandler(_log_file(path))
-
-
 def _log_file(path: Path) -> logging.FileHandler:
     """Return a handler that appends to a file.
 
@@ -326,7 +321,8 @@ def _train(options: argparse.Namespace, stopped: StopRequest) -> None:
     settings = config.parse(config.Train, options.train)
     model = config.parse(config.Model, options.model).for_preset(settings.preset)
     settings = settings.for_model(model)
-    _keep_log(options.resume / "train.log")
+    # Snakemake deletes the log of a job that it repeats; this one stays
+    logging.getLogger().addHandler(_log_file(options.resume / "train.log"))
     device = choose_device(settings.device)
     data = windows.load(options.windows)
     files = ResumeFiles(

@@ -49,6 +49,12 @@ def require_current(results: Path, runs: dict[str, dict[str, Any]], data_fingerp
         Of the windows in the results folder.
     """
     problems = []
+    current = [run for run in runs.values() if run["tags"]["data_fingerprint"] == data_fingerprint]
+    sessions = {s for run in current for s in run["data"]["profile"]["sessions"]}
+    aligned = {
+        session: store.read_metadata(results / f"aligned/{session}.parquet").get("fingerprint")
+        for session in sorted(sessions)
+    }
     for name, run in runs.items():
         if run["tags"]["data_fingerprint"] != data_fingerprint:
             problems.append(
@@ -60,10 +66,9 @@ def require_current(results: Path, runs: dict[str, dict[str, Any]], data_fingerp
         for session in run["data"]["profile"]["sessions"]:
             path = results / f"latents/{name}/{session}.parquet"
             made_from = store.read_metadata(path)
-            aligned = store.read_metadata(results / f"aligned/{session}.parquet")
             if made_from["model_fingerprint"] != digest:
                 problems.append(f"{path}: was made by another model.pt. Encode the session again.")
-            elif made_from["aligned_fingerprint"] != aligned.get("fingerprint"):
+            elif made_from["aligned_fingerprint"] != aligned[session]:
                 problems.append(
                     f"{path}: was made from another aligned recording. Encode the session again."
                 )

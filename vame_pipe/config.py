@@ -375,7 +375,9 @@ def _read_yaml(path: Path) -> tuple[dict, list[str]]:
     """Return a YAML file's content and its repeated keys, which YAML itself lets pass."""
     try:
         with path.open(encoding="utf-8") as file:
-            data = yaml.load(file, Loader=_TextKeys)
+            data = yaml.load(
+                file, Loader=_TextKeys
+            )  # a SafeLoader: it makes no object and runs no code
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"config file {path}: cannot be read ({reason})") from None

@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-
-from vame_pipe import store
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +27,17 @@ MIN_SIDEWAYS = 0.02
 """Body lengths by which keypoints must lie sideways, on average, for left and right to differ."""
 
 
-def compare_sessions(paths: list[Path], features: list[str], fps: float) -> dict[str, list]:
+def compare_sessions(
+    paths: list[Path], metas: list[dict[str, Any]], features: list[str], fps: float
+) -> dict[str, list]:
     """Find sessions that are mirrored and recordings that are given twice; warn of both.
 
     Parameters
     ----------
     paths : list of Path
         results/aligned/{session}.parquet.
+    metas : list of dict
+        Their metadata.
     features : list of str
     fps : float
         Rows per second.
@@ -48,7 +51,7 @@ def compare_sessions(paths: list[Path], features: list[str], fps: float) -> dict
     sideways = [name for name in positions if name.endswith("_y")]
     chosen = None
     samples, medians = [], []
-    for path in paths:
+    for path, meta in zip(paths, metas, strict=True):
         table = pq.read_table(path, columns=["time_s", *positions])
         values = {name: table[name].to_numpy() for name in positions}
         if chosen is None:
@@ -60,7 +63,6 @@ def compare_sessions(paths: list[Path], features: list[str], fps: float) -> dict
         sample = np.full((MAX_SAMPLES, len(chosen)), np.nan, np.float32)
         sample[step[rows] // stride] = np.stack([values[name][rows] for name in chosen], axis=1)
         samples.append(sample)
-        meta = store.read_metadata(path)
         unit = 1.0 if meta["settings"]["scale"] else meta["body_length_px"]
         # head for tail swaps left and right as well, and has been said
         known = meta["flipped_fraction"] < 0.5

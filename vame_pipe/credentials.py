@@ -8,11 +8,11 @@ from urllib.parse import quote, unquote, unquote_plus
 
 MASK = "***"
 VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-"""Environment variables whose values are secret."""
+"""Environment variables that hold secrets."""
 SHORTEST = 4
 """Characters of a secret that is masked wherever it stands; less would mask parts of words."""
 TELLING = "token|passw|pwd|secret|credential|signature|api[-_]?key|access[-_]?key"
-"""In the key of a query string whose value is secret."""
+"""Words in the name of a query parameter which show that its value is secret."""
 KEY = rf"[?&](?:auth|[^=&?\s]*(?:{TELLING})[^=&?\s]*)="
 QUERY = re.compile(rf"({KEY})([^&\s'\"]*)", re.IGNORECASE)
 USER = re.compile(r"(?<=://)(?!/)[^\s'\"<>]*@")
@@ -59,7 +59,7 @@ def redact(text: str, *uris: str) -> str:
     ----------
     text : str
     *uris : str
-        Known to be in use; MLFLOW_TRACKING_URI is one besides.
+        Addresses in use. The one in MLFLOW_TRACKING_URI is always added.
     """
     known: set[str] = {os.environ[name] for name in VARIABLES if os.environ.get(name)}
     for uri in (*uris, os.environ.get("MLFLOW_TRACKING_URI", "")):

@@ -103,7 +103,7 @@ class Threads:
         self._last = self._seconds()
 
     def adapt(self) -> None:
-        """Set the number of threads anew, if it is time to; cheap enough to call at every step."""
+        """Update the number of threads every few seconds; cheap enough to call at every step."""
         if self._most == 1 or not SAME_WITH_ANY_THREADS:
             return
         if time.monotonic() - self._last[0] < ADAPT_SECONDS:

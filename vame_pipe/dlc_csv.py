@@ -298,7 +298,7 @@ def _refuse_bytes(path: Path, encoding: str) -> NoReturn:
 
 
 def _require_whole_rows(path: Path, layout: _Layout) -> None:
-    """Refuse a file for its first row that lacks cells or has too many; empty ones may be too many."""
+    """Refuse a file if a row has too few or too many cells; extra empty cells are allowed."""
     with path.open(encoding=layout.encoding, newline="") as file:
         rows = csv.reader(file, delimiter=layout.separator)
         try:

@@ -23,7 +23,7 @@ from vame_pipe.errors import InputError, shortened
 from vame_pipe.pose_table import Column, PoseHeader, PoseTable
 
 CPU_S = 10.0
-"""Processor time for one file, beside that for its size: an endless loop ends here."""
+"""Processor time for one file, added to the time for its size; it stops an endless loop."""
 CPU_S_PER_BYTE = 1 / 5e6
 WALL_S_PER_CPU_S = 60
 """Storage may be slow."""

@@ -226,7 +226,7 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
         mean=mean.tolist(),
         std=std.tolist(),
     )
-    quality = compare_sessions(aligned, features, fps)
+    quality = compare_sessions(aligned, metas, features, fps)
     # a row group a session: one a run would double the size of a fragmented recording
     frames = (_valid_table(path, _frames_schema(features)) for path in aligned)
     store.write_tables(out / FRAMES, frames, _frames_schema(features), meta)
