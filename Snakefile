@@ -5,7 +5,10 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-configfile: "config.yaml"
+# a configuration given by --configfile stands alone
+if not workflow.config_settings.configfiles:
+
+    configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"
@@ -13,7 +16,7 @@ include: "workflow/rules/demo.smk"
 include: "workflow/rules/align.smk"
 include: "workflow/rules/windows.smk"
 include: "workflow/rules/train.smk"
-include: "workflow/rules/latents.smk"
+include: "workflow/rules/encode.smk"
 include: "workflow/rules/compare.smk"
 
 
@@ -24,12 +27,12 @@ rule all:
     """Latents of every session by every model, and the report."""
     default_target: True
     input:
-        "<results>/report.html",
-        expand(
-            "<results>/latents/{model}/{session}.parquet",
-            model=settings.variants,
-            session=settings.sessions,
-        ),
+        layout.report,
+        [
+            layout.latents(model, session)
+            for model in settings.variants
+            for session in settings.sessions
+        ],
 
 
 onstart:
@@ -39,4 +42,4 @@ onstart:
 
 
 onerror:
-    drop_refusals(Path(settings.results) / "aligned")
+    drop_refusals(layout.aligned_folder)

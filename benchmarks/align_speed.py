@@ -11,9 +11,9 @@ import time
 
 import numpy as np
 
-from vame_pipe.align import align
-from vame_pipe.poses import Poses
-from vame_pipe.settings import Align
+from vame_pipe.alignment.session import align
+from vame_pipe.poses.readers import Poses
+from vame_pipe.config.sections import Align
 
 
 def recording(n_frames: int, n_keypoints: int) -> Poses:

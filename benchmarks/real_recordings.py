@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import yaml
 
-from vame_pipe import checkpoint
+from vame_pipe.encoding import model_file
 
 ROOT = Path(__file__).parents[1]
 POSES = Path(os.environ["VAME_PIPE_POSES"]).resolve()
@@ -82,7 +82,7 @@ def run(name: str, settings: dict, folder: Path) -> None:
         print(
             f"| {session} | {qc['n_frames']} | {qc['n_rows']} | {qc['valid_fraction']:.1%} | {count} |"
         )
-    final = checkpoint.load(results / "models/vame/model.pt").training
+    final = model_file.load(results / "models/vame/model.pt").training
     print(
         f"\nR2 of reconstruction {final['final/r2_reconstruction']:.3f}, of prediction "
         f"{final['final/r2_prediction']:.3f} on {(index['split'] == 'test').sum()} held-out windows\n"

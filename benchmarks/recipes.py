@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from vame_pipe import cli, train, windows
-from vame_pipe.resume import ResumeFiles
-from vame_pipe.settings import Model, Train, Windows
+from vame_pipe.cli import main
+from vame_pipe.training import loop
+from vame_pipe.windows import build
+from vame_pipe.training.checkpoints import ResumeFiles
+from vame_pipe.config.sections import Model, Train, Windows
 
 SIZE = {"hidden_size_layer_1": 64, "hidden_size_rec": 64, "hidden_size_pred": 64}
 SEEDS = (1, 2, 3)
@@ -48,11 +50,11 @@ DATA = {
 }
 
 
-def prepare(name: str, folder: Path) -> windows.WindowData:
+def prepare(name: str, folder: Path) -> build.WindowData:
     """Align and index the recordings of one data set."""
     pattern, fps, align, keypoints = DATA[name]
     if name == "demo":
-        assert cli.main(["simulate", str(folder / "poses/demo")]) == 0
+        assert main.main(["simulate", str(folder / "poses/demo")]) == 0
     source = folder / "poses" if name == "demo" else Path(os.environ["VAME_PIPE_POSES"])
     files = sorted(source.glob(pattern))
     for number, file in enumerate(files):
@@ -60,20 +62,20 @@ def prepare(name: str, folder: Path) -> windows.WindowData:
         arguments = ["align", "--poses", str(file), f"--session=s{number}", "--fps", str(fps)]
         arguments += ["--settings", json.dumps(align), "--keypoints", json.dumps(keypoints)]
         arguments += ["--out", f"{out}.parquet", "--qc", f"{out}.qc.json"]
-        assert cli.main(arguments) == 0
+        assert main.main(arguments) == 0
     aligned = [folder / f"aligned/s{number}.parquet" for number in range(len(files))]
-    windows.build(aligned, Windows(), folder / "windows")
-    return windows.load(folder / "windows")
+    build.build(aligned, Windows(), folder / "windows")
+    return build.load(folder / "windows")
 
 
 def run(
-    data: windows.WindowData, folder: Path, size: dict[str, Any] = SIZE, **settings: Any
+    data: build.WindowData, folder: Path, size: dict[str, Any] = SIZE, **settings: Any
 ) -> list[dict[str, Any]]:
     """Train; return the metrics of every epoch with seconds and squared errors per element."""
     recipe = Train(device="cpu", checkpoint_minutes=1000, **settings).for_device("cpu")
     model = Model(**size).for_preset(recipe.preset)
     files = ResumeFiles(folder / "resume", {"settings": vars(recipe), "model": vars(model)})
-    history = train.train(data, model, recipe, "cpu", files, folder / "metrics.jsonl").history
+    history = loop.train(data, model, recipe, "cpu", files, folder / "metrics.jsonl").history
     n_features, seconds, lines = len(data.meta["features"]), 0.0, []
     for line in history:
         seconds += len(data.train) / line["windows_per_second"]

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from vame_pipe import store
+from vame_pipe.core import files
 
 FEATURES = [f"k{i // 2}_{'xy'[i % 2]}" for i in range(12)]
 N_SESSIONS = 10
@@ -31,22 +31,22 @@ TRAIN = {"max_epochs": 1, "batch_size": 4096, "device": "cpu"}
 def write_aligned(folder: Path, n_frames: int) -> list[str]:
     """Write sessions of noise as alignment would; return their names."""
     names = [f"s{i}" for i in range(N_SESSIONS)]
-    fields = [*store.INDEX_FIELDS, pa.field("valid", pa.bool_())]
+    fields = [*files.INDEX_FIELDS, pa.field("valid", pa.bool_())]
     schema = pa.schema([*fields, *(pa.field(f, pa.float32()) for f in FEATURES)])
     for number, name in enumerate(names):
         rng, n = np.random.default_rng(number), n_frames // N_SESSIONS
-        columns = store.index_columns(name, "animal", np.arange(n), np.arange(n) / 30)
+        columns = files.index_columns(name, "animal", np.arange(n), np.arange(n) / 30)
         columns += [pa.array(np.ones(n, bool))]
         columns += [pa.array(rng.standard_normal(n, np.float32)) for _ in FEATURES]
-        meta = store.metadata(
+        meta = files.metadata(
             features=FEATURES,
             fps=30.0,
             settings={"scale": True},
             longest_run=n,
             keypoints=FEATURES[::2],
-            fingerprint=store.fingerprint(name, n_frames),
+            fingerprint=files.fingerprint(name, n_frames),
         )
-        store.write_tables(
+        files.write_tables(
             folder / f"{name}.parquet", [pa.Table.from_arrays(columns, schema=schema)], schema, meta
         )
     return names

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from vame_pipe.simulate import write_recordings
+from vame_pipe.poses.simulate import write_recordings
 
 ROOT = Path(__file__).parents[1]
 LOCAL = ["--cores", "2", "--resources", "gpu=1"]

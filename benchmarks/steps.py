@@ -19,11 +19,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from vame_pipe import latents
-from vame_pipe.feed import Feed
-from vame_pipe.settings import Model, Train
-from vame_pipe.train import Training
-from vame_pipe.windows import WindowData
+from vame_pipe.encoding import encode
+from vame_pipe.training.batches import Feed
+from vame_pipe.config.sections import Model, Train
+from vame_pipe.training.loop import Training
+from vame_pipe.windows.build import WindowData
 
 LENGTH, FUTURE, N_FEATURES, N_FRAMES = 30, 15, 12, 20_000
 
@@ -137,9 +137,9 @@ def main(device: str) -> None:
         for size in (64, 256, 1024, 4096):
 
             def encode(network=network, starts=starts):
-                return latents.encode(network, feed.frames, starts, LENGTH)
+                return encode.encode(network, feed.frames, starts, LENGTH)
 
-            latents.BATCH = size
+            encode.BATCH = size
             speed = len(starts) / seconds_of(encode, device)
             print(
                 f"| {hidden}, encoding | {size} | {speed:.0f} | {speed * encoding / rate:.0%} | |"

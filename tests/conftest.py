@@ -17,10 +17,14 @@ import pytest
 import torch
 import yaml
 
-from vame_pipe import checkpoint, cli, outcome, simulate, train, windows
-from vame_pipe.poses import Poses
-from vame_pipe.resume import ResumeFiles
-from vame_pipe.settings import Align, Model, Train, Windows
+from vame_pipe.cli import main
+from vame_pipe.encoding import model_file
+from vame_pipe.poses import simulate
+from vame_pipe.training import loop, result
+from vame_pipe.windows import build
+from vame_pipe.poses.readers import Poses
+from vame_pipe.training.checkpoints import ResumeFiles
+from vame_pipe.config.sections import Align, Model, Train, Windows
 
 ROOT = Path(__file__).parents[1]
 MODEL = Model(
@@ -102,22 +106,22 @@ def data(recordings, tmp_path_factory):
             "--qc",
             str(folder / f"aligned/{name}.qc.json"),
         ]
-        assert cli.main(arguments) == 0
+        assert main.main(arguments) == 0
     aligned = [folder / f"aligned/sim-{i}.parquet" for i in (1, 2)]
-    windows.build(aligned, Windows(length_s=0.5, future_s=0.2), folder / "windows")
+    build.build(aligned, Windows(length_s=0.5, future_s=0.2), folder / "windows")
     return folder
 
 
 def fit(data, path, model=MODEL, settings=TRAIN, **more):
     """Train in this process; goes on where a training in the same folder was."""
     torch.set_num_threads(2)
-    loaded = windows.load(data / "windows")
-    files = ResumeFiles(path / "resume", train.identity(loaded, model, settings, "code"))
-    start, settings = train.starting_point(files, settings, "cpu")
+    loaded = build.load(data / "windows")
+    files = ResumeFiles(path / "resume", loop.identity(loaded, model, settings, "code"))
+    start, settings = loop.starting_point(files, settings, "cpu")
     metrics = path / "metrics.jsonl"
-    trained = train.train(loaded, model, settings, "cpu", files, metrics, start, **more)
-    file = outcome.to_model_file(trained, loaded, model, settings, None)
-    checkpoint.save(file, path / "model.pt")
+    trained = loop.train(loaded, model, settings, "cpu", files, metrics, start, **more)
+    file = result.to_model_file(trained, loaded, model, settings, None)
+    model_file.save(file, path / "model.pt")
     return loaded, trained
 
 
@@ -150,12 +154,12 @@ def train_arguments(results, name, settings=TRAIN, model=MODEL, sweep="mice"):
 
 def train_and_export(results, name, **changes):
     """Train a model in this process and export the latents of its sessions."""
-    assert cli.main(train_arguments(results, name, **changes)) == 0
+    assert main.main(train_arguments(results, name, **changes)) == 0
     for session in ("sim-1", "sim-2"):
         arguments = ["latents", "--model", str(results / f"models/{name}/model.pt"), "--device=cpu"]
         arguments += ["--aligned", str(results / f"aligned/{session}.parquet")]
         arguments += ["--out", str(results / f"latents/{name}/{session}.parquet")]
-        assert cli.main(arguments) == 0
+        assert main.main(arguments) == 0
 
 
 def free_port() -> int:

@@ -2,6 +2,6 @@
 
 import sys
 
-from vame_pipe.cli import main
+from vame_pipe.cli.main import main
 
 sys.exit(main())

@@ -1,21 +1,21 @@
 rule align:
-    """Turn the poses of one session into features of the animal's own frame, and judge their quality.
+    """Convert the poses of one session to egocentric features, and measure their quality.
 
-    An unusable recording ends no job, which would take down those that share a scheduler's job with it:
-    its file says why, and `windows` stops by it and names all such.
+    If a recording is unusable, the job succeeds and the output says why: a job that fails would take down
+    the others of its batch. `windows` reports all such recordings and fails.
 
-    Whether a recording is aligned again depends on the content of its file: time stamps may lie in the
-    future, or be older than those of a file that it replaces.
+    Whether a recording is aligned again depends on the content of its file, because time stamps can lie in
+    the future, or be older than those of a file that was replaced.
     """
     input:
-        poses=pose_file,
+        pose_file,
     output:
-        aligned="<results>/aligned/{session}.parquet",
-        qc="<results>/aligned/{session}.qc.json",
+        aligned=layout.aligned("{session}"),
+        qc=layout.quality("{session}"),
     log:
-        "<results>/logs/align/{session}.log",
+        layout.log("align", "{session}"),
     benchmark:
-        "<results>/benchmarks/align/{session}.tsv"
+        layout.benchmark("align", "{session}")
     conda:
         "../../envs/cpu.yaml"
     resources:
@@ -23,14 +23,29 @@ rule align:
         * (1000 + 8 * megabytes(settings.sessions[wildcards.session].poses)),
         runtime=lambda wildcards, attempt: 2 * attempt,  # minutes; those of a batch add up
     params:
-        source=source_hash("align"),
-        poses=lambda wildcards: settings.sessions[wildcards.session].poses,
+        version=source.ALIGN,
         digest=lambda wildcards: pose_digest(wildcards.session),
+        # functions, because Snakemake would read braces in a plain text as wildcards
+        poses=lambda wildcards: settings.sessions[wildcards.session].poses,
         fps=lambda wildcards: settings.sessions[wildcards.session].fps,
-        # functions, since Snakemake would read wildcards in names with braces
+        format=lambda wildcards: settings.sessions[wildcards.session].format or "",
+        group=lambda wildcards: settings.sessions[wildcards.session].group or "",
+        metadata=lambda wildcards: json.dumps(settings.sessions[wildcards.session].metadata),
         settings=lambda wildcards: settings.align.model_dump_json(),
         keypoints=lambda wildcards: json.dumps(settings.aliases),
     shell:
-        "vame-pipe align --session={wildcards.session} --poses {params.poses:q} --fps {params.fps}"
-        " --settings {params.settings:q} --keypoints {params.keypoints:q}"
-        " --keep-going --out {output.aligned:q} --qc {output.qc:q} --log {log:q}"
+        r"""
+        vame-pipe align \
+            --session {wildcards.session} \
+            --poses {params.poses:q} \
+            --fps {params.fps} \
+            --format={params.format} \
+            --group={params.group:q} \
+            --metadata {params.metadata:q} \
+            --settings {params.settings:q} \
+            --keypoints {params.keypoints:q} \
+            --record-failure \
+            --out {output.aligned:q} \
+            --qc {output.qc:q} \
+            --log {log:q}
+        """

@@ -6,14 +6,16 @@ import re
 import sys
 from pathlib import Path
 
-from vame_pipe import check, record, store
-from vame_pipe import config as configuration
-from vame_pipe.align import drop_refusals
-from vame_pipe.digests import pose_digests
-from vame_pipe.errors import InputError
-from vame_pipe.machine import has_gpu, useful_threads
-from vame_pipe.simulate import KEYPOINTS
-from vame_pipe.source import source_hash
+from vame_pipe.alignment.session import drop_refusals
+from vame_pipe.config import check
+from vame_pipe.config import loading as configuration
+from vame_pipe.core import files, source
+from vame_pipe.core.digests import pose_digests
+from vame_pipe.core.errors import InputError
+from vame_pipe.core.layout import Layout
+from vame_pipe.core.machine import has_gpu, useful_threads
+from vame_pipe.poses.simulate import KEYPOINTS
+from vame_pipe.tracking.upload import failures
 
 DEMO_SESSIONS, DEMO_FRAMES, DEMO_FPS = 4, 5000, 30
 DEMO_POSES = [f"demo/sim-{i + 1}.csv" for i in range(DEMO_SESSIONS)]
@@ -27,17 +29,17 @@ def read_settings():
     given = workflow.config_settings.overwrite_config
     named = [Path(file) for file in workflow.config_settings.configfiles]
     own = dict.fromkeys(Path(file) for file in workflow.configfiles if Path(file) not in named)
-    files = [*own, *dict.fromkeys(named)]  # the last one wins
-    problems = [line for file in files for line in configuration.repeated_keys(file)]
+    read = [*own, *dict.fromkeys(named)]  # the last one wins
+    problems = [line for file in read for line in configuration.repeated_keys(file)]
     settings = None
     try:
         # Snakemake joins mappings: one's own sessions would be added to those of config.yaml; and it reads
         # names that are numbers as such
-        for content in [given, *map(configuration.read_yaml, files)]:
+        for content in [given, *map(configuration.read_yaml, read)]:
             for key in {"sessions", "models", "keypoints"} & content.keys():
                 config[key] = content[key]
         if workflow.is_main_process:
-            settings = check.load(config, made=dict.fromkeys(DEMO_POSES, KEYPOINTS))
+            settings = check.load(config, generated=dict.fromkeys(DEMO_POSES, KEYPOINTS))
         else:  # a job of a run that has been checked
             settings = configuration.load(config)
     except InputError as error:
@@ -54,7 +56,7 @@ def write_resolved(settings):
     import yaml
 
     text = yaml.safe_dump(settings.resolved(), sort_keys=False)
-    store.write_text(f"{settings.results}/config.yaml", text)
+    files.write_text(f"{settings.results}/config.yaml", text)
 
 
 def advise_server(settings):
@@ -127,10 +129,16 @@ if workflow.is_main_process:
     DIGESTS = pose_digests(sorted(own), DIGEST_CACHE)
 
 
-pathvars:
-    results=settings.results,
+layout = Layout(Path(settings.results))
+training_sessions = [name for name, each in settings.sessions.items() if each.use == "train"]
+new_sessions = [name for name in settings.sessions if name not in training_sessions]
+
+
+def any_of(names):
+    """Return a pattern of these names and no others."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 wildcard_constraints:
-    session="|".join(map(re.escape, settings.sessions)),
-    model="|".join(map(re.escape, settings.variants)),
+    session=any_of(settings.sessions),
+    model=any_of(settings.variants),

@@ -1,95 +1,117 @@
-rule track:
-    """Send to MLflow what it lacks: artifacts, registered models, latents, and what a dead server missed."""
+rule upload_mlflow:
+    """Upload artifacts, models and latents to MLflow, and whatever it missed while the server was down."""
     input:
-        experiment="<results>/mlflow/experiment.json",
-        models=expand("<results>/models/{model}/model.pt", model=settings.variants),
-        latents=expand(
-            "<results>/latents/{model}/{session}.parquet",
-            model=settings.variants,
-            session=settings.sessions,
-        ),
-        qc=expand("<results>/aligned/{session}.qc.json", session=settings.sessions),
+        experiment=layout.experiment,
+        models=[layout.model(model).weights for model in settings.variants],
+        latents=[
+            layout.latents(model, session)
+            for model in settings.variants
+            for session in training_sessions
+        ],
+        qc=[layout.quality(session) for session in training_sessions],
     output:
-        "<results>/mlflow/tracked.json",
+        layout.uploaded,
     log:
-        "<results>/logs/track.log",
+        layout.log("upload_mlflow"),
     benchmark:
-        "<results>/benchmarks/track.tsv"
+        layout.benchmark("upload_mlflow")
     conda:
         "../../envs/gpu.yaml"
     resources:
         mem_mb=2000,
     params:
-        source=source_hash("record"),
-        results=lambda wildcards: settings.results,
+        version=source.UPLOAD,
+        results=layout.root,
         models=list(settings.variants),
-        # changes when something could not be sent: then the next run of the workflow tries again
-        failures=lambda wildcards: record.failures(Path(settings.results)),
+        # grows with each incomplete upload, so that Snakemake runs this rule again
+        failures=lambda wildcards: failures(layout),
     shell:
-        "vame-pipe track {params.results:q} --models {params.models} --out {output:q} --log {log:q}"
+        r"""
+        vame-pipe upload-mlflow {params.results:q} \
+            --models {params.models} \
+            --out {output:q} \
+            --log {log:q}
+        """
 
 
 rule compare:
-    """One row a model, beside PCA, and the agreement of every two models."""
+    """Tabulate the models next to PCA, and the similarity of the latents of each pair."""
     input:
-        runs=expand("<results>/models/{model}/run.json", model=settings.variants),
-        latents=rules.track.input.latents,
-        frames="<results>/windows/frames.parquet",
-        windows="<results>/windows/windows.parquet",
-        tracked="<results>/mlflow/tracked.json",
+        runs=[layout.model(model).run for model in settings.variants],
+        latents=rules.upload_mlflow.input.latents,
+        frames=layout.frames,
+        index=layout.index,
+        uploaded=layout.uploaded,
     output:
-        models="<results>/compare.parquet",
+        models=layout.comparison,
         models_csv=report(
-            "<results>/compare.csv", caption="../report/compare.rst", category="Comparison"
+            layout.comparison.with_suffix(".csv"),
+            caption="../report/compare.rst",
+            category="Comparison",
         ),
-        agreement="<results>/agreement.parquet",
-        agreement_csv=report(
-            "<results>/agreement.csv", caption="../report/agreement.rst", category="Comparison"
+        similarity=layout.similarity,
+        similarity_csv=report(
+            layout.similarity.with_suffix(".csv"),
+            caption="../report/similarity.rst",
+            category="Comparison",
         ),
     log:
-        "<results>/logs/compare.log",
+        layout.log("compare"),
     benchmark:
-        "<results>/benchmarks/compare.tsv"
+        layout.benchmark("compare")
     conda:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (2000 + 3 * megabytes(*input)),
     params:
-        source=source_hash("compare"),
-        results=lambda wildcards: settings.results,
+        version=source.COMPARE,
+        results=layout.root,
         models=list(settings.variants),
     shell:
-        "vame-pipe compare {params.results:q} --models {params.models} --runs {input.tracked:q}"
-        " --out {output.models:q} --agreement {output.agreement:q} --log {log:q}"
+        r"""
+        vame-pipe compare {params.results:q} \
+            --models {params.models} \
+            --runs {input.uploaded:q} \
+            --log {log:q}
+        """
 
 
 rule report:
-    """One page of all that a reader should see, for a browser without a network."""
+    """Write the report, one self-contained HTML file."""
     input:
-        compare="<results>/compare.parquet",
-        agreement="<results>/agreement.parquet",
+        comparison=layout.comparison,
+        similarity=layout.similarity,
         runs=rules.compare.input.runs,
-        aligned=expand("<results>/aligned/{session}.parquet", session=settings.sessions),
-        qc=rules.track.input.qc,
-        latents=rules.track.input.latents,
-        frames="<results>/windows/frames.parquet",
-        windows="<results>/windows/windows.parquet",
-        quality="<results>/windows/quality.json",
+        aligned=[layout.aligned(session) for session in settings.sessions],
+        qc=[layout.quality(session) for session in settings.sessions],
+        latents=[
+            layout.latents(model, session)
+            for model in settings.variants
+            for session in settings.sessions
+        ],
+        frames=layout.frames,
+        index=layout.index,
+        faults=layout.session_faults,
     output:
-        report("<results>/report.html", caption="../report/report.rst", category="Report"),
+        report(layout.report, caption="../report/report.rst", category="Report"),
     log:
-        "<results>/logs/report.log",
+        layout.log("report"),
     benchmark:
-        "<results>/benchmarks/report.tsv"
+        layout.benchmark("report")
     conda:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (2000 + 3 * megabytes(*input)),
     params:
-        source=source_hash("report"),
-        results=lambda wildcards: settings.results,
+        version=source.REPORT,
+        results=layout.root,
         sessions=list(settings.sessions),
         models=list(settings.variants),
     shell:
-        "vame-pipe report {params.results:q} --sessions {params.sessions} --models {params.models}"
-        " --out {output:q} --log {log:q}"
+        r"""
+        vame-pipe report {params.results:q} \
+            --sessions {params.sessions} \
+            --models {params.models} \
+            --out {output:q} \
+            --log {log:q}
+        """

@@ -12,10 +12,15 @@ rule demo:
     resources:
         mem_mb=500,
     params:
-        source=source_hash("simulate"),
+        version=source.SIMULATE,
         sessions=DEMO_SESSIONS,
         frames=DEMO_FRAMES,
         fps=DEMO_FPS,
     shell:
-        "vame-pipe simulate demo --sessions {params.sessions} --frames {params.frames}"
-        " --fps {params.fps} --log {log:q}"
+        r"""
+        vame-pipe simulate demo \
+            --sessions {params.sessions} \
+            --frames {params.frames} \
+            --fps {params.fps} \
+            --log {log:q}
+        """

@@ -1,60 +1,65 @@
-rule mlflow:
-    """Create the MLflow store and the experiment, once, before trainings fan out."""
+rule init_mlflow:
+    """Create the MLflow experiment once, before training jobs start in parallel."""
     output:
-        "<results>/mlflow/experiment.json",
+        layout.experiment,
     log:
-        "<results>/logs/mlflow.log",
+        layout.log("init_mlflow"),
     benchmark:
-        "<results>/benchmarks/mlflow.tsv"
+        layout.benchmark("init_mlflow")
     conda:
         "../../envs/gpu.yaml"
     resources:
         mem_mb=1000,
     params:
-        # functions: Snakemake looks for wildcards in a plain text with braces
+        # functions, because Snakemake would read braces in a plain text as wildcards
         experiment=lambda wildcards: settings.mlflow.experiment,
         uri=lambda wildcards: settings.mlflow.tracking_uri or "",
     shell:
-        "vame-pipe mlflow --experiment={params.experiment:q} --tracking-uri={params.uri:q}"
-        " --out {output:q} --log {log:q}"
+        r"""
+        vame-pipe init-mlflow \
+            --experiment={params.experiment:q} \
+            --tracking-uri={params.uri:q} \
+            --out {output:q} \
+            --log {log:q}
+        """
 
 
 rule train:
     """Train one model and record it in MLflow."""
     input:
-        frames="<results>/windows/frames.parquet",
-        windows="<results>/windows/windows.parquet",
-        normaliser="<results>/windows/normaliser.json",
-        # where a run is recorded does not change the model
-        mlflow=ancient("<results>/mlflow/experiment.json"),
+        frames=layout.frames,
+        index=layout.index,
+        # the tracking server does not affect the model
+        experiment=ancient(layout.experiment),
     output:
-        model="<results>/models/{model}/model.pt",
-        config="<results>/models/{model}/config.yaml",
-        run="<results>/models/{model}/run.json",
+        model=layout.model("{model}").weights,
+        config=layout.model("{model}").config,
+        run=layout.model("{model}").run,
         losses=report(
-            "<results>/models/{model}/losses.png",
+            layout.model("{model}").losses,
             caption="../report/losses.rst",
             category="Models",
             labels={"model": "{model}", "figure": "loss terms"},
         ),
         reconstructions=report(
-            "<results>/models/{model}/reconstructions.png",
+            layout.model("{model}").reconstructions,
             caption="../report/reconstructions.rst",
             category="Models",
             labels={"model": "{model}", "figure": "reconstructions"},
         ),
         spectrum=report(
-            "<results>/models/{model}/spectrum.png",
+            layout.model("{model}").spectrum,
             caption="../report/spectrum.rst",
             category="Models",
             labels={"model": "{model}", "figure": "latent spectrum"},
         ),
     log:
-        train="<results>/logs/train/{model}.log",
-        # written as training goes: an output that is there already makes Snakemake refuse to go on
-        metrics="<results>/models/{model}/metrics.jsonl",
+        train=layout.log("train", "{model}"),
+        # declared as a log because it is written during training: Snakemake would take an output that
+        # exists already for incomplete, and refuse to continue
+        metrics=layout.model("{model}").metrics,
     benchmark:
-        "<results>/benchmarks/train/{model}.tsv"
+        layout.benchmark("train", "{model}")
     conda:
         "../../envs/gpu.yaml"
     threads: lambda wildcards: useful_threads(settings.variant(wildcards.model)[0])
@@ -62,15 +67,25 @@ rule train:
         gpu=lambda wildcards: gpus(wildcards.model),
         mem_mb=lambda wildcards, input, attempt: attempt * (4000 + 3 * megabytes(*input)),
     params:
-        source=source_hash("train"),
+        version=source.TRAIN,
         sweep=lambda wildcards: settings.entries[wildcards.model],
-        windows=lambda wildcards, input: os.path.dirname(input.frames),
+        windows=layout.windows,
         model=lambda wildcards: settings.variant(wildcards.model)[0].model_dump_json(),
         train=lambda wildcards: settings.variant(wildcards.model)[1].model_dump_json(),
-        out=lambda wildcards, output: os.path.dirname(output.model),
-        # not an output: Snakemake deletes those of a job that fails, and a training goes on from here
-        resume=lambda wildcards: f"{settings.results}/resume/{wildcards.model}",
+        # not declared as output: Snakemake deletes outputs of failed jobs, but training resumes from here
+        checkpoints=lambda wildcards: layout.checkpoints(wildcards.model),
+        out=lambda wildcards: layout.model(wildcards.model).root,
     shell:
-        "vame-pipe train --name={wildcards.model} --sweep={params.sweep} --windows {params.windows:q} --mlflow {input.mlflow:q}"
-        " --model {params.model:q} --train {params.train:q} --threads {threads}"
-        " --resume {params.resume:q} --out {params.out:q} --log {log.train:q}"
+        r"""
+        vame-pipe train \
+            --name {wildcards.model} \
+            --sweep {params.sweep} \
+            --windows {params.windows:q} \
+            --model {params.model:q} \
+            --train {params.train:q} \
+            --mlflow-config {input.experiment:q} \
+            --threads {threads} \
+            --checkpoints {params.checkpoints:q} \
+            --out {params.out:q} \
+            --log {log.train:q}
+        """

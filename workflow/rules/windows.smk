@@ -1,26 +1,31 @@
 rule windows:
-    """Index the windows of all sessions, split them and measure the normaliser."""
+    """Index the windows of the training sessions, split them and fit the normaliser."""
     input:
-        expand("<results>/aligned/{session}.parquet", session=settings.sessions),
+        [layout.aligned(session) for session in training_sessions],
     output:
-        frames="<results>/windows/frames.parquet",
-        windows="<results>/windows/windows.parquet",
-        normaliser="<results>/windows/normaliser.json",
-        quality="<results>/windows/quality.json",
+        frames=layout.frames,
+        index=layout.index,
+        faults=layout.session_faults,
     log:
-        "<results>/logs/windows.log",
+        layout.log("windows"),
     benchmark:
-        "<results>/benchmarks/windows.tsv"
+        layout.benchmark("windows")
     conda:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 2 * megabytes(*input)),
     params:
-        source=source_hash("windows"),
+        version=source.WINDOWS,
+        aligned=layout.aligned_folder,
+        sessions=training_sessions,
         settings=lambda wildcards: settings.windows.model_dump_json(),
-        sessions=list(settings.sessions),
-        aligned=lambda wildcards, input: os.path.dirname(input[0]),
-        out=lambda wildcards, output: os.path.dirname(output.frames),
+        out=layout.windows,
     shell:
-        "vame-pipe windows --aligned {params.aligned:q} --sessions {params.sessions}"
-        " --settings {params.settings:q} --out {params.out:q} --log {log:q}"
+        r"""
+        vame-pipe windows \
+            --aligned {params.aligned:q} \
+            --sessions {params.sessions} \
+            --settings {params.settings:q} \
+            --out {params.out:q} \
+            --log {log:q}
+        """

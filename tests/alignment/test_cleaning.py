@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.signal import savgol_filter
+
+from vame_pipe.alignment import cleaning
+
+FPS = 30.0
+
+
+def path(n=600, seed=0):
+    """One keypoint on a smooth path with a tracker's noise, pixels."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(n) / FPS
+    xy = np.stack([300 + 100 * np.sin(t), 200 + 80 * np.cos(0.7 * t)], axis=1)
+    return (xy + rng.normal(0, 0.5, xy.shape))[:, None]
+
+
+def test_jumps_are_outliers_and_movement_is_not():
+    position = path()
+    truth = np.zeros(600, bool)
+    truth[[50, 200, 201, 202, 450]] = True
+    position[truth] += 70
+    found = cleaning.find_outliers(position, factor=8.0, fps=FPS, length=60.0)
+    np.testing.assert_array_equal(found[:, 0], truth)
+
+
+def test_outliers_do_not_depend_on_where_or_how_large(n=600):
+    position = path()
+    position[100] += 70
+    found = cleaning.find_outliers(position, 8.0, FPS, 60.0)
+    np.testing.assert_array_equal(found, cleaning.find_outliers(3 * position + 50, 8.0, FPS, 180.0))
+
+
+masks = hnp.arrays(bool, st.integers(2, 60))
+
+
+@given(known=masks, max_gap=st.integers(0, 8))
+@settings(deadline=None)
+def test_gaps_are_filled_up_to_a_length_and_no_further(known, max_gap):
+    """Against a loop over the gaps; on a straight line interpolation gives the line back."""
+    line = np.stack([np.arange(len(known)) * 2.0, np.arange(len(known)) * -1.0], axis=1)[:, None]
+    expected = np.where(known[:, None, None], line, np.nan)
+    position = expected.copy()
+    i = 0
+    while i < len(known):
+        j = i
+        while j < len(known) and not known[j]:
+            j += 1
+        if j > i and i > 0 and j < len(known) and j - i <= max_gap:
+            expected[i:j] = line[i:j]
+        i = j + 1
+    np.testing.assert_allclose(cleaning.fill_gaps(position, max_gap), expected, atol=1e-9)
+
+
+@given(known=masks)
+@settings(deadline=None)
+def test_runs_give_the_mask_back(known):
+    rebuilt = np.zeros(len(known), bool)
+    for start, end in zip(*cleaning.runs(known), strict=True):
+        assert end > start
+        rebuilt[start:end] = True
+        assert end == len(known) or not known[end]
+    np.testing.assert_array_equal(rebuilt, known)
+
+
+@given(gap=st.integers(0, 90), length=st.integers(1, 30), window=st.integers(3, 15))
+@settings(deadline=None)
+def test_smoothing_is_that_of_each_run_by_itself(gap, length, window):
+    position = path(120)
+    position[gap : gap + length] = np.nan
+    odd = window + 1 - window % 2
+    expected = position.copy()
+    for start, end in zip(*cleaning.runs(np.isfinite(position[:, 0, 0])), strict=True):
+        if end - start >= odd:
+            expected[start:end] = savgol_filter(position[start:end], odd, 2, axis=0, mode="interp")
+    np.testing.assert_allclose(cleaning.smooth(position, window), expected, atol=1e-8)
+
+
+def test_halving_the_rate_takes_every_other_frame():
+    position = path(101)
+    half, time_s, fps = cleaning.resample(position, 60.0, 30.0)
+    np.testing.assert_array_equal(half, position[::2])
+    np.testing.assert_allclose(time_s, np.arange(51) / 30)
+    assert fps == 30
+
+
+@pytest.mark.parametrize("target", [25.0, 50.0, 12.0])
+def test_resampling_a_straight_line_gives_the_line(target):
+    t = np.arange(301) / 30
+    line = np.stack([5 * t, 100 - 3 * t], axis=1)[:, None]
+    position, time_s, _ = cleaning.resample(line, 30.0, target)
+    np.testing.assert_allclose(position[:, 0, 0], 5 * time_s, atol=1e-9)
+    assert time_s[-1] == pytest.approx(10, abs=1 / target)
+
+
+def test_resampling_does_not_bridge_a_gap():
+    position = path(90)
+    position[40:50] = np.nan
+    out, time_s, _ = cleaning.resample(position, 30.0, 25.0)
+    lost = np.isnan(out[:, 0, 0])
+    np.testing.assert_array_equal(lost, (time_s * 30 > 39) & (time_s * 30 < 50))

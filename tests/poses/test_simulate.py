@@ -1,0 +1,51 @@
+import filecmp
+
+import numpy as np
+import pandas as pd
+
+from vame_pipe.poses import simulate
+from vame_pipe.alignment.session import align
+from vame_pipe.poses.readers import Poses, read_poses
+from vame_pipe.config.sections import Align
+
+
+def test_recordings_are_the_same_each_time_and_differ_from_one_another(tmp_path):
+    for folder in ("one", "two"):
+        simulate.write_recordings(tmp_path / folder, n_sessions=2, n_frames=200, fps=30, seed=3)
+    names = ["sim-1.csv", "sim-1.motifs.csv", "sim-2.csv", "sim-2.motifs.csv"]
+    same, _, _ = filecmp.cmpfiles(tmp_path / "one", tmp_path / "two", names, shallow=False)
+    assert same == names
+    assert not filecmp.cmp(tmp_path / "one/sim-1.csv", tmp_path / "one/sim-2.csv", shallow=False)
+
+
+def test_the_true_motif_of_every_frame_is_beside_the_recording(recordings):
+    motifs = pd.read_csv(recordings / "sim-1.motifs.csv")
+    assert motifs["frame"].tolist() == list(range(900))
+    assert set(motifs["motif"]) <= set(simulate.MOTIFS)
+    changes = np.flatnonzero(motifs["motif"].ne(motifs["motif"].shift()))
+    # each lasts at least as long as is promised, save the last, which the end cuts
+    assert np.diff(changes).min() >= round(simulate.MIN_MOTIF_S * 30)
+
+
+def test_motifs_move_as_they_are_called():
+    position, confidence, motif = simulate.simulate(20_000, 30, 0)
+    named = {name: motif == i for i, name in enumerate(simulate.MOTIFS)}
+    poses = Poses(position, confidence, simulate.KEYPOINTS, 30, "simulated")
+    aligned = align(poses, "s", Align(centre="tailbase", forward="nose"))
+    feature = dict(zip(aligned.names, aligned.features.T, strict=True))
+    mean = {m: {f: np.nanmedian(v[named[m]]) for f, v in feature.items()} for m in named}
+    assert mean["walk"]["speed_forward"] > 1.5 > 0.2 > abs(mean["still"]["speed_forward"])
+    assert mean["turn_right"]["turn_rate"] > 1 and mean["turn_left"]["turn_rate"] < -1
+    assert mean["rear"]["nose_x"] < 0.8 * mean["still"]["nose_x"]
+    assert mean["groom"]["log_posture_speed"] > mean["still"]["log_posture_speed"] + np.log(2)
+
+
+def test_the_tracker_errs_and_alignment_sees_it(tmp_path):
+    simulate.write_recordings(tmp_path, n_sessions=1, n_frames=5000, fps=30, seed=0)
+    poses = read_poses(tmp_path / "sim-1.csv", 30)
+    assert 0.005 < (poses.confidence < 0.6).mean() < 0.05
+    keypoints = align(poses, "s", Align(centre="tailbase", forward="nose")).qc["keypoints"]
+    assert keypoints["nose"]["interpolated"] > 0.005
+    # only the hips are swapped
+    swapped = {name for name, quality in keypoints.items() if quality["outliers"] > 0}
+    assert swapped == {"left_hip", "right_hip"}

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+import torch
+
+from vame_pipe.training import losses
+
+
+def test_squared_error_is_a_sum_per_window():
+    output, target = torch.zeros(2, 3, 4), torch.full((2, 3, 4), 2.0)
+    assert losses.squared_error(output, target).item() == 2**2 * 3 * 4
+
+
+def test_kl_is_that_of_two_normals():
+    """Against torch's own closed form for diagonal Gaussians."""
+    mu, logvar = torch.randn(16, 5), torch.randn(16, 5)
+    normal = torch.distributions.Normal
+    expected = torch.distributions.kl_divergence(
+        normal(mu, (0.5 * logvar).exp()), normal(0, 1)
+    ).mean()
+    torch.testing.assert_close(losses.kl_divergence(mu, logvar), expected)
+    assert losses.kl_divergence(torch.zeros(3, 2), torch.zeros(3, 2)) == 0
+
+
+@pytest.mark.parametrize("shape", [(16, 4), (5, 9)])
+def test_spectral_norm_and_gradient_are_those_of_the_gram_matrix(shape):
+    """VAME's way: square roots of the singular values of the batch's Gram matrix."""
+    torch.manual_seed(0)
+    z = torch.randn(shape, dtype=torch.double, requires_grad=True)
+    count = min(shape)
+    gram = torch.linalg.svdvals(z @ z.T / len(z))
+    (theirs,) = torch.autograd.grad(gram[:count].sqrt().sum(), z)
+    value = losses.spectral_norm(z)
+    (ours,) = torch.autograd.grad(value, z)
+    torch.testing.assert_close(value, gram[:count].sqrt().sum())
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_annealing_starts_late_and_ends_at_one():
+    linear = [losses.annealing(epoch, 2, 4, "linear") for epoch in range(8)]
+    assert linear == [0, 0, 0, 0.25, 0.5, 0.75, 1, 1]
+    sigmoid = [losses.annealing(epoch, 2, 4, "sigmoid") for epoch in range(20)]
+    assert sigmoid[:3] == [0, 0, 0] and sigmoid[4] == 0.5
+    assert (np.diff(sigmoid) >= 0).all() and sigmoid[-1] == pytest.approx(1, abs=1e-5)

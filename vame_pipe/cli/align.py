@@ -1,0 +1,59 @@
+"""Convert the poses of one recording to egocentric features."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from vame_pipe.cli.arguments import keypoints, name, positive
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--session", type=name, required=True, help="session name")
+    parser.add_argument("--poses", type=Path, required=True, help="pose file")
+    parser.add_argument("--fps", type=positive, required=True, help="frame rate of the recording")
+    parser.add_argument("--format", help="format of the pose file (default: recognised)")
+    parser.add_argument("--group", help="experimental group of the session")
+    parser.add_argument(
+        "--metadata", type=json.loads, default={}, help="further facts of the session, as JSON"
+    )
+    parser.add_argument("--settings", required=True, help="section `align` of config.yaml, as JSON")
+    parser.add_argument(
+        "--keypoints",
+        type=keypoints,
+        help="keypoints to use, as JSON: NAME: [names in the files] (default: all)",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="output file: features (Parquet)")
+    parser.add_argument(
+        "--qc", type=Path, required=True, help="output file: tracking quality (JSON)"
+    )
+    parser.add_argument(
+        "--record-failure",
+        action="store_true",
+        help="if the recording is unusable, record the reason in the output and exit 0; `windows` reports "
+        "it and fails",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    from vame_pipe.alignment.session import align_session
+    from vame_pipe.config import sections
+    from vame_pipe.config.loading import parse
+
+    source = {
+        "poses": str(options.poses),
+        "fps": options.fps,
+        "format": options.format,
+        "group": options.group or None,
+        "metadata": options.metadata,
+    }
+    align_session(
+        options.session,
+        parse(sections.Session, json.dumps(source)),
+        parse(sections.Align, options.settings),
+        options.keypoints,
+        options.out,
+        options.qc,
+        options.record_failure,
+    )

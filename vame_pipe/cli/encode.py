@@ -1,0 +1,39 @@
+"""Encode every window of one or more aligned recordings."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vame_pipe.cli.arguments import name
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, required=True, help="model.pt")
+    parser.add_argument("--aligned", type=Path, required=True, help="folder of aligned recordings")
+    chosen = parser.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("--sessions", nargs="+", type=name, help="session names")
+    chosen.add_argument(
+        "--windows", type=Path, help="output folder of `windows`: encode the sessions in it"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    parser.add_argument(
+        "--scratch", type=Path, help="folder that keeps finished sessions until all are done"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="output folder")
+
+
+def run(options: argparse.Namespace) -> None:
+    from vame_pipe.core.device import choose_device
+    from vame_pipe.core.layout import frames
+    from vame_pipe.core.schemas import WindowsMetadata, read_record
+    from vame_pipe.encoding.encode import encode_sessions
+
+    sessions = options.sessions
+    if options.windows:
+        sessions = read_record(WindowsMetadata, frames(options.windows)).sessions
+    names = [f"{session}.parquet" for session in sessions]
+    targets = {options.aligned / name: options.out / name for name in names}
+    device = choose_device(options.device)
+    encode_sessions(options.model, targets, device, options.scratch, options.threads)

@@ -1,0 +1,26 @@
+"""Split aligned recordings into training and validation windows."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vame_pipe.cli.arguments import name
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--aligned", type=Path, required=True, help="folder of aligned recordings")
+    parser.add_argument("--sessions", nargs="+", type=name, required=True, help="session names")
+    parser.add_argument(
+        "--settings", required=True, help="section `windows` of config.yaml, as JSON"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="output folder")
+
+
+def run(options: argparse.Namespace) -> None:
+    from vame_pipe.config import sections
+    from vame_pipe.config.loading import parse
+    from vame_pipe.windows.build import build
+
+    paths = [options.aligned / f"{session}.parquet" for session in options.sessions]
+    build(paths, parse(sections.Windows, options.settings), options.out)

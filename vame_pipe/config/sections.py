@@ -1,0 +1,232 @@
+"""The sections of config.yaml: keys, types, defaults."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Positive = Annotated[FiniteFloat, Field(gt=0)]
+NotNegative = Annotated[FiniteFloat, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Keypoint = Annotated[str, StringConstraints(min_length=1)]
+
+
+PUBLISHED: dict[str, Any] = {
+    "max_epochs": 500,
+    "batch_size": 256,
+    "learning_rate": 5e-4,
+    "warmup_steps": 0,
+    "decay_fraction": 0.0,
+    "max_grad_norm": None,
+    "kl_start": 2,
+    "anneal_epochs": 4,
+    "patience": 50,
+}
+"""The recipe that VAME publishes, without its weights; see `Train.for_model`."""
+PUBLISHED_ZDIMS = 30
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys refused, values immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Session(Section):
+    poses: str
+    """Pose file, relative to the working directory."""
+    fps: Positive
+    """Frames per second of the recording."""
+    format: Literal["deeplabcut"] | None = None
+    """Format of the pose file; null: recognised by its content."""
+    group: str | None = None
+    """Experimental group, if any."""
+    video: str | None = None
+    """Video that the poses were tracked in, relative to the working directory."""
+    use: Literal["train", "encode"] = "train"
+    """train: models learn from this recording; encode: it gets latents from models that are trained on the
+    other recordings, and changes neither windows nor models."""
+    metadata: dict[str, str] = {}
+    """Anything else known of the session (the further columns of a sheet)."""
+
+
+class Quantile(Section):
+    quantile: Annotated[FiniteFloat, Field(ge=0, lt=1)]
+    """Fraction of a keypoint's points, those of least confidence, that count as missing."""
+
+
+class Align(Section):
+    centre: Keypoint
+    """Keypoint that becomes the origin of every frame, e.g. the tail base."""
+    forward: Keypoint
+    """Keypoint that lies on the positive x axis in every frame, e.g. the nose."""
+    min_confidence: NotNegative | Quantile = 0.6
+    """Points below this confidence count as missing: a number on the scale of the tracker, or
+    {quantile: 0.1} for the tenth of each keypoint's points that has the least confidence."""
+    max_gap_s: NotNegative = 0.25
+    """Gaps up to this many seconds are interpolated; longer ones make frames invalid."""
+    outlier_threshold: Positive | None = 8.0
+    """Points farther from their running median than this many robust spreads of the keypoint (and
+    a quarter of the body length) count as missing; null: keep all."""
+    smooth_s: Positive | None = 0.17
+    """Savitzky-Golay window in seconds (second order); null: no smoothing."""
+    scale: bool = True
+    """Divide by the session's median body length (centre to forward); false: pixels."""
+    kinematics: bool = True
+    """Add the movement that alignment removes: speeds, turning rate, log speeds."""
+    head_fixed: bool = False
+    """The animal is held in place, so its body axis may stand still like an object."""
+    fps: Positive | None = None
+    """Resample every session to this many frames per second; null: all must agree."""
+
+    @model_validator(mode="after")
+    def _two_points(self) -> Align:
+        if self.centre == self.forward:
+            raise ValueError(
+                f"centre and forward are both '{self.centre}': set two different keypoints"
+            )
+        return self
+
+
+class Windows(Section):
+    length_s: Positive = 1.0
+    """Length of the window that is encoded, in seconds."""
+    future_s: NotNegative = 0.5
+    """Length of the window to predict after it, in seconds; 0: no prediction."""
+    val_fraction: Annotated[FiniteFloat, Field(gt=0, le=0.5)] = 0.1
+    """Share of each session's frames held out for testing, as contiguous blocks."""
+    seed: Seed = 0
+    """Seed of the random choice of test blocks."""
+
+
+class Model(Section):
+    zdims: Count = 30
+    """Dimensions of the latent space."""
+    hidden_size_layer_1: Count = 256
+    """Hidden units of the encoder's GRU, per direction."""
+    hidden_size_layer_2: Count | None = None
+    """VAME's name for the second layer's size, which is the first layer's; null: that."""
+    hidden_size_rec: Count = 256
+    """Hidden units of the reconstruction decoder, per direction."""
+    hidden_size_pred: Count = 256
+    """Hidden units of the prediction decoder, per direction."""
+    dropout_encoder: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
+    """Dropout between the two layers of the encoder."""
+    dropout_rec: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
+    """Dropout on the reconstruction decoder's hidden states."""
+    dropout_pred: Annotated[FiniteFloat, Field(ge=0, lt=1)] | None = None
+    """Dropout on the prediction decoder's hidden states; null: 0.5, as the prediction overfits long
+    before the reconstruction does; with train.preset vame 0."""
+    softplus: bool = False
+    """Softplus on the log variance."""
+
+    @model_validator(mode="after")
+    def _one_encoder_size(self) -> Model:
+        if self.hidden_size_layer_2 not in (None, self.hidden_size_layer_1):
+            raise ValueError(
+                f"hidden_size_layer_2 is {self.hidden_size_layer_2}, hidden_size_layer_1 is "
+                f"{self.hidden_size_layer_1}: both layers of the encoder have one size, set them equal"
+            )
+        return self
+
+    def for_preset(self, preset: str | None) -> Model:
+        """Return the settings with the dropout of a recipe, where none is set."""
+        if self.dropout_pred is not None:
+            return self
+        return self.model_copy(update={"dropout_pred": 0.0 if preset == "vame" else 0.5})
+
+
+class Train(Section):
+    preset: Literal["vame"] | None = None
+    """vame: the recipe as published, for the keys below that are not set."""
+    max_epochs: Count = 20
+    """Passes over the training windows; the learning rate decays over the last of them."""
+    batch_size: Count | None = None
+    """Windows per step; null: 64 on a CPU, 256 on a GPU."""
+    learning_rate: Positive = 1e-2
+    """Peak step size of Adam."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 20
+    """Steps over which the learning rate rises to its peak."""
+    decay_fraction: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.5
+    """Share of the training, at its end, over which the learning rate falls to zero."""
+    max_grad_norm: Positive | None = 5.0
+    """Gradients longer than this are shortened to it; a recurrent network's explode now and then."""
+    beta: NotNegative = 1.0
+    """Weight of the KL divergence of a window, in nats, against its summed squared errors."""
+    prediction_weight: NotNegative = 1.0
+    """Weight of the squared error of the prediction."""
+    kl_start: Annotated[int, Field(ge=0)] = 0
+    """Epoch at which the KL and spectral terms set in."""
+    anneal_epochs: Count = 1
+    """Epochs over which they grow to their full weight."""
+    anneal_function: Literal["linear", "sigmoid"] = "linear"
+    """Shape of that growth."""
+    spectral_weight: NotNegative = 0.1
+    """Weight of the spectral term (VAME's kmeans_lambda)."""
+    input_noise: NotNegative = 0.0
+    """Standard deviation of Gaussian noise on the encoder's normalised input in training."""
+    patience: Count = 5
+    """Epochs without a better validation loss before the learning rate decays early."""
+    seed: Seed = 0
+    """Seed of weights, order of windows, sampling and noise."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto: a GPU if there is one, else the CPU."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Numbers that the network computes with in training; bfloat16: rounded ones, faster at VAME's sizes
+    where the hardware has them. Weights and latents are float32 with both."""
+    device_memory_gib: Positive | None = None
+    """What frames may take on the device; more of them stay on the host. null: no limit."""
+    checkpoint_minutes: Positive = 5.0
+    """Minutes between saved states; one is saved at the end of every epoch besides."""
+
+    @model_validator(mode="after")
+    def _fill_in_preset(self) -> Train:
+        if self.preset == "vame":
+            unset = {k: v for k, v in PUBLISHED.items() if k not in self.model_fields_set}
+            self.__dict__.update(unset)  # still not set by the user: another preset may fill them
+            self.__dict__.update(self._published_weights(PUBLISHED_ZDIMS))
+        return self
+
+    def _published_weights(self, zdims: int) -> dict[str, float]:
+        """Return the weights of VAME's loss that are not set, per window and per nat.
+
+        VAME adds the mean KL divergence over dimensions, and the spectral term, once per batch to the
+        squared errors summed over the batch.
+        """
+        weights = {"beta": 1 / (self.batch_size * zdims), "spectral_weight": 0.1 / self.batch_size}
+        return {k: v for k, v in weights.items() if k not in self.model_fields_set}
+
+    def for_model(self, model: Model) -> Train:
+        """Return the settings with the weights of a recipe that depend on the size of the latent."""
+        if self.preset != "vame":
+            return self
+        return self.model_copy(update=self._published_weights(model.zdims))
+
+    def for_device(self, device: str) -> Train:
+        """Return the settings with the batch size that suits a device, where none is set."""
+        return self.model_copy(
+            update={"batch_size": self.batch_size or (64 if device == "cpu" else 256)}
+        )
+
+
+class Mlflow(Section):
+    tracking_uri: str | None = None
+    """MLflow store; null: SQLite in the results folder. MLFLOW_TRACKING_URI wins over both."""
+    experiment: Annotated[str, StringConstraints(min_length=1)] = "vame"
+    """Name of the MLflow experiment."""
+
+
+RENAMED = {
+    "align.smooth": "smooth_s",
+    "align.outliers": "outlier_threshold",
+    "windows.test_fraction": "val_fraction",
+    "train.decay": "decay_fraction",
+    "train.clip": "max_grad_norm",
+    "train.noise": "input_noise",
+    "train.device_memory_gb": "device_memory_gib",
+}
+"""Keys of version 0.1 and the names that they have now."""

@@ -1,0 +1,186 @@
+"""Every path below the results folder, for the package and for the rules of the workflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of one results folder.
+
+    The rules of the workflow use the same methods with wildcards: ``layout.aligned("{session}")``.
+
+    Attributes
+    ----------
+    root : Path
+        The results folder.
+    """
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The configuration of the last run, with every default written out."""
+        return self.root / "config.yaml"
+
+    @property
+    def aligned_folder(self) -> Path:
+        return self.root / "aligned"
+
+    def aligned(self, session: str) -> Path:
+        """Features of every time step of a session."""
+        return self.aligned_folder / f"{session}.parquet"
+
+    def quality(self, session: str) -> Path:
+        """Tracking quality of a session."""
+        return self.aligned_folder / f"{session}.qc.json"
+
+    @property
+    def windows(self) -> Path:
+        return self.root / "windows"
+
+    @property
+    def frames(self) -> Path:
+        """Every valid frame of the training sessions."""
+        return frames(self.windows)
+
+    @property
+    def index(self) -> Path:
+        """One row per window."""
+        return window_index(self.windows)
+
+    @property
+    def session_faults(self) -> Path:
+        """Mirrored sessions and recordings that are given twice."""
+        return session_faults(self.windows)
+
+    def model(self, model: str) -> ModelFolder:
+        """Return the files of a trained model."""
+        return ModelFolder(self.root / "models" / model)
+
+    def trained_models(self) -> list[str]:
+        """Return the names of the models that have a run record, sorted."""
+        return sorted(path.parent.name for path in self.root.glob("models/*/run.json"))
+
+    def latents_folder(self, model: str) -> Path:
+        return self.root / "latents" / model
+
+    def latents(self, model: str, session: str) -> Path:
+        """Latent vectors of a session, by one model."""
+        return self.latents_folder(model) / f"{session}.parquet"
+
+    def checkpoints(self, model: str) -> Path:
+        """Checkpoints of a training run. No rule declares this folder, see docs/training.md."""
+        return self.root / "checkpoints" / model
+
+    def encoded(self, model: str) -> Path:
+        """Sessions that an interrupted encoding job has finished."""
+        return self.root / "checkpoints" / f"{model}+encode"
+
+    @property
+    def mlflow(self) -> Path:
+        """Folder of the workflow's own MLflow store."""
+        return self.root / "mlflow"
+
+    @property
+    def experiment(self) -> Path:
+        """Address of the MLflow experiment."""
+        return self.mlflow / "experiment.json"
+
+    @property
+    def uploaded(self) -> Path:
+        """MLflow run of each model."""
+        return self.mlflow / "uploaded.json"
+
+    @property
+    def failed_uploads(self) -> Path:
+        """Number of uploads that MLflow did not take."""
+        return self.mlflow / "failed_uploads.txt"
+
+    @property
+    def comparison(self) -> Path:
+        """One row per model; a CSV of the same name is next to it."""
+        return self.root / "compare.parquet"
+
+    @property
+    def similarity(self) -> Path:
+        """One row per pair of models; a CSV of the same name is next to it."""
+        return self.root / "similarity.parquet"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    def log(self, stage: str, name: str = "") -> Path:
+        """Log file of a job."""
+        return (
+            self.root / "logs" / f"{stage}/{name}.log" if name else self.root / f"logs/{stage}.log"
+        )
+
+    def benchmark(self, stage: str, name: str = "") -> Path:
+        """Run time and memory of a job."""
+        folder = self.root / "benchmarks"
+        return folder / f"{stage}/{name}.tsv" if name else folder / f"{stage}.tsv"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """The files of one trained model."""
+
+    root: Path
+
+    @property
+    def weights(self) -> Path:
+        """The self-contained model file."""
+        return self.root / "model.pt"
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.yaml"
+
+    @property
+    def run(self) -> Path:
+        """The run record."""
+        return self.root / "run.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One line per epoch."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def losses(self) -> Path:
+        return self.root / "losses.png"
+
+    @property
+    def reconstructions(self) -> Path:
+        return self.root / "reconstructions.png"
+
+    @property
+    def spectrum(self) -> Path:
+        return self.root / "spectrum.png"
+
+    @property
+    def artifacts(self) -> list[Path]:
+        """The files that MLflow gets, the model file first."""
+        return [
+            *(self.weights, self.config, self.run, self.metrics),
+            *(self.losses, self.reconstructions, self.spectrum),
+        ]
+
+
+def frames(windows: Path) -> Path:
+    """Return the file of the valid frames in a windows folder."""
+    return windows / "frames.parquet"
+
+
+def window_index(windows: Path) -> Path:
+    """Return the index of the windows in a windows folder."""
+    return windows / "windows.parquet"
+
+
+def session_faults(windows: Path) -> Path:
+    """Return the file of faults that show when sessions are compared."""
+    return windows / "session_faults.json"

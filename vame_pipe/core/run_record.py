@@ -1,0 +1,172 @@
+"""The run record: what identifies and describes a training run, in run.json and in MLflow."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vame_pipe.core import files
+from vame_pipe.core.errors import InputError
+from vame_pipe.core.layout import Layout
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The windows that a model was trained on.
+
+    Attributes
+    ----------
+    path : str
+        Folder of the windows.
+    fingerprint : str
+        SHA-256 of frames, windows and normaliser.
+    features, sessions : list of str
+    length : int
+        Frames of a window that is encoded.
+    fps : float
+    n_frames, n_train, n_val : int
+        Valid frames; training and validation windows.
+    """
+
+    path: str
+    fingerprint: str
+    features: list[str]
+    sessions: list[str]
+    length: int
+    fps: float
+    n_frames: int
+    n_train: int
+    n_val: int
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A training run.
+
+    Attributes
+    ----------
+    name : str
+        Of the model.
+    sweep : str
+        The entry of `models` in the configuration that the model was expanded from.
+    variant : str
+        The name without the seed: equal for models that differ in their seed only.
+    training_id : str
+        Finds the MLflow run of this training run, whichever process opened it.
+    started : int
+        Milliseconds since 1970.
+    params : dict
+        Every setting, flat, as `section.key`.
+    data : TrainingData
+    source : dict of str to str
+        MLflow tags: user, git commit, device.
+    run_id : str or None
+        Of the MLflow run; None until it has one.
+    ended : int or None
+        None until training has finished.
+    summary : dict of str to float
+        Metrics of the best epoch, `final/...`; empty until training has finished.
+    stop : str
+        Why training stopped.
+    """
+
+    name: str
+    sweep: str
+    variant: str
+    training_id: str
+    started: int
+    params: dict[str, Any]
+    data: TrainingData
+    source: dict[str, str] = field(default_factory=dict)
+    run_id: str | None = None
+    ended: int | None = None
+    summary: dict[str, float] = field(default_factory=dict)
+    stop: str = ""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of the MLflow run."""
+        return self.source | {
+            "model": self.name,
+            "sweep": self.sweep,
+            "variant": self.variant,
+            "data_fingerprint": self.data.fingerprint,
+            "training_id": self.training_id,
+        }
+
+    @property
+    def error(self) -> float:
+        """Squared error per validation window, by which models of the same windows are ranked.
+
+        The objective is no measure for that: its weights may differ between the models.
+        """
+        return self.summary["final/reconstruction"] + self.summary["final/prediction"]
+
+
+def write(record: RunRecord, path: Path) -> None:
+    """Write run.json atomically."""
+    files.write_json(path, dataclasses.asdict(record))
+
+
+def read(path: Path) -> RunRecord:
+    """Read run.json.
+
+    Raises
+    ------
+    InputError
+        If it was written by another version of vame_pipe.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return RunRecord(**content | {"data": TrainingData(**content["data"])})
+    except (TypeError, KeyError, ValueError):
+        raise InputError(
+            f"{path}: not a run record of this version of vame_pipe. Train the model again."
+        ) from None
+
+
+def read_runs(layout: Layout, models: list[str]) -> dict[str, RunRecord]:
+    """Return the run record of each model.
+
+    Raises
+    ------
+    InputError
+        With every model that has none.
+    """
+    paths = {model: layout.model(model).run for model in models}
+    missing = {model: path for model, path in paths.items() if not path.exists()}
+    if missing:
+        raise InputError(
+            *(f"model {m}: {path} not found. Train the model first." for m, path in missing.items())
+        )
+    return {model: read(path) for model, path in paths.items()}
+
+
+def differing_params(runs: dict[str, RunRecord]) -> list[str]:
+    """Return the settings that are not the same in all runs, in their order."""
+    first, *others = (run.params for run in runs.values())
+    return [key for key, value in first.items() if any(o.get(key) != value for o in others)]
+
+
+def read_history(metrics: Path) -> list[dict[str, Any]]:
+    """Return metrics.jsonl, one entry per epoch."""
+    return [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+
+
+def require_models(layout: Layout) -> list[str]:
+    """Return the names of all trained models.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    models = layout.trained_models()
+    if not models:
+        raise InputError(
+            f"{layout.root}: contains no trained model (expected models/*/run.json). Run snakemake."
+        )
+    return models

@@ -1,0 +1,16 @@
+"""Versions of the stages.
+
+A stage whose results change gets a higher number here, in the same commit. The number is part of the
+stage's files and of its rule's parameters, so that Snakemake runs the stage again and results of the old
+version are not mixed with the new ones. A comment, a docstring or a message changes no version.
+tests/golden/ holds numbers of each stage: its test fails if they change and the version does not.
+"""
+
+SIMULATE = 1
+ALIGN = 1
+WINDOWS = 1
+TRAIN = 1
+ENCODE = 1
+UPLOAD = 1
+COMPARE = 1
+REPORT = 1

@@ -1,0 +1,280 @@
+"""Read HDF5 pose files in a process of its own, which a damaged file may crash.
+
+The HDF5 library ends the process on some damaged files, about one in 400. So one child process reads
+all HDF5 files; it is started at the first, and again after a crash. It is asked by a line of JSON and
+answers with lines of JSON, each followed by the numbers that it announces. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from vame_pipe.core.errors import InputError, shortened
+from vame_pipe.poses.pose_table import Column, PoseHeader, PoseTable
+
+CPU_S = 10.0
+"""Processor time for one file, added to the time for its size; it stops an endless loop."""
+CPU_S_PER_BYTE = 1 / 5e6
+WALL_S_PER_CPU_S = 60
+"""Storage may be slow."""
+
+_lock = threading.Lock()
+_child: _Child | None = None
+
+
+class _Crashed(Exception):
+    """The child ended in the middle of its work."""
+
+
+class _Child:
+    """The process that reads, and how many files it has read."""
+
+    def __init__(self) -> None:
+        # not the working directory (-P), which may hold modules of the same names, but whatever the
+        # parent imports from
+        places = [str(Path(__file__).parents[1]), *(os.path.abspath(p) for p in sys.path if p)]
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "vame_pipe.hdf5_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # the last words of a crash are for the message, not the user
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
+        )
+        self.parent = os.getpid()
+        self.n_answers = 0
+        try:
+            problem = self.receive()["problem"]
+        except _Crashed:
+            problem = f"exit code {self.stop()}"
+        if problem:
+            self.stop()
+            raise RuntimeError(f"The process that reads HDF5 files does not start: {problem}")
+
+    def ask(self, **question: Any) -> None:
+        try:
+            self.process.stdin.write(json.dumps(question).encode() + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise _Crashed from None
+
+    def receive(self) -> dict[str, Any]:
+        line = self.process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise _Crashed
+        return json.loads(line)
+
+    def receive_numbers(self, shape: tuple[int, int]) -> np.ndarray:
+        numbers = np.empty(shape)
+        view = memoryview(numbers).cast("B") if numbers.size else b""
+        if len(view) and self.process.stdout.readinto(view) != len(view):
+            raise _Crashed
+        return numbers
+
+    def stop(self) -> int:
+        """End the process; return its exit code, negative for a signal."""
+        self.process.kill()
+        self.process.communicate()
+        return self.process.returncode
+
+
+def read_header(path: Path) -> PoseHeader:
+    """Read the names in an HDF5 pose file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    return _read(path, header_only=True).header
+
+
+def read_table(path: Path) -> PoseTable:
+    """Read an HDF5 pose file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    return _read(path, header_only=False)
+
+
+def _read(path: Path, header_only: bool) -> PoseTable:
+    with _lock:
+        while True:
+            child = _running()
+            fresh = child.n_answers == 0
+            try:
+                table = _converse(child, path, header_only)
+            except InputError:
+                child.n_answers += 1
+                raise
+            except _Crashed:
+                exit_code = _end()
+                # memory that an earlier file upset may have crashed it: blame a file that is alone
+                if fresh or exit_code in _TOO_LONG:
+                    raise InputError(_crash_message(path, exit_code)) from None
+            except BaseException:  # the answer would be taken for that to the next question
+                _end()
+                raise
+            else:
+                child.n_answers += 1
+                return table
+
+
+def _converse(child: _Child, path: Path, header_only: bool) -> PoseTable:
+    cpu_s = CPU_S + path.stat().st_size * CPU_S_PER_BYTE
+    where = {"path": os.path.abspath(path), "shown": str(path)}
+    child.ask(**where, header_only=header_only, cpu_s=cpu_s)
+    head = _checked(child.receive())
+    n_rows, columns = head["n_rows"], tuple(Column(*c) for c in head["columns"])
+    values = np.empty((len(columns), n_rows))
+    labels: list[Any] = []
+    at = 0
+    while at < n_rows:
+        slab = _checked(child.receive())
+        n = slab["n_rows"]
+        numbers = child.receive_numbers((n, len(columns) + 1))
+        values[:, at : at + n] = numbers[:, 1:].T
+        labels.append(numbers[:, 0] if slab["labels"] is None else np.array(slab["labels"], object))
+        at += n
+    _checked(child.receive())
+    not_numbers = {int(c): (row, text) for c, (row, text) in head["not_numbers"].items()}
+    header = PoseHeader(columns, _first(labels))
+    return PoseTable(
+        header, values.T, np.concatenate(labels) if labels else np.empty(0), not_numbers
+    )
+
+
+def _checked(answer: dict[str, Any]) -> dict[str, Any]:
+    if "problems" in answer:
+        raise InputError(*answer["problems"])
+    return answer
+
+
+def _first(labels: list[np.ndarray]) -> str:
+    return str(labels[0][0]) if labels else ""
+
+
+def _running() -> _Child:
+    global _child
+    if _child is not None and _child.parent != os.getpid():
+        _child = None  # it belongs to the process that this one was forked from
+    if _child is not None and _child.process.poll() is not None:
+        _end()
+    if _child is None:
+        _child = _Child()
+    return _child
+
+
+def _end() -> int:
+    global _child
+    if _child is None or _child.parent != os.getpid():
+        return 0
+    child, _child = _child, None
+    return child.stop()
+
+
+atexit.register(_end)
+
+_TOO_LONG = (-signal.SIGPROF, -signal.SIGALRM)
+
+
+def _crash_message(path: Path, exit_code: int) -> str:
+    if exit_code in _TOO_LONG:
+        return (
+            f"{path}: reading it does not come to an end. The file is damaged, or its storage does not "
+            "answer. Export it again."
+        )
+    if exit_code == -signal.SIGKILL:
+        return (
+            f"{path}: the process that read it was killed, perhaps for lack of memory. Give it more "
+            "memory and run again."
+        )
+    cause = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+    return (
+        f"{path}: reading it crashed the HDF5 library ({cause}), so the file is damaged. "
+        "Export it again."
+    )
+
+
+def main() -> None:
+    """Answer questions until the parent closes the pipe, which it does at its end at the latest."""
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints is no answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    for number in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)  # ends the process, inside the library too
+    try:
+        import resource
+
+        from vame_pipe.poses import dlc_hdf5
+    except ImportError as error:
+        _send(output, {"problem": str(error)})
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    np.seterr(all="ignore")
+    _send(output, {"problem": None})
+    for line in sys.stdin.buffer:
+        question = json.loads(line)
+        path, shown = question["path"], question["shown"]
+        _limit_time(question["cpu_s"])
+        try:
+            with dlc_hdf5.open_poses(path) as stored:
+                _answer(output, stored, question["header_only"])
+            _send(output, {})  # not before the file is closed and its lock gone
+        except InputError as error:
+            _send(output, {"problems": [p.replace(path, shown) for p in error.problems]})
+        except BrokenPipeError:
+            return
+        except dlc_hdf5.Damaged as error:
+            problem = f"{shown}: cannot be read as DeepLabCut HDF5: {shortened(str(error), 200)}."
+            _send(output, {"problems": [f"{problem} Export it again."]})
+        except Exception as error:  # a damaged file can raise anything
+            reason = shortened(" ".join(str(error).split()) or type(error).__name__, 200)
+            problem = (
+                f"{shown}: cannot be read as DeepLabCut HDF5 ({reason}). It may be truncated, damaged or "
+                "in use. Export it again."
+            )
+            _send(output, {"problems": [problem]})
+        _limit_time(0)
+
+
+def _limit_time(cpu_s: float) -> None:
+    """Let the system end this process if it takes longer; 0 for no limit."""
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
+    signal.setitimer(signal.ITIMER_REAL, cpu_s * WALL_S_PER_CPU_S)
+
+
+def _answer(output: IO[bytes], stored: Any, header_only: bool) -> None:
+    n_rows = min(1, stored.n_rows) if header_only else stored.n_rows
+    not_numbers = stored.not_numbers
+    head = {"columns": stored.columns, "n_rows": n_rows, "not_numbers": not_numbers}
+    _send(output, head)
+    for labels, values in stored.slabs(n_rows):
+        numbers = np.empty((len(values), values.shape[1] + 1))
+        numbers[:, 1:] = values
+        is_text = isinstance(labels, list)
+        numbers[:, 0] = np.nan if is_text else labels
+        _send(output, {"n_rows": len(values), "labels": labels if is_text else None}, numbers)
+
+
+def _send(output: IO[bytes], message: dict[str, Any], numbers: np.ndarray | None = None) -> None:
+    output.write(json.dumps(message).encode() + b"\n")
+    if numbers is not None:
+        output.write(numbers.data)
+    output.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""Simulated recordings with known motifs, written as real pose files.
+
+A small articulated animal, seen from above, switches between six motifs; a tracker adds noise, loses
+points with low confidence, and now and then swaps left and right.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from vame_pipe.core import files
+
+MOTIFS = ("still", "walk", "turn_left", "turn_right", "rear", "groom")
+KEYPOINTS = (
+    "nose",
+    "left_ear",
+    "right_ear",
+    "spine",
+    "left_hip",
+    "right_hip",
+    "tailbase",
+    "tail_tip",
+)
+START_PX = 300.0
+BODY_PX = 60.0
+MIN_MOTIF_S, MEAN_MOTIF_S = 0.8, 2.0
+SCORER = "simulated"
+
+
+def simulate(n_frames: int, fps: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Simulate one recording.
+
+    Parameters
+    ----------
+    n_frames : int
+    fps : float
+    seed : int
+
+    Returns
+    -------
+    position : numpy.ndarray
+        `(n_frames, 8, 2)`, pixels, y down, as a tracker gives them.
+    confidence : numpy.ndarray
+        `(n_frames, 8)`.
+    motif : numpy.ndarray
+        `(n_frames,)` int, index into `MOTIFS`: the truth.
+    """
+    rng = np.random.default_rng(seed)
+    motif = _draw_motifs(n_frames, fps, rng)
+    position = _animal(motif, fps, rng)
+    return *_track(position, fps, rng), motif
+
+
+def _draw_motifs(n_frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
+    """A semi-Markov chain: a motif lasts at least MIN_MOTIF_S and is never followed by itself."""
+    motif = np.empty(n_frames, dtype=np.int64)
+    at, current = 0, int(rng.integers(len(MOTIFS)))
+    while at < n_frames:
+        seconds = MIN_MOTIF_S + rng.exponential(MEAN_MOTIF_S - MIN_MOTIF_S)
+        end = at + max(1, round(seconds * fps))
+        motif[at:end] = current
+        at = end
+        current = (current + 1 + int(rng.integers(len(MOTIFS) - 1))) % len(MOTIFS)
+    return motif
+
+
+def _ease(values: np.ndarray, fps: float, seconds: float = 0.15) -> np.ndarray:
+    """Smooth a control signal in time, as a body with inertia would."""
+    half = max(1, round(seconds * fps))
+    kernel = np.hanning(2 * half + 1)
+    padded = np.pad(values, half, mode="edge")
+    return np.convolve(padded, kernel / kernel.sum(), mode="valid")
+
+
+def _animal(motif: np.ndarray, fps: float, rng: np.random.Generator) -> np.ndarray:
+    """Move the body: `(n_frames, 8, 2)`, pixels, without a tracker's errors."""
+    n_frames = len(motif)
+    is_ = {name: (motif == i).astype(float) for i, name in enumerate(MOTIFS)}
+    vigour = _ease(rng.normal(1, 0.15, n_frames), fps, 0.5)  # no two walks are alike
+    speed = _ease((2.0 * is_["walk"] + 0.5 * (is_["turn_left"] + is_["turn_right"])) * vigour, fps)
+    bend = _ease((is_["turn_right"] - is_["turn_left"]) * vigour, fps)
+    rear = _ease(is_["rear"] * vigour, fps, 0.25)
+    groom = _ease(is_["groom"] * vigour, fps)
+    gait = np.cumsum(speed) / fps * 2 * np.pi * 1.6
+    stroke = np.cumsum(np.full(n_frames, 2 * np.pi * 4.0 / fps))
+
+    heading = rng.uniform(0, 2 * np.pi) + np.cumsum(2.2 * bend) / fps
+    step = speed[:, None] * BODY_PX / fps * np.stack([np.cos(heading), np.sin(heading)], axis=1)
+    centre = START_PX + np.cumsum(step, axis=0)
+
+    stride = np.sin(gait) * np.minimum(speed, 1)
+    sway = 0.06 * stride
+    length = 1 - 0.45 * rear  # seen from above, a rearing animal is short
+    nod = 0.05 * groom * np.sin(stroke)
+    curl = 0.22 * groom
+    head_angle = 0.55 * bend + 1.2 * sway + 0.25 * groom * np.sin(stroke / 2)
+    spread = 1 + 0.25 * rear
+    zero = np.zeros(n_frames)
+
+    def head(ahead: float, side: float) -> tuple[np.ndarray, np.ndarray]:
+        """A point of the head, which pivots on the neck at 0.25 body lengths."""
+        along, across = (ahead + nod) * (1 - curl), side
+        x = 0.25 + along * np.cos(head_angle) - across * np.sin(head_angle)
+        return length * x, along * np.sin(head_angle) + across * np.cos(head_angle)
+
+    tail = -0.5 * bend + 0.25 * np.sin(gait - 1) * np.minimum(speed, 1)
+    body = [
+        head(0.3, 0.0),
+        head(0.12, -0.13),
+        head(0.12, 0.13),
+        (zero, sway),
+        (length * (-0.3 + 0.1 * stride), -0.18 * spread + zero),
+        (length * (-0.3 - 0.1 * stride), 0.18 * spread + zero),
+        (length * -0.45 + zero, -0.1 * bend),
+        (length * -0.45 - 0.5 * np.cos(tail), -0.1 * bend + 0.5 * np.sin(tail)),
+    ]
+    local = BODY_PX * np.stack([np.stack(point, axis=1) for point in body], axis=1)
+    cos, sin = np.cos(heading)[:, None], np.sin(heading)[:, None]
+    x = cos * local[..., 0] - sin * local[..., 1]
+    y = sin * local[..., 0] + cos * local[..., 1]
+    return centre[:, None] + np.stack([x, y], axis=2)
+
+
+def _track(
+    position: np.ndarray, fps: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add what a tracker adds: noise, dropouts of low confidence, swaps of left and right."""
+    n_frames, n_keypoints, _ = position.shape
+    position = position + rng.normal(0, 0.4, position.shape)
+    confidence = 1 - rng.beta(1, 60, (n_frames, n_keypoints))
+    for k in range(n_keypoints):
+        for start in rng.integers(n_frames, size=rng.poisson(n_frames / 250)):
+            lost = slice(start, start + 1 + rng.geometric(8 / (0.5 * fps)))
+            shape = position[lost, k].shape
+            position[lost, k] += rng.normal(0, BODY_PX, shape)
+            confidence[lost, k] = rng.uniform(0, 0.4, shape[0])
+    left, right = KEYPOINTS.index("left_hip"), KEYPOINTS.index("right_hip")
+    for start in rng.integers(n_frames, size=rng.poisson(n_frames / 600)):
+        swapped = slice(start, start + 1 + int(rng.integers(3)))
+        position[swapped, [left, right]] = position[swapped, [right, left]]
+    return position, confidence
+
+
+def write_deeplabcut(
+    path: str | Path, position: np.ndarray, confidence: np.ndarray, keypoints: tuple[str, ...]
+) -> None:
+    """Write a recording as DeepLabCut's CSV: three header rows, a row a frame.
+
+    Parameters
+    ----------
+    path : str or Path
+    position : numpy.ndarray
+        `(n_frames, n_keypoints, 2)`, pixels.
+    confidence : numpy.ndarray
+        `(n_frames, n_keypoints)`.
+    keypoints : tuple of str
+    """
+    n_frames = len(position)
+    values = np.concatenate([position, confidence[..., None]], axis=2).reshape(n_frames, -1)
+    text = io.StringIO()
+    columns = [(k, c) for k in keypoints for c in ("x", "y", "likelihood")]
+    text.write(",".join(["scorer"] + [SCORER] * len(columns)) + "\n")
+    text.write(",".join(["bodyparts"] + [k for k, _ in columns]) + "\n")
+    text.write(",".join(["coords"] + [c for _, c in columns]) + "\n")
+    rows = np.column_stack([np.arange(n_frames), values])
+    np.savetxt(text, rows, fmt=["%d"] + ["%.5f"] * values.shape[1], delimiter=",")
+    files.write_text(path, text.getvalue())
+
+
+def write_recordings(folder: Path, n_sessions: int, n_frames: int, fps: float, seed: int) -> None:
+    """Write recordings sim-1.csv, sim-2.csv, ... and their true motifs sim-1.motifs.csv, ..."""
+    for i in range(n_sessions):
+        position, confidence, motif = simulate(n_frames, fps, seed + i)
+        write_deeplabcut(folder / f"sim-{i + 1}.csv", position, confidence, KEYPOINTS)
+        lines = [f"{frame},{MOTIFS[m]}" for frame, m in enumerate(motif)]
+        files.write_text(
+            folder / f"sim-{i + 1}.motifs.csv", "\n".join(["frame,motif", *lines]) + "\n"
+        )

@@ -1,0 +1,147 @@
+"""Models side by side: what varied, what they reached, how far they agree, and PCA for comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from vame_pipe.core import files
+from vame_pipe.core.errors import InputError
+from vame_pipe.core.layout import Layout
+from vame_pipe.core.run_record import RunRecord, differing_params, read_runs
+from vame_pipe.core.schemas import AlignedMetadata, LatentsMetadata, read_record
+from vame_pipe.reporting.similarity import similarity
+from vame_pipe.windows import data as window_data
+from vame_pipe.windows.data import WindowData
+
+MAX_WINDOWS = 20_000
+"""Windows, of training and of test each, that principal components are computed from."""
+
+
+def compare(layout: Layout, models: list[str], run_ids: dict[str, str | None]) -> None:
+    """Write the comparison of models and the similarity of their latents, as Parquet and CSV.
+
+    Parameters
+    ----------
+    layout : Layout
+    models : list of str
+    run_ids : dict of str to str
+        MLflow run of each model.
+
+    Raises
+    ------
+    InputError
+        If a model or its latents are missing, or were made from other data.
+    """
+    runs = read_runs(layout, models)
+    data = window_data.load(layout.windows)
+    require_current(layout, runs, data.fingerprint)
+    write(table(data, runs, run_ids), layout.comparison)
+    write(similarity(layout, models, data.meta.sessions), layout.similarity)
+
+
+def require_current(layout: Layout, runs: dict[str, RunRecord], data_fingerprint: str) -> None:
+    """Raise InputError unless models and latents were made from what is in the results folder now.
+
+    Parameters
+    ----------
+    layout : Layout
+    runs : dict
+        By model.
+    data_fingerprint : str
+        Of the windows in the results folder.
+    """
+    problems = []
+    current = [run for run in runs.values() if run.data.fingerprint == data_fingerprint]
+    sessions = dict.fromkeys(session for run in current for session in run.data.sessions)
+    aligned = {
+        session: read_record(AlignedMetadata, layout.aligned(session)).fingerprint
+        for session in sessions
+    }
+    for name, run in runs.items():
+        if run.data.fingerprint != data_fingerprint:
+            problems.append(
+                f"model {name}: was trained on other windows than those of {layout.windows}. Train it "
+                "again, or name the models to compare with --models."
+            )
+            continue
+        digest = files.file_fingerprint(layout.model(name).weights)
+        for session in run.data.sessions:
+            path = layout.latents(name, session)
+            made_from = read_record(LatentsMetadata, path)
+            if made_from.model_fingerprint != digest:
+                problems.append(f"{path}: was made by another model.pt. Encode the session again.")
+            elif made_from.aligned_fingerprint != aligned[session]:
+                problems.append(
+                    f"{path}: was made from another aligned recording. Encode the session again."
+                )
+    if problems:
+        raise InputError(*problems)
+
+
+def table(
+    data: WindowData, runs: dict[str, RunRecord], run_ids: dict[str, str | None]
+) -> pd.DataFrame:
+    """Return one row per model: what varied, final figures, the same of PCA, MLflow's run.
+
+    Parameters
+    ----------
+    data : WindowData
+        The windows that all of them were trained on.
+    runs : dict
+        By model.
+    run_ids : dict of str to str
+        None for a run that MLflow does not have.
+    """
+    keys, best = differing_params(runs), min(runs, key=lambda m: runs[m].error)
+    baseline = pca_r2(data, {run.params["model.zdims"] for run in runs.values()})
+    rows = [
+        {"model": name, "sweep": run.sweep, "variant": run.variant}
+        | {key: run.params[key] for key in keys}
+        | run.summary
+        | {
+            "pca/r2_reconstruction": baseline[run.params["model.zdims"]],
+            "best": name == best,
+            "stop": run.stop,
+            "run_id": run_ids.get(name),
+        }
+        for name, run in runs.items()
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.assign(run_id=frame["run_id"].astype("string"))
+
+
+def pca_r2(data: WindowData, components: set[int]) -> dict[int, float]:
+    """Return the R2 of held-out windows rebuilt from their first principal components.
+
+    Components of training windows, R2 as in `vame_pipe.validate`: one minus the squared error over
+    the squared deviation from each feature's mean.
+    """
+    train, test = (_draw(data, starts) for starts in (data.train, data.val))
+    mean = train.mean(axis=0)
+    centred = train - mean
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    by_feature = test.reshape(-1, data.frames.shape[1])
+    total = np.square(by_feature - by_feature.mean(axis=0)).sum()
+    projected = (test - mean) @ vectors[:, ::-1]
+    # the components are orthonormal: what is not in the first is the error of leaving out the rest
+    left = np.square(projected).sum(axis=0)[::-1].cumsum()[::-1]
+    return {k: float(1 - (left[k] if k < len(left) else 0.0) / total) for k in components}
+
+
+def _draw(data: WindowData, starts: np.ndarray) -> np.ndarray:
+    """Return windows `(n, length * n_features)` float64, at most MAX_WINDOWS of them."""
+    if len(starts) > MAX_WINDOWS:
+        starts = np.random.default_rng(0).choice(starts, MAX_WINDOWS, replace=False)
+    steps = np.arange(data.meta.length)
+    return data.frames[starts[:, None] + steps].reshape(len(starts), -1).astype(np.float64)
+
+
+def write(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet and, beside it, as CSV."""
+    content = pa.Table.from_pandas(frame, preserve_index=False)
+    files.write_tables(path, [content], content.schema, files.metadata())
+    files.write_text(path.with_suffix(".csv"), frame.to_csv(index=False))

@@ -1,0 +1,157 @@
+"""The windows of a results folder, loaded for training and for comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from vame_pipe.core import files, layout, schemas
+from vame_pipe.core.schemas import SPLITS, WindowsMetadata
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class WindowData:
+    """Frames and windows, ready for training.
+
+    Attributes
+    ----------
+    frames : numpy.ndarray
+        `(n_frames, n_features)` float32, normalised: the valid frames of all training sessions.
+    train, val : numpy.ndarray
+        int32, the row of `frames` at which each training and each validation window starts.
+    mean, std : numpy.ndarray
+        `(n_features,)` float32, over the frames in training windows.
+    meta : WindowsMetadata
+    fingerprint : str
+        SHA-256 of all of it: of what a model is trained on, not of what it was made from.
+    """
+
+    frames: np.ndarray
+    train: np.ndarray
+    val: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+    meta: WindowsMetadata
+    fingerprint: str
+
+
+def load(folder: Path) -> WindowData:
+    """Return the windows that `vame_pipe.windows.build` wrote to a folder.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged.
+    """
+    meta = schemas.read_record(WindowsMetadata, layout.frames(folder))
+    mean, std = (np.array(values, np.float32) for values in (meta.mean, meta.std))
+    frames = _read_frames(layout.frames(folder), meta.features, mean, std)
+    train, val = _read_offsets(layout.window_index(folder))
+    fingerprint = _fingerprint(meta, frames, train, val, mean, std)
+    return WindowData(frames, train, val, mean, std, meta, fingerprint)
+
+
+def _read_frames(path: Path, features: list[str], mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Return the normalised frames, read by row groups so that no second copy is held."""
+    with pq.ParquetFile(path) as file:
+        frames = np.empty((file.metadata.num_rows, len(features)), np.float32)
+        offset = 0
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=features)
+            part = frames[offset : offset + len(table)]
+            for i, name in enumerate(features):
+                part[:, i] = normalise(table[name].to_numpy(), mean[i], std[i])
+            offset += len(table)
+    return frames
+
+
+def _read_offsets(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first frame of every training window and of every validation window."""
+    offsets: dict[str, list[np.ndarray]] = {name: [np.empty(0, np.int32)] for name in SPLITS}
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=["offset", "split"])
+            rows = table["offset"].to_numpy().astype(np.int32)
+            for name in SPLITS:
+                offsets[name].append(rows[pc.equal(table["split"], name).to_numpy()])
+    train, val = (np.concatenate(offsets[name]) for name in SPLITS)
+    return train, val
+
+
+def _fingerprint(meta: WindowsMetadata, *arrays: np.ndarray) -> str:
+    described = {
+        name: getattr(meta, name) for name in ("features", "length", "future", "fps", "align")
+    }
+    return files.fingerprint(described, *(files.array_fingerprint(array) for array in arrays))
+
+
+@dataclass(frozen=True)
+class ValidRows:
+    """The valid rows of an aligned session, one animal after the other.
+
+    Attributes
+    ----------
+    position : numpy.ndarray
+        `(n_rows,)`, where they are in the file.
+    row : numpy.ndarray
+        `(n_rows,)`, their time step.
+    run : numpy.ndarray
+        `(n_rows,)`, the number of the run of each, different for each animal.
+    """
+
+    position: np.ndarray
+    row: np.ndarray
+    run: np.ndarray
+
+
+def read_valid_rows(path: Path) -> ValidRows:
+    """Return which rows of an aligned session are valid, and the run of each."""
+    table = pq.read_table(path, columns=["individual", "row", "run"]).unify_dictionaries()
+    individual = table["individual"].combine_chunks().indices.to_numpy()
+    row, run = table["row"].to_numpy(), table["run"].to_numpy()
+    position = np.flatnonzero(run >= 0)
+    animal, run = individual[position], run[position]
+    changes = (np.diff(animal, prepend=animal[:1]) != 0) | (np.diff(run, prepend=run[:1]) != 0)
+    return ValidRows(position, row[position], np.cumsum(changes))
+
+
+def normalise(frames: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Return z-scored features; training and encoding share this function."""
+    return (frames - mean) / std
+
+
+def gather(frames: torch.Tensor, starts: torch.Tensor, length: int) -> torch.Tensor:
+    """Return windows `(n, length, n_features)` that begin at rows `starts` `(n,)` of `frames`."""
+    import torch
+
+    return frames[starts[:, None] + torch.arange(length, device=frames.device)]
+
+
+def window_starts(run: np.ndarray, length: int) -> np.ndarray:
+    """Return the index of the first row of every window that lies in one run.
+
+    Parameters
+    ----------
+    run : numpy.ndarray
+        `(n_rows,)` int, the run of each row; rows with -1 are in no window. Rows of one run are neighbours.
+    length : int
+        Rows of a window.
+
+    Examples
+    --------
+    >>> window_starts(np.array([0, 0, 0, -1, 1, 1]), 2).tolist()
+    [0, 1, 4]
+    """
+    if len(run) < length:
+        return np.empty(0, np.int64)
+    # the runs are unbroken, so a window whose ends are in one run lies in it as a whole
+    first, last = run[: len(run) - length + 1], run[length - 1 :]
+    return np.flatnonzero((first == last) & (first >= 0))

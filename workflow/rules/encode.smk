@@ -1,0 +1,79 @@
+rule encode:
+    """Encode every window of the training sessions with one model.
+
+    The frames are the input instead of all aligned sessions, because Snakemake stores inputs and command
+    for each output: 2,000 sessions with 2,000 inputs each take 2 GB.
+    """
+    input:
+        model=layout.model("{model}").weights,
+        frames=layout.frames,
+    output:
+        [layout.latents("{model}", session) for session in training_sessions],
+    log:
+        layout.log("encode", "{model}"),
+    benchmark:
+        layout.benchmark("encode", "{model}")
+    conda:
+        "../../envs/gpu.yaml"
+    threads: lambda wildcards: useful_threads(settings.variant(wildcards.model)[0])
+    resources:
+        gpu=lambda wildcards: gpus(wildcards.model),
+        # about 8 times the largest session, assuming that none is more than a quarter of the data
+        mem_mb=lambda wildcards, input, attempt: attempt * (2000 + 2 * megabytes(input.frames)),
+    params:
+        version=source.ENCODE,
+        aligned=layout.aligned_folder,
+        windows=layout.windows,
+        device=lambda wildcards: settings.variant(wildcards.model)[1].device,
+        # finished sessions are kept here, because Snakemake deletes the outputs of interrupted jobs
+        scratch=lambda wildcards: layout.encoded(wildcards.model),
+        out=lambda wildcards: layout.latents_folder(wildcards.model),
+    shell:
+        r"""
+        vame-pipe encode \
+            --model {input.model:q} \
+            --aligned {params.aligned:q} \
+            --windows {params.windows:q} \
+            --device {params.device} \
+            --threads {threads} \
+            --scratch {params.scratch:q} \
+            --out {params.out:q} \
+            --log {log:q}
+        """
+
+
+rule encode_new:
+    """Encode one session that the models are not trained on (use: encode)."""
+    input:
+        model=layout.model("{model}").weights,
+        aligned=layout.aligned("{session}"),
+    output:
+        layout.latents("{model}", "{session}"),
+    log:
+        layout.log("encode", "{model}/{session}"),
+    benchmark:
+        layout.benchmark("encode", "{model}/{session}")
+    wildcard_constraints:
+        session=any_of(new_sessions),
+    conda:
+        "../../envs/gpu.yaml"
+    threads: lambda wildcards: useful_threads(settings.variant(wildcards.model)[0])
+    resources:
+        gpu=lambda wildcards: gpus(wildcards.model),
+        mem_mb=lambda wildcards, input, attempt: attempt * (2000 + 8 * megabytes(input.aligned)),
+    params:
+        version=source.ENCODE,
+        aligned=layout.aligned_folder,
+        device=lambda wildcards: settings.variant(wildcards.model)[1].device,
+        out=lambda wildcards: layout.latents_folder(wildcards.model),
+    shell:
+        r"""
+        vame-pipe encode \
+            --model {input.model:q} \
+            --aligned {params.aligned:q} \
+            --sessions {wildcards.session} \
+            --device {params.device} \
+            --threads {threads} \
+            --out {params.out:q} \
+            --log {log:q}
+        """
