@@ -12,8 +12,8 @@ import time
 import numpy as np
 
 from vame_pipe.alignment.session import align
-from vame_pipe.poses.readers import Poses
 from vame_pipe.config.sections import Align
+from vame_pipe.poses.contract import Poses
 
 
 def recording(n_frames: int, n_keypoints: int) -> Poses:

@@ -28,12 +28,12 @@ def work(hidden: int, mode: str, seconds: float) -> None:
         os.environ["MKL_CBWR"] = ""
     import torch
 
-    from vame_pipe.core.device import Threads
-    from vame_pipe.training.batches import Feed
-    from vame_pipe.core.machine import useful_threads
     from vame_pipe.config.sections import Model, Train
+    from vame_pipe.core.device import Threads
+    from vame_pipe.core.machine import useful_threads
+    from vame_pipe.training.batches import Feed
     from vame_pipe.training.loop import Training
-    from vame_pipe.windows.build import WindowData
+    from vame_pipe.windows.data import WindowData
 
     frames = np.random.default_rng(0).standard_normal((N_FRAMES, N_FEATURES)).astype(np.float32)
     starts, ones = np.arange(N_FRAMES - 100, dtype=np.int32), np.ones(N_FEATURES, np.float32)

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 
 from vame_pipe.cli import main
-from vame_pipe.training import loop
-from vame_pipe.windows import build
-from vame_pipe.training.checkpoints import ResumeFiles
 from vame_pipe.config.sections import Model, Train, Windows
+from vame_pipe.training import loop
+from vame_pipe.training.checkpoints import CheckpointFolder
+from vame_pipe.windows import build
 
 SIZE = {"hidden_size_layer_1": 64, "hidden_size_rec": 64, "hidden_size_pred": 64}
 SEEDS = (1, 2, 3)
@@ -74,7 +74,7 @@ def run(
     """Train; return the metrics of every epoch with seconds and squared errors per element."""
     recipe = Train(device="cpu", checkpoint_minutes=1000, **settings).for_device("cpu")
     model = Model(**size).for_preset(recipe.preset)
-    files = ResumeFiles(folder / "resume", {"settings": vars(recipe), "model": vars(model)})
+    files = CheckpointFolder(folder / "resume", {"settings": vars(recipe), "model": vars(model)})
     history = loop.train(data, model, recipe, "cpu", files, folder / "metrics.jsonl").history
     n_features, seconds, lines = len(data.meta["features"]), 0.0, []
     for line in history:

@@ -19,11 +19,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from vame_pipe.encoding import encode
-from vame_pipe.training.batches import Feed
 from vame_pipe.config.sections import Model, Train
+from vame_pipe.training.batches import Feed
 from vame_pipe.training.loop import Training
-from vame_pipe.windows.build import WindowData
+from vame_pipe.windows.data import WindowData
 
 LENGTH, FUTURE, N_FEATURES, N_FRAMES = 30, 15, 12, 20_000
 

@@ -17,14 +17,16 @@ import pytest
 import torch
 import yaml
 
-from vame_pipe.cli import main
+from vame_pipe.cli.main import main
+from vame_pipe.config.sections import Align, Model, Train, Windows
+from vame_pipe.core.layout import Layout
 from vame_pipe.encoding import model_file
 from vame_pipe.poses import simulate
+from vame_pipe.poses.contract import Poses
 from vame_pipe.training import loop, result
+from vame_pipe.training.checkpoints import CheckpointFolder
 from vame_pipe.windows import build
-from vame_pipe.poses.readers import Poses
-from vame_pipe.training.checkpoints import ResumeFiles
-from vame_pipe.config.sections import Align, Model, Train, Windows
+from vame_pipe.windows import data as window_data
 
 ROOT = Path(__file__).parents[1]
 MODEL = Model(
@@ -55,7 +57,7 @@ TINY = {
 }
 
 
-LONGEST = ("test_slurm.py", "test_workflow.py", "test_resume.py", "test_record.py")
+LONGEST = ("test_slurm.py", "test_workflow.py", "test_checkpoints.py", "test_upload.py")
 """Files that take minutes: begun first, so that no core waits for the last one."""
 
 
@@ -112,20 +114,20 @@ def data(recordings, tmp_path_factory):
     return folder
 
 
-def fit(data, path, model=MODEL, settings=TRAIN, **more):
-    """Train in this process; goes on where a training in the same folder was."""
+def train_in_process(data, path, model=MODEL, settings=TRAIN, **more):
+    """Train in this process; resumes a training run in the same folder."""
     torch.set_num_threads(2)
-    loaded = build.load(data / "windows")
-    files = ResumeFiles(path / "resume", loop.identity(loaded, model, settings, "code"))
-    start, settings = loop.starting_point(files, settings, "cpu")
+    loaded = window_data.load(data / "windows")
+    checkpoints = CheckpointFolder(path / "checkpoints", loop.identity(loaded, model, settings))
+    start, settings = loop.starting_point(checkpoints, settings, "cpu")
     metrics = path / "metrics.jsonl"
-    trained = loop.train(loaded, model, settings, "cpu", files, metrics, start, **more)
+    trained = loop.train(loaded, model, settings, "cpu", checkpoints, metrics, start, **more)
     file = result.to_model_file(trained, loaded, model, settings, None)
     model_file.save(file, path / "model.pt")
     return loaded, trained
 
 
-def untimed(history):
+def without_timings(history):
     """Metrics without those that differ from one run to the next."""
     return [
         {k: v for k, v in line.items() if k != "windows_per_second" and not k.startswith("system/")}
@@ -133,7 +135,7 @@ def untimed(history):
     ]
 
 
-def fill(results, data, uri=None, experiment="mice"):
+def populate_results(results, data, uri=None, experiment="mice"):
     """Lay out a results folder as the workflow does, up to where models are trained."""
     for name in ("aligned", "windows"):
         shutil.copytree(data / name, results / name)
@@ -147,19 +149,19 @@ def train_arguments(results, name, settings=TRAIN, model=MODEL, sweep="mice"):
     return [
         *("train", f"--name={name}", f"--sweep={sweep}", "--windows", str(results / "windows")),
         *("--model", model.model_dump_json(), "--train", settings.model_dump_json()),
-        *("--mlflow", str(results / "mlflow/experiment.json"), "--threads", "2"),
-        *("--resume", str(results / "resume" / name), "--out", str(results / "models" / name)),
+        *("--mlflow-config", str(Layout(results).experiment), "--threads", "2"),
+        *("--checkpoints", str(Layout(results).checkpoints(name))),
+        *("--out", str(Layout(results).model(name).root)),
     ]
 
 
-def train_and_export(results, name, **changes):
-    """Train a model in this process and export the latents of its sessions."""
-    assert main.main(train_arguments(results, name, **changes)) == 0
-    for session in ("sim-1", "sim-2"):
-        arguments = ["latents", "--model", str(results / f"models/{name}/model.pt"), "--device=cpu"]
-        arguments += ["--aligned", str(results / f"aligned/{session}.parquet")]
-        arguments += ["--out", str(results / f"latents/{name}/{session}.parquet")]
-        assert main.main(arguments) == 0
+def train_and_encode(results, name, **changes):
+    """Train a model in this process and encode its sessions."""
+    layout = Layout(results)
+    assert main(train_arguments(results, name, **changes)) == 0
+    arguments = ["encode", "--model", str(layout.model(name).weights), "--device=cpu"]
+    arguments += ["--aligned", str(layout.aligned_folder), "--windows", str(layout.windows)]
+    assert main([*arguments, "--out", str(layout.latents_folder(name))]) == 0
 
 
 def free_port() -> int:
@@ -218,12 +220,12 @@ def snakemake(folder, *arguments, **environment):
 
 
 def without_mlflow(**more) -> dict[str, str]:
-    """The environment, without a store of one's own; a server that is down is not asked again."""
+    """The environment, without the MLflow settings of the user; a server that is down is not asked again."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")}
     return kept | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"} | more
 
 
-def trainings(folder):
+def training_processes(folder):
     """Process ids of the python of trainings in a folder."""
     found = []
     for entry in os.listdir("/proc"):
@@ -238,8 +240,8 @@ def trainings(folder):
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory, recordings):
-    """Two models of two short recordings in a folder of one's own with a space in its name."""
+def tiny_run(tmp_path_factory, recordings):
+    """Two models of two short recordings in a folder with a space in its name."""
     folder = tmp_path_factory.mktemp("tiny run")
     install(folder)
     sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}

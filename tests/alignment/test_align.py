@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vame_pipe.alignment import session as module
-from vame_pipe.cli import main
 from vame_pipe.alignment.session import align
+from vame_pipe.cli import main
+from vame_pipe.config.sections import Align
 from vame_pipe.core.errors import InputError
 from vame_pipe.poses.readers import read_poses
-from vame_pipe.config.sections import Align
 
 FPS = 30.0
 NAMES = ("tail", "nose", "left", "right")

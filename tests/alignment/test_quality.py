@@ -4,11 +4,11 @@ from conftest import make_poses, rotation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vame_pipe.poses import simulate
-from vame_pipe.alignment.session import align, confidence_thresholds
-from vame_pipe.core.errors import InputError
 from vame_pipe.alignment.quality import find_flips, find_placeholders
+from vame_pipe.alignment.session import align, confidence_thresholds
 from vame_pipe.config.sections import Align, Quantile
+from vame_pipe.core.errors import InputError
+from vame_pipe.poses import simulate
 
 FPS = 30.0
 NOSE, TAIL = simulate.KEYPOINTS.index("nose"), simulate.KEYPOINTS.index("tailbase")

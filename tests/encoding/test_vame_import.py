@@ -8,8 +8,8 @@ import yaml
 
 from vame_pipe.cli import main
 from vame_pipe.core import files
-from vame_pipe.encoding import model_file, vame_import
 from vame_pipe.core.errors import InputError
+from vame_pipe.encoding import model_file, vame_import
 from vame_pipe.training.network import RNN_VAE
 
 CONFIG = {

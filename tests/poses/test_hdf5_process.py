@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from test_dlc_hdf5 import recording, write
 
-from vame_pipe.poses import hdf5_process
 from vame_pipe.core.errors import InputError
+from vame_pipe.poses import hdf5_process
 from vame_pipe.poses.readers import read_keypoints, read_poses
 
 

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vame_pipe.alignment import session
-from vame_pipe.poses import simulate
-from vame_pipe.core.errors import InputError
-from vame_pipe.poses.readers import Poses, missing_keypoints, read_keypoints, read_poses
 from vame_pipe.config.sections import Align
+from vame_pipe.core.errors import InputError
+from vame_pipe.poses import simulate
+from vame_pipe.poses.contract import Poses
+from vame_pipe.poses.readers import missing_keypoints, read_keypoints, read_poses
 
 HEADER = (
     "scorer,s,s,s,s,s,s\nbodyparts,a b/c,a b/c,a b/c,n,n,n\ncoords,x,y,likelihood,x,y,likelihood\n"

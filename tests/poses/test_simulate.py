@@ -3,10 +3,11 @@ import filecmp
 import numpy as np
 import pandas as pd
 
-from vame_pipe.poses import simulate
 from vame_pipe.alignment.session import align
-from vame_pipe.poses.readers import Poses, read_poses
 from vame_pipe.config.sections import Align
+from vame_pipe.poses import simulate
+from vame_pipe.poses.contract import Poses
+from vame_pipe.poses.readers import read_poses
 
 
 def test_recordings_are_the_same_each_time_and_differ_from_one_another(tmp_path):

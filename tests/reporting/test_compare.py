@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import MODEL, fill, train_and_export
+from conftest import MODEL, populate_results, train_and_encode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
@@ -109,14 +109,16 @@ def test_sessions_without_a_window_leave_no_fold_empty(tmp_path):
     assert found["r2"].notna().all()
     single = {model: {"s": v["s0"][:1]} for model, v in latents.items()}
     assert (
-        comparison.agreement(lay_out(tmp_path / "single", single), ["one", "other"])["r2"].isna().all()
+        comparison.agreement(lay_out(tmp_path / "single", single), ["one", "other"])["r2"]
+        .isna()
+        .all()
     )
 
 
 def test_models_and_latents_of_something_else_are_refused(data, tmp_path, capsys):
     results = tmp_path / "results"
-    fill(results, data, uri=f"sqlite:///{tmp_path}/mlflow.db")
-    train_and_export(results, "mice")
+    populate_results(results, data, uri=f"sqlite:///{tmp_path}/mlflow.db")
+    train_and_encode(results, "mice")
     arguments = ["compare", str(results), "--out", str(results / "compare.parquet")]
     arguments += ["--agreement", str(results / "agreement.parquet")]
 
@@ -162,9 +164,9 @@ def test_principal_components_rebuild_windows_as_scikit_learn_has_it(data):
 
 def test_the_table_has_a_row_a_model_beside_pca(data, tmp_path):
     results = tmp_path / "results"
-    fill(results, data, uri=f"sqlite:///{tmp_path}/mlflow.db")
-    train_and_export(results, "mice-z4")
-    train_and_export(results, "mice-z2", model=MODEL.model_copy(update={"zdims": 2}))
+    populate_results(results, data, uri=f"sqlite:///{tmp_path}/mlflow.db")
+    train_and_encode(results, "mice-z4")
+    train_and_encode(results, "mice-z2", model=MODEL.model_copy(update={"zdims": 2}))
     out = ["--out", str(results / "compare.parquet")]
     out += ["--agreement", str(results / "agreement.parquet")]
     (results / "tracked.json").write_text('{"runs": {"mice-z4": "abc", "mice-z2": null}}')

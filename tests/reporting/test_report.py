@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import MODEL, fill, train_and_export
+from conftest import MODEL, populate_results, train_and_encode
 from sklearn.decomposition import PCA
 
 from vame_pipe.cli import main
@@ -24,9 +24,9 @@ def results(data, recordings, tmp_path_factory):
     """Two models of two sessions, compared; the second session is made bad on purpose."""
     folder = tmp_path_factory.mktemp("report") / "results"
     uri = f"sqlite:///{folder.parent}/mlflow.db"
-    fill(folder, data, uri)
-    train_and_export(folder, "mice-z4")
-    train_and_export(folder, "mice-z2", model=MODEL.model_copy(update={"zdims": 2}))
+    populate_results(folder, data, uri)
+    train_and_encode(folder, "mice-z4")
+    train_and_encode(folder, "mice-z2", model=MODEL.model_copy(update={"zdims": 2}))
     qc = folder / "aligned/sim-2.qc.json"
     quality = json.loads(qc.read_text()) | {"valid_fraction": 0.41}
     quality["keypoints"]["nose"] |= {"missing": 0.59, "outliers": 0.06}

@@ -11,8 +11,8 @@ import pytest
 from conftest import free_port, mlflow_server
 from mlflow import MlflowClient
 
-from vame_pipe.tracking import store
 from vame_pipe.core.errors import InputError
+from vame_pipe.tracking import store
 
 ABOUT = {
     "name": "vame",

@@ -18,12 +18,12 @@ from conftest import (
     MODEL,
     TINY,
     TRAIN,
-    fill,
     free_port,
     install,
     mlflow_server,
+    populate_results,
     snakemake,
-    train_and_export,
+    train_and_encode,
     train_arguments,
     without_mlflow,
 )
@@ -50,10 +50,10 @@ def no_store_of_ones_own(monkeypatch):
 def results(data, tmp_path_factory):
     """Two models, trained, exported and recorded."""
     folder = tmp_path_factory.mktemp("record") / "results"
-    fill(folder, data)
+    populate_results(folder, data)
     before = os.environ.pop("MLFLOW_TRACKING_URI", None)
-    train_and_export(folder, "mice-z4")
-    train_and_export(folder, "mice-z2", model=MODEL.model_copy(update={"zdims": 2}))
+    train_and_encode(folder, "mice-z4")
+    train_and_encode(folder, "mice-z2", model=MODEL.model_copy(update={"zdims": 2}))
     assert main.main(["track", str(folder)]) == 0
     if before:
         os.environ["MLFLOW_TRACKING_URI"] = before
@@ -357,7 +357,7 @@ def test_a_server_that_dies_in_mid_training_loses_nothing(data, tmp_path, capsys
     """Over HTTP, with proxied artifacts, and with credentials that appear nowhere."""
     port, folder = free_port(), tmp_path / "results"
     uri = f"http://me:pa55phrase@127.0.0.1:{port}"
-    fill(folder, data)
+    populate_results(folder, data)
     long = TRAIN.model_copy(update={"max_epochs": 12, "patience": 12})
     arguments = [sys.executable, "-m", "vame_pipe", *train_arguments(folder, "mice", long)]
     with mlflow_server(tmp_path / "server", port):

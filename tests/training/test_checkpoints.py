@@ -19,25 +19,25 @@ from conftest import (
     MODEL,
     TINY,
     TRAIN,
-    fit,
     install,
     snakemake,
-    trainings,
-    untimed,
+    train_in_process,
+    training_processes,
     without_mlflow,
+    without_timings,
 )
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 
 from vame_pipe.cli import main
+from vame_pipe.config.sections import Train
+from vame_pipe.core.errors import InputError, Interrupted
 from vame_pipe.encoding import model_file
 from vame_pipe.training import loop
-from vame_pipe.windows import build
-from vame_pipe.core.errors import InputError, Interrupted
+from vame_pipe.training.checkpoints import CheckpointFolder
 from vame_pipe.training.schedule import Progress
-from vame_pipe.training.checkpoints import ResumeFiles
-from vame_pipe.config.sections import Train
+from vame_pipe.windows import build
 
 LONGER = TRAIN.model_copy(update={"max_epochs": 4, "noise": 0.1, "patience": 10})
 EPOCH = 24
@@ -48,7 +48,7 @@ def same(one, other):
     """Weights and metrics are equal to the last bit; times are not compared."""
     assert one.state.keys() == other.state.keys()
     assert all(torch.equal(one.state[name], other.state[name]) for name in one.state)
-    assert untimed(one.history) == untimed(other.history)
+    assert without_timings(one.history) == without_timings(other.history)
     assert (one.stop, one.summary["final/best_epoch"]) == (
         other.stop,
         other.summary["final/best_epoch"],
@@ -63,7 +63,7 @@ def after(n_steps):
 
 @pytest.fixture(scope="module")
 def undisturbed(data, tmp_path_factory):
-    return fit(data, tmp_path_factory.mktemp("undisturbed"), settings=LONGER)[1]
+    return train_in_process(data, tmp_path_factory.mktemp("undisturbed"), settings=LONGER)[1]
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=3))
@@ -76,10 +76,10 @@ def test_stopped_anywhere_and_run_again(data, undisturbed, tmp_path_factory, sto
     folder = tmp_path_factory.mktemp("stopped")
     for n_steps in stops:
         try:
-            fit(data, folder, settings=LONGER, stopped=after(n_steps))
+            train_in_process(data, folder, settings=LONGER, stopped=after(n_steps))
         except Interrupted:
             assert not (folder / "model.pt").exists()
-    same(fit(data, folder, settings=LONGER)[1], undisturbed)
+    same(train_in_process(data, folder, settings=LONGER)[1], undisturbed)
 
 
 def command(data, folder, **changes):
@@ -131,7 +131,7 @@ def test_killed_at_any_moment_and_run_again(data, undisturbed, tmp_path):
     assert all(torch.equal(file.state[k], undisturbed.state[k]) for k in undisturbed.state)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert lines[-1].pop("stop") == undisturbed.stop
-    assert untimed(lines) == untimed(undisturbed.history)
+    assert without_timings(lines) == without_timings(undisturbed.history)
     assert not list(tmp_path.glob("resume/.*"))
     # one run of MLflow through it all, every epoch once
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
@@ -202,7 +202,7 @@ def test_killed_below_snakemake_and_run_again(tmp_path, recordings):
                 assert running.poll() is None
                 time.sleep(0.02)
             if name == "killed":
-                for job in trainings(folder):
+                for job in training_processes(folder):
                     os.kill(job, signal.SIGKILL)
             else:
                 os.killpg(running.pid, signal.SIGINT)
@@ -222,49 +222,49 @@ def test_killed_below_snakemake_and_run_again(tmp_path, recordings):
 
 def test_extended_is_as_if_it_had_been_planned_so(data, tmp_path):
     short = LONGER.model_copy(update={"max_epochs": 2})
-    fit(data, tmp_path / "extended", settings=short)
-    _, extended = fit(data, tmp_path / "extended", settings=LONGER)
-    _, planned = fit(data, tmp_path / "planned", settings=LONGER)
+    train_in_process(data, tmp_path / "extended", settings=short)
+    _, extended = train_in_process(data, tmp_path / "extended", settings=LONGER)
+    _, planned = train_in_process(data, tmp_path / "planned", settings=LONGER)
     same(extended, planned)
 
 
 def test_shortened_below_what_is_done_starts_afresh(data, tmp_path, caplog):
-    fit(data, tmp_path / "long", settings=LONGER)
+    train_in_process(data, tmp_path / "long", settings=LONGER)
     short = LONGER.model_copy(update={"max_epochs": 1})
-    _, shortened = fit(data, tmp_path / "long", settings=short)
+    _, shortened = train_in_process(data, tmp_path / "long", settings=short)
     assert "starting afresh: the training is past the plateau" in caplog.text
-    same(shortened, fit(data, tmp_path / "short", settings=short)[1])
+    same(shortened, train_in_process(data, tmp_path / "short", settings=short)[1])
 
 
 def test_finished_is_not_trained_again(data, tmp_path, caplog):
     caplog.set_level("INFO")
-    _, first = fit(data, tmp_path, settings=TRAIN)
+    _, first = train_in_process(data, tmp_path, settings=TRAIN)
     caplog.clear()
-    _, again = fit(data, tmp_path, settings=TRAIN)
+    _, again = train_in_process(data, tmp_path, settings=TRAIN)
     same(first, again)
     assert first.history == again.history
     assert "going on from epoch 3, step 0" in caplog.text
 
 
 def test_another_setting_starts_afresh_and_says_what_differs(data, tmp_path, caplog):
-    fit(data, tmp_path, settings=TRAIN)
+    train_in_process(data, tmp_path, settings=TRAIN)
     other = TRAIN.model_copy(update={"learning_rate": 1e-3, "checkpoint_minutes": 1.0})
-    _, outcome = fit(data, tmp_path, settings=other)
+    _, outcome = train_in_process(data, tmp_path, settings=other)
     assert "starting from scratch" in caplog.text
     assert "train.learning_rate was 0.002, is 0.001" in caplog.text
     assert "checkpoint_minutes" not in caplog.text
-    same(outcome, fit(data, tmp_path / "new", settings=other)[1])
+    same(outcome, train_in_process(data, tmp_path / "new", settings=other)[1])
 
 
 def test_a_state_of_another_version_starts_afresh_and_says_so(data, tmp_path, caplog, monkeypatch):
-    fit(data, tmp_path, settings=TRAIN)
+    train_in_process(data, tmp_path, settings=TRAIN)
     version = torch.__version__
     monkeypatch.setattr(torch, "__version__", "1.0")
-    _, outcome = fit(data, tmp_path, settings=TRAIN)
+    _, outcome = train_in_process(data, tmp_path, settings=TRAIN)
     assert (
         f"not the training whose states are here: inputs.torch was {version}, is 1.0" in caplog.text
     )
-    same(outcome, fit(data, tmp_path / "new", settings=TRAIN)[1])
+    same(outcome, train_in_process(data, tmp_path / "new", settings=TRAIN)[1])
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
@@ -272,18 +272,18 @@ def test_a_damaged_state_is_reported_and_the_one_before_it_used(
     data, undisturbed, tmp_path, caplog, damage
 ):
     with pytest.raises(Interrupted):
-        fit(data, tmp_path, settings=LONGER, stopped=after(40))
+        train_in_process(data, tmp_path, settings=LONGER, stopped=after(40))
     newest = max((tmp_path / "resume").glob("*-[0-9]*.pt"))
     raw = bytearray(newest.read_bytes())
     raw[len(raw) // 2] ^= 1
     newest.write_bytes({"cut": raw[: len(raw) // 2], "flip": raw, "empty": b""}[damage])
-    _, outcome = fit(data, tmp_path, settings=LONGER)
+    _, outcome = train_in_process(data, tmp_path, settings=LONGER)
     assert f"{newest} is damaged" in caplog.text
     same(outcome, undisturbed)
 
 
 def test_two_states_are_kept_and_one_of_the_plateau(data, tmp_path):
-    _, outcome = fit(data, tmp_path, settings=LONGER)
+    _, outcome = train_in_process(data, tmp_path, settings=LONGER)
     names = sorted(re.sub(r"^\w+-", "", p.name) for p in (tmp_path / "resume").iterdir())
     windows_seen = outcome.summary["final/windows_seen"]
     last, end = (int(name.removesuffix(".pt")) for name in names[:2])
@@ -295,13 +295,13 @@ def test_two_states_are_kept_and_one_of_the_plateau(data, tmp_path):
 
 
 def test_states_are_whole_or_not_there(tmp_path):
-    files = ResumeFiles(tmp_path, {"train": {"seed": 0}})
+    files = CheckpointFolder(tmp_path, {"train": {"seed": 0}})
     assert files.load() is None
     for step in (1, 2, 3):
         files.save(step, {"step": step})
     assert files.load() == {"step": 3}
     assert len(list(tmp_path.iterdir())) == 2
-    other = ResumeFiles(tmp_path, {"train": {"seed": 1}})
+    other = CheckpointFolder(tmp_path, {"train": {"seed": 1}})
     assert other.load() is None
     assert other.differences() == ["train.seed was 0, is 1"]
     other.save(1, {"step": 1})
@@ -309,7 +309,7 @@ def test_states_are_whole_or_not_there(tmp_path):
     (tmp_path / ".nfs0001").mkdir()
     other.clear_others()  # the training before stays: what differs may be a mistake
     assert files.load() == {"step": 3} and other.load() == {"step": 1}
-    third = ResumeFiles(tmp_path, {"train": {"seed": 2}})
+    third = CheckpointFolder(tmp_path, {"train": {"seed": 2}})
     assert third.differences() == ["train.seed was 1, is 2"]
     third.save(1, {"step": 1})
     third.clear_others()
@@ -320,12 +320,12 @@ def test_states_are_whole_or_not_there(tmp_path):
 def test_a_mistyped_setting_costs_nothing(data, tmp_path, undisturbed):
     """Trained half with the right settings, then with others, then on with the right ones."""
     with pytest.raises(Interrupted):
-        fit(data, tmp_path, settings=LONGER, stopped=after(40))
+        train_in_process(data, tmp_path, settings=LONGER, stopped=after(40))
     wrong = LONGER.model_copy(update={"learning_rate": 0.5})
     with pytest.raises(Interrupted):
-        fit(data, tmp_path, settings=wrong, stopped=after(3))
+        train_in_process(data, tmp_path, settings=wrong, stopped=after(3))
     steps = []
-    _, outcome = fit(data, tmp_path, settings=LONGER, stopped=lambda: steps.append(1))
+    _, outcome = train_in_process(data, tmp_path, settings=LONGER, stopped=lambda: steps.append(1))
     same(outcome, undisturbed)
     assert len(steps) < outcome.history[-1]["windows_seen"] / LONGER.batch_size - 30
 
@@ -334,7 +334,7 @@ def test_a_training_that_began_on_a_gpu_stops_where_there_is_none(data, tmp_path
     """The state is forged: there may be no GPU here. The CPU goes on with the GPU's batch size."""
     settings = LONGER.model_copy(update={"batch_size": None, "device": "auto"})
     loaded = build.load(data / "windows")
-    files = ResumeFiles(tmp_path / "resume", loop.identity(loaded, MODEL, settings, "code"))
+    files = CheckpointFolder(tmp_path / "resume", loop.identity(loaded, MODEL, settings, "code"))
     _, sized = loop.starting_point(files, settings, "cpu")
     assert sized.batch_size == 64
     state = loop.Training(loaded, MODEL, sized, "cpu", None).state()
@@ -351,7 +351,7 @@ def test_a_training_that_began_on_a_gpu_stops_where_there_is_none(data, tmp_path
 
 
 def test_without_room_for_a_state_the_last_one_stays(tmp_path):
-    files = ResumeFiles(tmp_path, {"train": {"seed": 0}})
+    files = CheckpointFolder(tmp_path, {"train": {"seed": 0}})
     files.save(1, {"weights": torch.zeros(10)})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))

@@ -6,30 +6,30 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import MODEL, TRAIN, fit, untimed
+from conftest import MODEL, TRAIN, train_in_process, without_timings
 
 from vame_pipe.alignment import session
 from vame_pipe.cli import main
-from vame_pipe.core import device
-from vame_pipe.encoding import encode, model_file
-from vame_pipe.windows import build
-from vame_pipe.core.errors import InputError
-from vame_pipe.training.batches import Feed
 from vame_pipe.config.sections import Align, Train, Windows
+from vame_pipe.core import device
+from vame_pipe.core.errors import InputError
+from vame_pipe.encoding import encode, model_file
+from vame_pipe.training.batches import Feed
+from vame_pipe.windows import build
 
 
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    return folder, *fit(data, folder)
+    return folder, *train_in_process(data, folder)
 
 
 def test_training_again_gives_the_same_weights_bit_for_bit(data, trained, tmp_path):
     _, _, first = trained
-    _, second = fit(data, tmp_path)
+    _, second = train_in_process(data, tmp_path)
     for name, weight in first.state.items():
         assert torch.equal(weight, second.state[name]), name
-    assert untimed(first.history) == untimed(second.history)
+    assert without_timings(first.history) == without_timings(second.history)
 
 
 def test_the_number_of_threads_changes_no_bit(data, tmp_path):
@@ -44,20 +44,26 @@ def test_the_number_of_threads_changes_no_bit(data, tmp_path):
         def switch(numbers=numbers):
             torch.set_num_threads(numbers[next(steps) % len(numbers)])
 
-        _, outcome = fit(data, tmp_path / str(numbers), model=wide, settings=short, stopped=switch)
+        _, outcome = train_in_process(
+            data, tmp_path / str(numbers), model=wide, settings=short, stopped=switch
+        )
         weights.append(outcome.state)
     for other in weights[1:]:
         assert all(torch.equal(other[name], weights[0][name]) for name in weights[0])
 
 
 def test_another_seed_gives_other_weights(data, trained, tmp_path):
-    _, other = fit(data, tmp_path, settings=TRAIN.model_copy(update={"seed": 1, "max_epochs": 1}))
+    _, other = train_in_process(
+        data, tmp_path, settings=TRAIN.model_copy(update={"seed": 1, "max_epochs": 1})
+    )
     assert other.history[0]["test/loss"] != trained[2].history[0]["test/loss"]
 
 
 def test_bfloat16_trains_another_model_as_good_and_the_same_one_again(data, trained, tmp_path):
     settings = TRAIN.model_copy(update={"precision": "bfloat16"})
-    (_, one), (_, two) = (fit(data, tmp_path / name, settings=settings) for name in ("1", "2"))
+    (_, one), (_, two) = (
+        train_in_process(data, tmp_path / name, settings=settings) for name in ("1", "2")
+    )
     of_float32 = trained[2]
     for name, weight in one.state.items():
         assert weight.dtype == torch.float32
@@ -122,7 +128,7 @@ def test_training_learns(trained):
 @pytest.mark.parametrize(("decay", "epochs"), [(0.0, 3), (0.5, 6)])
 def test_patience_ends_the_plateau_and_a_decay_follows(data, tmp_path, decay, epochs):
     stuck = {"learning_rate": 1e-12, "max_epochs": 50, "patience": 2, "decay": decay}
-    _, outcome = fit(data, tmp_path, settings=TRAIN.model_copy(update=stuck))
+    _, outcome = train_in_process(data, tmp_path, settings=TRAIN.model_copy(update=stuck))
     assert len(outcome.history) == epochs
     assert outcome.stop == "no better test loss for 2 epochs"
 
@@ -131,13 +137,13 @@ def test_a_loss_that_is_no_number_ends_training_with_a_hint(data, tmp_path):
     with pytest.raises(
         InputError, match=r"no finite number at step \d+ of epoch \d+, .* Lower train.learning_rate"
     ):
-        fit(data, tmp_path, settings=TRAIN.model_copy(update={"learning_rate": 1e30}))
+        train_in_process(data, tmp_path, settings=TRAIN.model_copy(update={"learning_rate": 1e30}))
 
 
 def test_without_a_future_there_is_no_prediction(data, recordings, tmp_path):
     aligned = [data / "aligned/sim-1.parquet"]
     build.build(aligned, Windows(length_s=0.5, future_s=0), tmp_path / "windows")
-    _, outcome = fit(
+    _, outcome = train_in_process(
         tmp_path, tmp_path, settings=TRAIN.model_copy(update={"max_epochs": 1, "noise": 0.1})
     )
     assert outcome.history[0]["test/prediction"] == 0
@@ -302,13 +308,15 @@ def test_a_recording_without_a_whole_window_gives_an_empty_export(data, trained,
 
 def test_frames_that_stream_from_the_host_give_the_same_model(data, trained, tmp_path):
     settings = TRAIN.model_copy(update={"device_memory_gib": 1e-6})
-    loaded, streamed = fit(data, tmp_path, settings=settings)
+    loaded, streamed = train_in_process(data, tmp_path, settings=settings)
     assert Feed(loaded.frames, "cpu", settings.device_memory_gib).streams
     assert all(torch.equal(trained[2].state[k], v) for k, v in streamed.state.items())
 
 
 def test_a_collapsed_latent_is_reported_with_what_to_do(data, tmp_path, caplog):
-    _, outcome = fit(data, tmp_path, settings=TRAIN.model_copy(update={"beta": 1000.0}))
+    _, outcome = train_in_process(
+        data, tmp_path, settings=TRAIN.model_copy(update={"beta": 1000.0})
+    )
     assert outcome.history[-1]["test/active_units"] == 0
     assert "0 of 4 dimensions are active: lower train.beta (1000)" in caplog.text
 
@@ -319,7 +327,7 @@ def test_a_gpu_without_room_gives_the_batch_size_to_try(data, tmp_path, monkeypa
 
     monkeypatch.setattr("vame_pipe.train.loss_terms", full)
     with pytest.raises(InputError, match=r"batches of 64 windows. Set train.batch_size to 32"):
-        fit(data, tmp_path)
+        train_in_process(data, tmp_path)
 
 
 def test_the_default_recipe_is_ahead_of_the_published_one(data, tmp_path):
@@ -328,7 +336,7 @@ def test_the_default_recipe_is_ahead_of_the_published_one(data, tmp_path):
         Train(device="cpu", max_epochs=epochs, preset=preset).for_device("cpu")
         for epochs, preset in ((2, None), (10, "vame"))
     )
-    _, ours = fit(data, tmp_path / "default", settings=default)
-    _, vame = fit(data, tmp_path / "vame", settings=published)
+    _, ours = train_in_process(data, tmp_path / "default", settings=default)
+    _, vame = train_in_process(data, tmp_path / "vame", settings=published)
     for part in ("reconstruction", "prediction"):
         assert ours.history[-1][f"test/{part}"] < vame.history[-1][f"test/{part}"]

@@ -28,7 +28,7 @@ SMALL = {
 @pytest.fixture(params=["vame_future", "vame_softplus"])
 def reference(request):
     """Random weights, and what VAME 0.14.2 computes with them: numbers, no code."""
-    path = Path(__file__).parent / f"reference/{request.param}.npz"
+    path = Path(__file__).parents[1] / f"reference/{request.param}.npz"
     return dict(np.load(path, allow_pickle=False))
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from vame_pipe.alignment import session
 from vame_pipe.cli import main
-from vame_pipe.core import files
-from vame_pipe.windows import build
-from vame_pipe.core.errors import InputError
 from vame_pipe.config.sections import Windows
+from vame_pipe.core import files
+from vame_pipe.core.errors import InputError
+from vame_pipe.windows import build
 
 FEATURES = ["nose_x", "speed"]
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
-from conftest import TINY, install, snakemake, trainings, without_mlflow
+from conftest import TINY, install, snakemake, training_processes, without_mlflow
 from mlflow import MlflowClient
 
 from vame_pipe.encoding import model_file
@@ -117,7 +117,7 @@ def assert_same_weights(one, other):
     assert all(torch.equal(one[key], other[key]) for key in other)
 
 
-def test_the_profile_gives_what_a_run_without_slurm_gives(tmp_path, recordings, tiny):
+def test_the_profile_gives_what_a_run_without_slurm_gives(tmp_path, recordings, tiny_run):
     """In few jobs; a bad recording spares those of its batch; each training has its own GPU, or waits."""
     position, confidence, _ = simulate.simulate(60, 30, 0)
     bad = tmp_path / "bad.csv"
@@ -156,9 +156,9 @@ def test_the_profile_gives_what_a_run_without_slurm_gives(tmp_path, recordings, 
         promised = [re.search(r"promised \(CUDA_VISIBLE_DEVICES=(\d)\)", log)[1] for log in logs]
         assert sorted(promised) == ["0", "1"]
     for name in ("vame", "wide"):
-        assert_same_weights(weights(tmp_path, name), weights(tiny, name))
+        assert_same_weights(weights(tmp_path, name), weights(tiny_run, name))
     latents = "results/latents/wide/m2.parquet"
-    assert pq.read_table(tmp_path / latents).equals(pq.read_table(tiny / latents))
+    assert pq.read_table(tmp_path / latents).equals(pq.read_table(tiny_run / latents))
 
     both = ("--set-resources", "train:gpu=2", "train:mem_mb=500")
     done = run(tmp_path, "--forcerun", "train", "--until", "train", *both)
@@ -277,14 +277,14 @@ def test_faults_change_nothing(tmp_path, recordings, own_cluster, request):
 
     # it hangs until its time is over
     job = struck.job()
-    (training,) = trainings(folder)
+    (training,) = training_processes(folder)
     os.kill(training, signal.SIGSTOP)
     slurm("scontrol", "update", f"jobid={job}", "timelimit=1")
     ended(job, "TIMEOUT")
 
     # it is killed, as by the kernel where memory is short
     struck.job()
-    for training in trainings(folder):
+    for training in training_processes(folder):
         os.kill(training, signal.SIGKILL)
 
     # a second snakemake is refused; the first is killed and its jobs cancelled, as the profile says

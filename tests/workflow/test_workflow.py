@@ -1,4 +1,4 @@
-"""The workflow as its users run it: a real snakemake on the default and on a tiny configuration."""
+"""The workflow as its users run it: a real snakemake on the default and on a tiny_run configuration."""
 
 import json
 import os
@@ -56,11 +56,11 @@ def demo(tmp_path_factory):
 
 
 @pytest.fixture
-def changed(tiny):
-    """The tiny run, whose configuration may be changed for one test."""
-    before = (tiny / "config.yaml").read_text()
-    yield tiny
-    (tiny / "config.yaml").write_text(before)
+def changed(tiny_run):
+    """The tiny_run run, whose configuration may be changed for one test."""
+    before = (tiny_run / "config.yaml").read_text()
+    yield tiny_run
+    (tiny_run / "config.yaml").write_text(before)
 
 
 def test_lint(tmp_path):
@@ -96,13 +96,13 @@ def test_default_configuration_plans_the_whole_chain(tmp_path):
     }
 
 
-def test_a_second_run_does_nothing(tiny):
-    done = snakemake(tiny)
+def test_a_second_run_does_nothing(tiny_run):
+    done = snakemake(tiny_run)
     assert done.returncode == 0
     assert "Nothing to be done" in done.stderr
-    assert planned(tiny) == {}
+    assert planned(tiny_run) == {}
     # and from the configuration that is kept with the results, as the report says
-    assert planned(tiny, "--configfile", "results/config.yaml") == {}
+    assert planned(tiny_run, "--configfile", "results/config.yaml") == {}
 
 
 @pytest.mark.parametrize(
@@ -130,22 +130,22 @@ def test_adding_a_session_aligns_only_that_one(changed, recordings):
     assert planned(changed) == {"align": 1, "windows": 1, "train": 2, "latents": 2, **LAST}
 
 
-def test_a_changed_module_reruns_the_stages_that_use_it(tiny):
+def test_a_changed_module_reruns_the_stages_that_use_it(tiny_run):
     """The source hash: seen by a snakemake whose package differs in one module."""
-    shutil.copytree(ROOT / "vame_pipe", tiny / "vame_pipe")
+    shutil.copytree(ROOT / "vame_pipe", tiny_run / "vame_pipe")
     try:
-        assert planned(tiny) == {}
-        with (tiny / "vame_pipe/losses.py").open("a") as file:
+        assert planned(tiny_run) == {}
+        with (tiny_run / "vame_pipe/losses.py").open("a") as file:
             file.write("# changed\n")
-        assert planned(tiny) == {"train": 2, "latents": 2, **LAST}
+        assert planned(tiny_run) == {"train": 2, "latents": 2, **LAST}
     finally:
-        shutil.rmtree(tiny / "vame_pipe")
+        shutil.rmtree(tiny_run / "vame_pipe")
 
 
-def test_a_changed_alignment_changes_the_weights(tiny, tmp_path):
+def test_a_changed_alignment_changes_the_weights(tiny_run, tmp_path):
     """A model made from something else never stays in place, nor what was made from that model."""
     folder = tmp_path / "again"
-    shutil.copytree(tiny, folder)
+    shutil.copytree(tiny_run, folder)
     shutil.copytree(ROOT / "vame_pipe", folder / "vame_pipe")
     code = folder / "vame_pipe/align.py"
     text = code.read_text()
@@ -155,26 +155,26 @@ def test_a_changed_alignment_changes_the_weights(tiny, tmp_path):
     assert done.returncode == 0, done.stderr
     for name in ("vame", "wide"):
         before, after = (
-            model_file.load(f / f"results/models/{name}/model.pt") for f in (tiny, folder)
+            model_file.load(f / f"results/models/{name}/model.pt") for f in (tiny_run, folder)
         )
         assert before.data_fingerprint != after.data_fingerprint and before.mean != after.mean
         assert not any(torch.equal(before.state[k], after.state[k]) for k in before.state)
         one, other = (
             pq.read_table(f / f"results/latents/{name}/m1.parquet")["z_00"].to_numpy()
-            for f in (tiny, folder)
+            for f in (tiny_run, folder)
         )
         assert not np.array_equal(one, other)
         log = (folder / f"results/resume/{name}/train.log").read_text()
         assert "starting from scratch" in log and "inputs.windows was" in log
         uri = f"sqlite:///{folder}/results/mlflow/mlflow.db"
         runs = json.loads((folder / "results/mlflow/tracked.json").read_text())["runs"]
-        old = json.loads((tiny / "results/mlflow/tracked.json").read_text())["runs"]
+        old = json.loads((tiny_run / "results/mlflow/tracked.json").read_text())["runs"]
         assert runs[name] != old[name]
         tags = MlflowClient(uri).get_run(runs[name]).data.tags
         assert tags["data_fingerprint"] == after.data_fingerprint
     figures = [
         pd.read_parquet(f / "results/compare.parquet")["final/loss"].tolist()
-        for f in (tiny, folder)
+        for f in (tiny_run, folder)
     ]
     assert set(figures[0]).isdisjoint(figures[1])
     assert after.data_fingerprint in (folder / "results/report.html").read_text()
@@ -214,10 +214,10 @@ def test_upsampled_two_keypoints_and_a_late_first_frame(tmp_path):
     assert rows["frame"].duplicated().any() and rows["time_s"].is_unique
 
 
-def test_a_pose_file_that_is_replaced_is_noticed_by_its_content(tiny, tmp_path, recordings):
+def test_a_pose_file_that_is_replaced_is_noticed_by_its_content(tiny_run, tmp_path, recordings):
     """By one with an old time stamp; one dated in the future is refused before any job."""
     folder = tmp_path / "again"
-    shutil.copytree(tiny, folder)
+    shutil.copytree(tiny_run, folder)
     sessions = yaml.safe_load((folder / "config.yaml").read_text())["sessions"]
     poses, only = folder / "m2.csv", ("--cores", "1", "results/aligned/m2.parquet")
     shutil.copy(sessions["m2"]["poses"], poses)
@@ -246,19 +246,19 @@ def test_a_pose_file_that_is_replaced_is_noticed_by_its_content(tiny, tmp_path, 
     assert line.endswith("touch m2.csv")
 
 
-def test_every_command_can_be_pasted_into_a_shell(tiny):
+def test_every_command_can_be_pasted_into_a_shell(tiny_run):
     """Printed commands, run by themselves, make the same files, and the same numbers where a file
     holds the id of its MLflow run."""
     stages = ["align", "windows", "mlflow", "train", "latents", "track", "compare", "report"]
     files = [
-        tiny / f"results/{name}.parquet"
+        tiny_run / f"results/{name}.parquet"
         for name in ("aligned/m1", "windows/frames", "windows/windows")
     ]
     before = [path.read_bytes() for path in files]
-    exported = tiny / "results/latents/wide/m2.parquet"
+    exported = tiny_run / "results/latents/wide/m2.parquet"
     latents = pq.read_table(exported)
-    weights = model_file.load(tiny / "results/models/wide/model.pt").state
-    printed = snakemake(tiny, "--dry-run", "--forceall", "--printshellcmds").stdout
+    weights = model_file.load(tiny_run / "results/models/wide/model.pt").state
+    printed = snakemake(tiny_run, "--dry-run", "--forceall", "--printshellcmds").stdout
     commands = re.findall(r"^Shell command: (vame-pipe .+)$", printed, re.M)
     commands.sort(key=lambda line: stages.index(line.split()[1]))
     assert [line.split()[1] for line in commands] == [
@@ -267,9 +267,11 @@ def test_every_command_can_be_pasted_into_a_shell(tiny):
     ]
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
     for command in commands:
-        subprocess.run(command, shell=True, cwd=tiny, check=True, env=os.environ | {"PATH": path})
+        subprocess.run(
+            command, shell=True, cwd=tiny_run, check=True, env=os.environ | {"PATH": path}
+        )
     assert [path.read_bytes() for path in files] == before
-    again = model_file.load(tiny / "results/models/wide/model.pt").state
+    again = model_file.load(tiny_run / "results/models/wide/model.pt").state
     assert all((again[name] == weights[name]).all() for name in weights)
     assert pq.read_table(exported).equals(latents)
 
@@ -285,7 +287,7 @@ def test_a_sweep_in_mlflow(tmp_path, recordings):
     done = snakemake(tmp_path, "--resources", "gpu=2")
     assert done.returncode == 0, done.stderr
     client = MlflowClient(f"sqlite:///{tmp_path}/results/mlflow/mlflow.db")
-    runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+    runs = client.search_runs([client.get_experiment_by_name("tiny_run").experiment_id])
     names = [f"mice-z{z}-beta0.5-s{seed}" for z in (2, 3) for seed in (1, 2)]
     assert sorted(run.info.run_name for run in runs) == sorted(names)
     table = pd.read_parquet(tmp_path / "results/compare.parquet").set_index("model")
@@ -304,9 +306,9 @@ def test_a_sweep_in_mlflow(tmp_path, recordings):
         assert row["run_id"] == run.info.run_id
         assert row["final/loss"] == run.data.metrics["final/loss"]
         assert row["model.zdims"] == int(z)
-    versions = client.search_model_versions("name = 'tiny'")
+    versions = client.search_model_versions("name = 'tiny_run'")
     assert sorted(version.run_id for version in versions) == sorted(r.info.run_id for r in runs)
-    best = client.get_model_version_by_alias("tiny", "best")
+    best = client.get_model_version_by_alias("tiny_run", "best")
     assert best.tags["model"] == table.index[table["best"]].item()
     agreement = pd.read_csv(tmp_path / "results/agreement.csv")
     assert len(agreement) == 4 * 3 and agreement["cka"].between(0, 1).all()
@@ -321,7 +323,7 @@ def test_what_a_dead_server_missed_is_sent_by_the_next_run(tmp_path, recordings)
     install(folder)
     sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
     settings = TINY | {"sessions": sessions, "models": {"vame": {}}}
-    settings["mlflow"] = {"experiment": "tiny", "tracking_uri": f"http://127.0.0.1:{port}"}
+    settings["mlflow"] = {"experiment": "tiny_run", "tracking_uri": f"http://127.0.0.1:{port}"}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
     done = snakemake(folder)
     assert done.returncode == 0, done.stderr
@@ -331,7 +333,7 @@ def test_what_a_dead_server_missed_is_sent_by_the_next_run(tmp_path, recordings)
         done = snakemake(folder)
         assert done.returncode == 0, done.stderr
         client = MlflowClient(f"http://127.0.0.1:{port}")
-        (run,) = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+        (run,) = client.search_runs([client.get_experiment_by_name("tiny_run").experiment_id])
         assert (run.info.run_name, run.info.status) == ("vame", "FINISHED")
         (row,) = pd.read_csv(folder / "results/compare.csv").to_dict("records")
         assert row["run_id"] == run.info.run_id

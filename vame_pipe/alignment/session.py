@@ -33,7 +33,8 @@ from vame_pipe.core.schemas import (
     to_metadata,
 )
 from vame_pipe.core.source import ALIGN
-from vame_pipe.poses.readers import Poses, missing_keypoints, read_poses
+from vame_pipe.poses.contract import Poses
+from vame_pipe.poses.readers import missing_keypoints, read_poses
 
 if TYPE_CHECKING:
     from vame_pipe.config.sections import Align, Session

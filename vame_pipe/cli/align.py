@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
     source = {
         "poses": str(options.poses),
         "fps": options.fps,
-        "format": options.format,
+        "format": options.format or None,
         "group": options.group or None,
         "metadata": options.metadata,
     }

@@ -34,7 +34,7 @@ OWN_FILE = re.compile(r"\.?([0-9a-f]{16})-(?:\d+|plateau|run)\.(?:pt|json)(.*)")
 DIGEST = hashlib.sha256().digest_size
 
 
-class ResumeFiles:
+class CheckpointFolder:
     """The states of one training, in files of a SHA-256 and the content that it is of.
 
     Parameters

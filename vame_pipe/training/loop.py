@@ -20,7 +20,12 @@ from vame_pipe.core.device import Threads, usage
 from vame_pipe.core.errors import InputError, Interrupted
 from vame_pipe.core.source import TRAIN
 from vame_pipe.training.batches import Feed
-from vame_pipe.training.checkpoints import PLATEAU, ResumeFiles, random_states, set_random_states
+from vame_pipe.training.checkpoints import (
+    PLATEAU,
+    CheckpointFolder,
+    random_states,
+    set_random_states,
+)
 from vame_pipe.training.losses import annealing, loss_terms, objective
 from vame_pipe.training.network import RNN_VAE
 from vame_pipe.training.result import Outcome, summarise
@@ -190,7 +195,7 @@ def identity(data: WindowData, model: Model, settings: Train) -> dict[str, dict]
 
 
 def starting_point(
-    checkpoints: ResumeFiles, settings: Train, device: str
+    checkpoints: CheckpointFolder, settings: Train, device: str
 ) -> tuple[dict[str, Any] | None, Train]:
     """Return the state to go on from, or None to start afresh, and the settings with a batch size.
 
@@ -242,7 +247,7 @@ def train(
     model: Model,
     settings: Train,
     device: str,
-    checkpoints: ResumeFiles,
+    checkpoints: CheckpointFolder,
     metrics_path: Path,
     start: dict[str, Any] | None = None,
     run: dict[str, Any] | None = None,
@@ -260,7 +265,7 @@ def train(
         With a batch size.
     device : str
         A torch device, see `choose_device`.
-    checkpoints : ResumeFiles
+    checkpoints : CheckpointFolder
         Where states are saved: every `checkpoint_minutes`, at the end of every epoch, before the
         learning rate decays, and when told to stop.
     metrics_path : Path

@@ -20,7 +20,7 @@ from vame_pipe.core.layout import ModelFolder
 from vame_pipe.core.run_record import RunRecord
 from vame_pipe.encoding import model_file
 from vame_pipe.training import figures, loop, result
-from vame_pipe.training.checkpoints import ResumeFiles
+from vame_pipe.training.checkpoints import CheckpointFolder
 from vame_pipe.windows import data as window_data
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _train_model(
     settings = job.train.for_model(model)
     device = choose_device(settings.device)
     data = window_data.load(job.windows)
-    checkpoints = ResumeFiles(job.checkpoints, loop.identity(data, model, settings))
+    checkpoints = CheckpointFolder(job.checkpoints, loop.identity(data, model, settings))
     lock = checkpoints.lock()
     start, settings = loop.starting_point(checkpoints, settings, device)
     record = result.run_record(job.name, job.sweep, data, model, settings, job.windows)
