@@ -61,6 +61,12 @@ LONGEST = ("test_slurm.py", "test_workflow.py", "test_checkpoints.py", "test_upl
 """Files that take minutes: begun first, so that no core waits for the last one."""
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--update-golden", action="store_true", help="write the numbers of tests/golden anew"
+    )
+
+
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: (*LONGEST, item.path.name).index(item.path.name))
 

@@ -1,4 +1,4 @@
-"""The arrows between the modules."""
+"""The arrows between the packages, and what the project installs."""
 
 import ast
 import subprocess
@@ -10,50 +10,123 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from vame_pipe.core.source import closure
+PACKAGE = ROOT / "vame_pipe"
+ARROWS = {
+    "core": set(),
+    "config": {"core"},
+    "poses": {"core"},
+    "alignment": {"core", "config", "poses"},
+    "windows": {"core"},
+    "training": {"core", "windows.data", "encoding.model_file"},
+    "encoding": {"core", "config", "windows.data", "training.network"},
+    "reporting": {"core", "poses", "windows.data"},
+    "tracking": {"core", "encoding"},
+    "cli": {
+        *("core", "config", "poses", "alignment", "windows"),
+        *("training", "encoding", "reporting", "tracking"),
+    },
+}
+"""What the modules of a package may import, besides those of their own package."""
+EXCEPTIONS = {"config.check": {"poses"}}
+"""Reads the headers of pose files, to compare them with the configuration."""
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in sorted(PACKAGE.glob("*/*.py"))
+    if path.stem != "__init__"
+}
 
-MODULES = sorted(path.stem for path in (ROOT / "vame_pipe").glob("[a-z]*.py"))
-STAGES = {"align", "windows", "train", "latents"}
 
-
-def outside(module: str) -> set[str]:
-    """Top-level packages that a module imports, wherever in its source."""
-    names = set()
-    for node in ast.walk(ast.parse((ROOT / f"vame_pipe/{module}.py").read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names.add(node.module.split(".")[0])
+def imports(node: ast.AST) -> list[str]:
+    """Dotted names that a module imports when it runs; imports for type checking do not count."""
+    names = []
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        if isinstance(child, ast.Import):
+            names += [alias.name for alias in child.names]
+        elif isinstance(child, ast.ImportFrom):
+            names += [f"{child.module}.{alias.name}" for alias in child.names]
+        names += imports(child)
     return names
 
 
-def test_only_tracking_imports_mlflow_and_nothing_snakemake():
-    """And what MLflow itself runs, which nothing imports."""
-    assert [m for m in MODULES if "mlflow" in outside(m)] == ["mlflow_model", "tracking"]
-    assert all("mlflow_model" not in closure(m) for m in MODULES if m != "mlflow_model")
-    assert [m for m in MODULES if "snakemake" in outside(m)] == []
+def imported(module: str) -> list[str]:
+    return imports(ast.parse(MODULES[module].read_text()))
 
 
-def test_torch_stays_in_the_modules_that_compute_with_it():
-    allowed = {"model", "losses", "checkpoint", "feed", "train", "validate", "outcome", "resume"}
-    allowed |= {"latents", "device", "windows", "vame_import", "cli"}
-    assert {m for m in MODULES if "torch" in outside(m)} <= allowed
+@pytest.mark.parametrize("module", MODULES)
+def test_arrows_point_in_one_direction(module):
+    package = module.split(".")[0]
+    allowed = ARROWS[package] | EXCEPTIONS.get(module, set()) | {package}
+    for name in imported(module):
+        inside = name.removeprefix("vame_pipe.")
+        if name == inside or inside.startswith("__"):
+            continue
+        assert any(f"{inside}.".startswith(f"{each}.") for each in allowed), f"{module} imports {name}"
 
 
-@pytest.mark.parametrize("stage", sorted(STAGES))
-def test_stages_meet_in_files(stage):
-    """windows' gathering and reading is what training and export share."""
-    shared = {"windows"} if stage in {"train", "latents"} else set()
-    assert STAGES & set(closure(stage)) <= {stage} | shared
+def test_only_tracking_imports_mlflow_and_nothing_imports_snakemake():
+    for module in MODULES:
+        roots = {name.split(".")[0] for name in imported(module)}
+        assert "snakemake" not in roots, module
+        assert "mlflow" not in roots or module.startswith("tracking."), module
 
 
-def test_a_closure_holds_what_a_stage_runs_and_no_more():
-    reading = ["dlc_csv", "dlc_hdf5", "errors", "hdf5_process", "pose_table", "poses"]
-    assert closure("align") == ["align", *reading, "quality", "settings", "store", "tracks"]
-    assert "model" in closure("train") and "poses" not in closure("train")
-    assert "config" not in closure("latents")
-    # neither what records nor what compares makes a training run again
-    assert not {"tracking", "record", "compare"} & set(closure("train"))
+def test_importing_poses_and_alignment_loads_neither_torch_nor_mlflow():
+    code = (
+        "import sys, vame_pipe; vame_pipe.read_poses; vame_pipe.align\n"
+        "import vame_pipe.alignment.session, vame_pipe.windows.build, vame_pipe.config.check\n"
+        "print(sorted({'torch', 'mlflow', 'snakemake', 'matplotlib', 'sklearn'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def functions(node: ast.AST) -> list[ast.FunctionDef]:
+    return [each for each in ast.walk(node) if isinstance(each, ast.FunctionDef)]
+
+
+def test_modules_and_functions_are_short():
+    """About 300 lines for a module, 50 for a function; docstrings do not count for functions."""
+    for module, path in MODULES.items():
+        text = path.read_text()
+        assert len(text.splitlines()) <= 330, module
+        for function in functions(ast.parse(text)):
+            docstring = function.body[0] if ast.get_docstring(function) else None
+            length = function.end_lineno - function.lineno + 1
+            length -= docstring.end_lineno - docstring.lineno + 1 if docstring else 0
+            assert length <= 52, f"{module}.{function.name}: {length} lines"
+
+
+def test_public_functions_have_docstrings():
+    """Functions, classes and modules that other modules can use; arguments of commands explain themselves."""
+    for module, path in MODULES.items():
+        tree = ast.parse(path.read_text())
+        assert ast.get_docstring(tree), module
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                if module.startswith("cli.") and node.name in ("add_arguments", "run"):
+                    continue
+                assert ast.get_docstring(node), f"{module}.{node.name}"
+
+
+def test_the_hooks_pass():
+    """Linter, formatter and type checker, as pre-commit runs them."""
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    for hook in hooks:
+        files = [] if hook.get("pass_filenames") is False else HOOK_FILES[hook["id"]]
+        command = [str(Path(sys.executable).with_name(hook["entry"].split()[0]))]
+        command += [*hook["entry"].split()[1:], *files]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, f"{hook['name']}\n{done.stdout}{done.stderr}"
+
+
+HOOK_FILES = {
+    "ruff": ["."],
+    "ruff-format": ["."],
+    "snakefmt": ["Snakefile", "workflow"],
+}
+"""What a hook checks if it takes file names."""
 
 
 @pytest.mark.parametrize("name", ["cpu", "gpu"])
@@ -74,5 +147,8 @@ def test_the_container_recipe_takes_what_the_package_is_built_from():
     words = (ROOT / "envs/Dockerfile").read_text().split()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     named = [project["project"]["readme"], *project["project"]["license-files"]]
-    assert {"pyproject.toml", *named, *project["tool"]["setuptools"]["packages"]} <= set(words)
+    assert {"pyproject.toml", *named, "vame_pipe"} <= set(words)
+    folders = {path.parent.relative_to(ROOT) for path in PACKAGE.rglob("*.py")}
+    listed = project["tool"]["setuptools"]["packages"]
+    assert sorted(listed) == sorted(".".join(folder.parts) for folder in folders)
     assert words[words.index("FROM") + 1] == "python:3.11-slim"
