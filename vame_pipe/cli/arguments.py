@@ -15,22 +15,22 @@ def positive(text: str) -> float:
     """Return a number above 0."""
     value = float(text)
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be above 0, found {text}")
+        raise argparse.ArgumentTypeError(f"must be a number above 0, found {text!r}")
     return value
 
 
 def name(text: str) -> str:
-    """Return a name that can become the name of a file, and no path to another folder."""
+    """Return a name that is safe as a file name: it cannot lead to another folder."""
     if not re.fullmatch(NAME, text):
         raise argparse.ArgumentTypeError(
-            "a name contains only letters, digits, '.', '_' and '-' and starts with a letter, a digit or "
-            f"'_', found {text!r}"
+            "must contain only letters, digits, '.', '_' and '-', and start with a letter, a digit or '_'; "
+            f"found {text!r}"
         )
     return text
 
 
 def keypoints(text: str) -> dict[str, list[str]] | None:
-    """Return keypoints to use, each with its names in the files; None: all."""
+    """Return the keypoints to use, each with its names in the files; None means all keypoints."""
     content = json.loads(text)
     if content is None:
         return None
@@ -38,12 +38,14 @@ def keypoints(text: str) -> dict[str, list[str]] | None:
         isinstance(names, list) and all(isinstance(n, str) for n in names)
         for names in content.values()
     ):
-        raise argparse.ArgumentTypeError(f"must be NAME: [names in the files], found {text!r}")
+        raise argparse.ArgumentTypeError(
+            f'must be {{"NAME": ["name in the files", ...]}}, found {text!r}'
+        )
     return content
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
-    """Add the results folder and the models in it."""
+    """Add the arguments for the results folder and the models in it."""
     parser.add_argument("results", type=Path, help="results folder")
     parser.add_argument(
         "--models", nargs="+", type=name, help="model names (default: all trained models)"

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from vame_pipe.tracking import store
+    from vame_pipe.tracking.store import initialise
 
-    # the workflow passes an empty address if none is configured
-    store.initialise(options.tracking_uri or None, options.experiment, options.out)
+    # the workflow passes an empty URI if none is configured
+    initialise(options.tracking_uri or None, options.experiment, options.out)

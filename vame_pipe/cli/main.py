@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from pathlib import Path
 
 from vame_pipe import __version__
@@ -24,7 +25,7 @@ from vame_pipe.cli import (
 from vame_pipe.core.errors import InputError, Interrupted
 from vame_pipe.core.logs import log_file
 
-# the modules of the commands import their stage when they run: `align` must not pay for torch or MLflow
+# each module imports its stage only when it runs: `align` must not pay for importing torch or MLflow
 COMMANDS = {
     "check": check,
     "align": align,
@@ -39,6 +40,8 @@ COMMANDS = {
     "simulate": simulate,
     "schema": schema,
 }
+RENAMED = {"latents": "encode", "track": "upload-mlflow", "mlflow": "init-mlflow"}
+"""Commands of earlier versions and their present names."""
 INVALID_INPUT = 2
 INTERRUPTED = 75
 """Training was interrupted and can be resumed (EX_TEMPFAIL in sysexits.h)."""
@@ -49,9 +52,21 @@ log = logging.getLogger("vame_pipe")
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    0 on success, 2 on invalid input, 75 if training was interrupted and can be resumed.
+    Parameters
+    ----------
+    argv : list of str, optional
+        Arguments without the name of the program; default: those of the process.
+
+    Returns
+    -------
+    int
+        0 on success, 2 on invalid input, 75 if training was interrupted and can be resumed.
     """
-    options = _parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    parser = _parser()
+    if arguments and arguments[0] in RENAMED:
+        parser.error(f"'{arguments[0]}' is now called '{RENAMED[arguments[0]]}'")
+    options = parser.parse_args(arguments)
     try:
         _configure_logging(options.log)
         options.run(options)
@@ -66,13 +81,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; the help of a command is the docstring of its module."""
     parser = argparse.ArgumentParser(
-        prog="vame-pipe", description="Run single stages of the vame_pipe workflow."
+        prog="vame-pipe", description="Run the individual stages of the vame_pipe workflow."
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
-        text = module.__doc__.splitlines()[0]
+        text = (module.__doc__ or "").partition("\n")[0]
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(run=module.run)
         module.add_arguments(sub)
@@ -83,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _configure_logging(path: Path | None) -> None:
-    """Log to standard error; with a log file, everything goes there and only warnings to both."""
+    """Log to standard error. With a log file, log everything to it and only warnings to standard error."""
     terminal = logging.StreamHandler()
     terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     handlers: list[logging.Handler] = [terminal]

@@ -20,19 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from vame_pipe.core import files
     from vame_pipe.core.layout import Layout
     from vame_pipe.core.run_record import require_models
-    from vame_pipe.tracking import store, upload
+    from vame_pipe.tracking.upload import upload
 
     layout = Layout(options.results)
     models = options.models or require_models(layout)
-    address = store.read_address(layout.experiment)
-    runs, complete = upload.upload(layout, models, address)
-    if options.out:
-        files.write_json(options.out, {"experiment": address.experiment, "runs": runs})
-    upload.note_failures(layout, upload.failures(layout) + (not complete))
-    if complete:
-        log.info("MLflow experiment %s is up to date: %s", address.experiment, ", ".join(runs))
+    result = upload(layout, models, options.out)
+    if result.complete:
+        log.info("MLflow experiment %s is up to date: %s", result.experiment, ", ".join(models))
     elif not options.out:
         raise InputError("upload to MLflow is incomplete; see the warning above")

@@ -4,15 +4,20 @@ from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """Something in the user's files or settings that must be changed.
+    """Invalid user input: files or settings that must be fixed.
 
-    Control characters and other unprintable ones, which come from damaged files, are escaped, so
-    that each problem stays one readable line.
+    Control characters and other unprintable characters, which come from damaged files, are escaped, so
+    that each problem is one readable line.
 
     Parameters
     ----------
     *problems : str
-        One line each: what, where, what was found, what is allowed, what to do next.
+        One line each: what is wrong, where, what was found, what is allowed, what to do next.
+
+    Examples
+    --------
+    >>> InputError("a.csv: is empty", "b.csv: no such file").problems
+    ['a.csv: is empty', 'b.csv: no such file']
     """
 
     def __init__(self, *problems: str):
@@ -21,16 +26,28 @@ class InputError(ValueError):
 
 
 class Interrupted(Exception):
-    """A training was told to stop; its state is saved and it can go on."""
+    """Training was interrupted; a checkpoint was saved, so it can be resumed."""
 
 
 def shortened(text: str, length: int = 40) -> str:
-    """Return the beginning of a text that may be long, with dots where it was cut."""
+    """Return a text, cut to a length; three dots show that it was cut.
+
+    Examples
+    --------
+    >>> shortened("left_hind_paw", 9)
+    'left_h...'
+    """
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def listing(names: Iterable[str], quote: str = "", limit: int = 6) -> str:
-    """Return names with commas between; of many only the first ones and how many there are."""
+    """Return comma-separated names; of many names the first ones and the total.
+
+    Examples
+    --------
+    >>> listing(["nose", "spine", "tailbase"], quote="'", limit=2)
+    "'nose', 'spine', ... (3 in all)"
+    """
     names = list(names)
     shown = [f"{quote}{shortened(name)}{quote}" for name in names[:limit]]
     if len(names) > limit:
@@ -39,6 +56,7 @@ def listing(names: Iterable[str], quote: str = "", limit: int = 6) -> str:
 
 
 def _printable(text: str) -> str:
+    """Return a text with unprintable characters escaped."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

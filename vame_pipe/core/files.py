@@ -1,4 +1,4 @@
-"""Files between the stages: Parquet with one JSON of metadata, written whole or not at all."""
+"""Read and write the files between the stages: Parquet with JSON metadata, written atomically."""
 
 from __future__ import annotations
 
@@ -20,48 +20,51 @@ from vame_pipe import __version__
 from vame_pipe.core.errors import InputError
 
 FORMAT_VERSION = 2
-KEY = b"vame_pipe"
-
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Version of the metadata and columns of all Parquet files."""
+METADATA_KEY = b"vame_pipe"
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def fingerprint(*parts: Any) -> str:
-    """SHA-256 of JSON-able values, independent of the order of mapping keys."""
+    """Return the SHA-256 of values that JSON can hold; the order of the keys of a mapping has no effect."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def file_fingerprint(path: str | Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """Return the SHA-256 of the bytes of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def array_fingerprint(array: np.ndarray) -> str:
-    """SHA-256 of an array's values."""
-    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+    """Return the SHA-256 of the values of an array."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
 def table_fingerprint(table: pa.Table) -> str:
-    """SHA-256 of a table's names, types and values, NaN included; text must be a dictionary."""
+    """Return the SHA-256 of the names, types and values (including NaN) of a table.
+
+    Text columns must be dictionary-encoded.
+    """
     digest = hashlib.sha256(table.schema.remove_metadata().to_string().encode())
     for column in table.combine_chunks().columns:
         values = column.combine_chunks()
         if pa.types.is_dictionary(values.type):
             digest.update(json.dumps(values.dictionary.to_pylist()).encode())
             values = values.indices
-        digest.update(np.ascontiguousarray(values.to_numpy(zero_copy_only=False)))
+        digest.update(np.ascontiguousarray(values.to_numpy(zero_copy_only=False)).data)
     return digest.hexdigest()
 
 
 @contextmanager
 def atomic(target: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `target`; on success fsync it and rename it to `target`.
+    """Yield a temporary path next to `target`; on success fsync it and rename it to `target`.
 
     Raises
     ------
     InputError
-        If nothing can be written there, or there is no room for it; what was there before stays.
+        If the folder is not writable or the disk is full; an existing file is left unchanged.
     """
     target = Path(target)
     try:
@@ -69,8 +72,8 @@ def atomic(target: str | Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:
         raise InputError(
-            f"{target}: cannot be written ({error.strerror}). Choose a folder that you may write, on a "
-            "disk that has room."
+            f"{target}: cannot be written ({error.strerror}). Choose a folder with write permission, on a "
+            "disk with free space."
         ) from None
     os.close(handle)
     temporary = Path(name)
@@ -80,14 +83,14 @@ def atomic(target: str | Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's 0600 would lock out a lab's group
+        temporary.chmod(0o666 & ~umask)  # mkstemp's 0600 would lock out the rest of the lab
         temporary.replace(target)
     except OSError as error:
-        if error.errno not in NO_ROOM:
+        if error.errno not in DISK_FULL_ERRNOS:
             raise
         raise InputError(
-            f"{target}: cannot be written ({error.strerror}); what was there before stays. Free some "
-            "room on that disk and run again."
+            f"{target}: cannot be written ({error.strerror}); an existing file is unchanged. Free disk "
+            "space and run again."
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
@@ -105,25 +108,25 @@ def write_json(target: str | Path, content: Any) -> None:
 
 
 def metadata(**content: Any) -> dict[str, Any]:
-    """Return the metadata of a file: the versions, then what the stage says."""
+    """Return the metadata of a file: the versions of format and package, then the given items."""
     return {"format_version": FORMAT_VERSION, "package_version": __version__, **content}
 
 
 def write_tables(
     target: str | Path, tables: Iterable[pa.Table], schema: pa.Schema, meta: dict[str, Any]
 ) -> None:
-    """Write a Parquet file atomically, at least a row group a table.
+    """Write a Parquet file atomically.
 
     Parameters
     ----------
     target : str or Path
     tables : iterable of pyarrow.Table
-        Each written as row group(s) of its own.
+        Each becomes one or more row groups.
     schema : pyarrow.Schema
     meta : dict
-        JSON-able, stored under the key ``vame_pipe`` of the schema's metadata.
+        Stored as JSON under the key ``vame_pipe`` of the schema's metadata.
     """
-    schema = schema.with_metadata({KEY: json.dumps(meta, allow_nan=False).encode()})
+    schema = schema.with_metadata({METADATA_KEY: json.dumps(meta, allow_nan=False).encode()})
     floats = [f.name for f in schema if pa.types.is_floating(f.type)]
     with (
         atomic(target) as path,
@@ -131,7 +134,7 @@ def write_tables(
             path,
             schema,
             compression="zstd",
-            # dictionaries of floats only cost: nearly every value is new
+            # dictionaries do not pay for floats: nearly all values are distinct
             use_dictionary=[f.name for f in schema if pa.types.is_dictionary(f.type)],
             use_byte_stream_split=floats,
             column_encoding={
@@ -145,24 +148,32 @@ def write_tables(
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
-    """Return what `write_tables` stored under ``vame_pipe``.
+    """Return the metadata that `write_tables` stored.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged, not one of ours or of a newer format.
+        If the file is missing, damaged, not written by vame_pipe, or of another format version.
     """
     try:
-        meta = (pq.read_schema(path).metadata or {}).get(KEY)
+        meta = (pq.read_schema(path).metadata or {}).get(METADATA_KEY)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file. Run the workflow first.") from None
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: cannot be read as Parquet ({reason}). Make it again.") from None
+        raise InputError(
+            f"{path}: cannot be read as Parquet ({reason}). Delete it and run the workflow again."
+        ) from None
     if meta is None:
-        raise InputError(f"{path}: not a file of vame_pipe (no 'vame_pipe' metadata).")
-    content = json.loads(meta)
+        raise InputError(
+            f"{path}: not a file of vame_pipe (its schema has no 'vame_pipe' metadata). Give a file that "
+            "the workflow has written."
+        )
+    content: dict[str, Any] = json.loads(meta)
     if content["format_version"] != FORMAT_VERSION:
         raise InputError(
-            f"{path}: file format {content['format_version']}, this version of vame_pipe reads "
-            f"{FORMAT_VERSION}. Run the workflow again, with the version that fits."
+            f"{path}: has file format {content['format_version']}, but this version of vame_pipe reads "
+            f"format {FORMAT_VERSION}. Run the workflow again, or use vame_pipe "
+            f"{content['package_version']}, which wrote it."
         )
     return content

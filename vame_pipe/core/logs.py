@@ -1,4 +1,4 @@
-"""Log files."""
+"""Log files of the commands."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def log_file(path: Path) -> logging.FileHandler:
         handler = logging.FileHandler(path, mode="a", encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"{path}: the log file cannot be written ({error.strerror}). Choose a folder that you may "
-            "write."
+            f"{path}: the log file cannot be written ({error.strerror}). Choose a folder with "
+            "write permission."
         ) from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s: %(message)s"))
     return handler

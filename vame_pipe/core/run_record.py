@@ -1,4 +1,4 @@
-"""The run record: what identifies and describes a training run, in run.json and in MLflow."""
+"""The run record: identity and description of a training run, in run.json and in MLflow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vame_pipe import __version__
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
@@ -20,15 +21,16 @@ class TrainingData:
     Attributes
     ----------
     path : str
-        Folder of the windows.
+        Folder with the windows.
     fingerprint : str
         SHA-256 of frames, windows and normaliser.
     features, sessions : list of str
     length : int
-        Frames of a window that is encoded.
+        Number of frames of a window that are encoded.
     fps : float
+        Frames per second.
     n_frames, n_train, n_val : int
-        Valid frames; training and validation windows.
+        Number of valid frames, of training windows and of validation windows.
     """
 
     path: str
@@ -49,13 +51,13 @@ class RunRecord:
     Attributes
     ----------
     name : str
-        Of the model.
+        Name of the model.
     sweep : str
-        The entry of `models` in the configuration that the model was expanded from.
+        Entry of `models` in the configuration that the model was expanded from.
     variant : str
-        The name without the seed: equal for models that differ in their seed only.
+        Name without the seed: the same for models that differ only in the seed.
     training_id : str
-        Finds the MLflow run of this training run, whichever process opened it.
+        Links the training run to its MLflow run, whichever process opened that.
     started : int
         Milliseconds since 1970.
     params : dict
@@ -64,13 +66,13 @@ class RunRecord:
     source : dict of str to str
         MLflow tags: user, git commit, device.
     run_id : str or None
-        Of the MLflow run; None until it has one.
+        Id of the MLflow run; None if there is none (yet).
     ended : int or None
-        None until training has finished.
+        Milliseconds since 1970; None until training has finished.
     summary : dict of str to float
         Metrics of the best epoch, `final/...`; empty until training has finished.
     stop : str
-        Why training stopped.
+        Why training stopped; empty until it has.
     """
 
     name: str
@@ -101,7 +103,7 @@ class RunRecord:
     def error(self) -> float:
         """Squared error per validation window, by which models of the same windows are ranked.
 
-        The objective is no measure for that: its weights may differ between the models.
+        The objective cannot be used for that: its weights may differ between the models.
         """
         return self.summary["final/reconstruction"] + self.summary["final/prediction"]
 
@@ -112,19 +114,20 @@ def write(record: RunRecord, path: Path) -> None:
 
 
 def read(path: Path) -> RunRecord:
-    """Read run.json.
+    """Return the run record in run.json.
 
     Raises
     ------
     InputError
-        If it was written by another version of vame_pipe.
+        If the file is damaged or was written by another version of vame_pipe.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return RunRecord(**content | {"data": TrainingData(**content["data"])})
     except (TypeError, KeyError, ValueError):
         raise InputError(
-            f"{path}: not a run record of this version of vame_pipe. Train the model again."
+            f"{path}: not a run record of vame_pipe {__version__}; it is damaged or of another version. "
+            "Train the model again."
         ) from None
 
 
@@ -134,7 +137,7 @@ def read_runs(layout: Layout, models: list[str]) -> dict[str, RunRecord]:
     Raises
     ------
     InputError
-        With every model that has none.
+        With one line per model that has none.
     """
     paths = {model: layout.model(model).run for model in models}
     missing = {model: path for model, path in paths.items() if not path.exists()}
@@ -146,9 +149,9 @@ def read_runs(layout: Layout, models: list[str]) -> dict[str, RunRecord]:
 
 
 def differing_params(runs: dict[str, RunRecord]) -> list[str]:
-    """Return the settings that are not the same in all runs, in their order."""
+    """Return the settings that differ between runs, in the order of the first run."""
     first, *others = (run.params for run in runs.values())
-    return [key for key, value in first.items() if any(o.get(key) != value for o in others)]
+    return [key for key, value in first.items() if any(other.get(key) != value for other in others)]
 
 
 def read_history(metrics: Path) -> list[dict[str, Any]]:

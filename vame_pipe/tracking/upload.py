@@ -1,8 +1,7 @@
-"""Send to MLflow what it does not have of the results: once, into the run of each training."""
+"""Upload to MLflow whatever it is missing of the results, into the run of each model."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 from dataclasses import dataclass
@@ -13,31 +12,58 @@ from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.run_record import RunRecord, differing_params, read_history, read_runs
-from vame_pipe.tracking import store
+from vame_pipe.tracking.address import Address, read_address
+from vame_pipe.tracking.registry import MODEL_TAG, register, set_best_alias
+from vame_pipe.tracking.runs import open_run, send_results
+from vame_pipe.tracking.store import (
+    Store,
+    open_store,
+    redact_error,
+    retry_on_conflict,
+    store_errors,
+)
 
 log = logging.getLogger(__name__)
 
-RECORDED = "recorded"
-"""Tag of a run: fingerprint of the artifacts that it has."""
+CONTENT_TAG = "recorded"
+"""Tag of a run: SHA-256 of the artifacts that it has."""
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What the results folder holds of a model.
+class Uploaded:
+    """Result of an upload.
+
+    Attributes
+    ----------
+    experiment : str
+    run_ids : dict of str to str or None
+        MLflow run of each model; None for a model without one.
+    complete : bool
+        Whether MLflow has everything now.
+    """
+
+    experiment: str
+    run_ids: dict[str, str | None]
+    complete: bool
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """The results of one model, as they go to MLflow.
 
     Attributes
     ----------
     record : RunRecord
     history : list of dict
-        metrics.jsonl.
+        metrics.jsonl, one entry per epoch.
     artifacts, latents : list of Path
-        The files to send.
-    quality : dict of str to dict
-        That of the tracking, by session.
+        Files to send; the model file is the first artifact.
+    quality : dict
+        Tracking quality, by session.
     digest : str
-        Fingerprint of model.pt.
+        SHA-256 of the model file.
     tags : dict of str to str
-        Of a run that has all of it.
+        Tags of a run that has all of it.
     """
 
     record: RunRecord
@@ -49,55 +75,46 @@ class Trained:
     tags: dict[str, str]
 
 
-def upload(
-    layout: Layout, models: list[str], address: store.Address
-) -> tuple[dict[str, str | None], bool]:
-    """Send to MLflow what it does not have of some models.
+def upload(layout: Layout, models: list[str], out: Path | None = None) -> Uploaded:
+    """Upload whatever MLflow is missing of some models.
 
-    If MLflow fails, this logs a warning and returns; call it again later.
+    If MLflow fails, this logs a warning and counts the failure; call it again later.
 
     Parameters
     ----------
     layout : Layout
+        Its experiment file holds the address of the store.
     models : list of str
-    address : store.Address
-        MLflow's store and experiment; models are registered under the experiment's name too.
-
-    Returns
-    -------
-    runs : dict of str to str
-        The run of each model; None if there is none.
-    complete : bool
-        Whether everything has been sent.
+        Names of the models. They are also registered, under the name of the experiment.
+    out : Path, optional
+        JSON file for the experiment and the run ids.
 
     Raises
     ------
     InputError
-        If a file of a model is missing, or the experiment has been deleted.
+        If a file is missing, or the experiment has been deleted.
     """
-    records = read_runs(layout, models)
-    keys = differing_params(records)
-    trained = {name: read(layout, record, keys) for name, record in records.items()}
-    best = min(models, key=lambda name: records[name].error)
-    runs: dict[str, str | None] = {name: record.run_id for name, record in records.items()}
-    try:
-        target = store.open_store(address)
-        versions = {}
-        for name, each in trained.items():
-            runs[name], versions[name] = store.retry_on_conflict(_send, target, each)
-        store.retry_on_conflict(store.mark_best, target, versions[best])
-    except store.store_errors() as error:
-        log.warning(
-            "upload to MLflow is incomplete. Run snakemake again, or `vame-pipe upload-mlflow %s`. %s",
-            layout.root,
-            store.describe(error, address.uri),
-        )
-        return runs, False
-    return runs, True
+    address = read_address(layout.experiment)
+    result = _upload(layout, models, address)
+    if out:
+        files.write_json(out, {"experiment": result.experiment, "runs": result.run_ids})
+    if not result.complete:
+        files.write_text(layout.failed_uploads, f"{failures(layout) + 1}\n")
+    return result
 
 
-def read(layout: Layout, record: RunRecord, keys: list[str]) -> Trained:
-    """Return what the results folder holds of a model.
+def failures(layout: Layout) -> int:
+    """Return the number of incomplete uploads so far.
+
+    It is a parameter of the rule that calls `upload-mlflow`: an incomplete upload changes it, so that the
+    next run of the workflow tries again.
+    """
+    path = layout.failed_uploads
+    return int(path.read_text(encoding="utf-8")) if path.exists() else 0
+
+
+def read_results(layout: Layout, record: RunRecord, keys: list[str]) -> TrainedModel:
+    """Return the results of a model.
 
     Parameters
     ----------
@@ -109,73 +126,75 @@ def read(layout: Layout, record: RunRecord, keys: list[str]) -> Trained:
     Raises
     ------
     InputError
-        With every file that is missing.
+        With one line per missing file.
     """
     name, sessions = record.name, record.data.sessions
     artifacts = layout.model(name).artifacts
-    quality = [layout.quality(session) for session in sessions]
-    missing = [path for path in (*artifacts, *quality) if not path.exists()]
+    quality = {session: layout.quality(session) for session in sessions}
+    others = [*artifacts, *quality.values()]
+    missing = [path for path in others if not path.exists()]
     if missing:
         raise InputError(*(f"model {name}: {path} not found. Run snakemake." for path in missing))
     latents = [layout.latents(name, session) for session in sessions]
     latents = [path for path in latents if path.exists()]
     digests = [files.file_fingerprint(path) for path in latents]
-    others = [files.file_fingerprint(path) for path in (*artifacts, *quality)]
-    return Trained(
+    return TrainedModel(
         record=record,
         history=read_history(layout.model(name).metrics),
         artifacts=artifacts,
         latents=latents,
-        quality={
-            s: json.loads(path.read_text()) for s, path in zip(sessions, quality, strict=True)
-        },
+        quality={session: json.loads(path.read_text()) for session, path in quality.items()},
         digest=files.file_fingerprint(layout.model(name).weights),
         tags={
             "varies": ", ".join(f"{key}={record.params[key]}" for key in keys),
             "latents_digest": files.fingerprint(digests),
-            RECORDED: files.fingerprint(digests, others),
+            CONTENT_TAG: files.fingerprint(
+                digests, [files.file_fingerprint(path) for path in others]
+            ),
         },
     )
 
 
-def _send(target: store.Store, trained: Trained) -> tuple[str, Any]:
+def _upload(layout: Layout, models: list[str], address: Address) -> Uploaded:
+    records = read_runs(layout, models)
+    keys = differing_params(records)
+    trained = {name: read_results(layout, record, keys) for name, record in records.items()}
+    best = min(models, key=lambda name: records[name].error)
+    run_ids = {name: record.run_id for name, record in records.items()}
+    try:
+        store = open_store(address)
+        versions = {}
+        for name, model in trained.items():
+            run_ids[name], versions[name] = retry_on_conflict(_send, store, model)
+        retry_on_conflict(set_best_alias, store, versions[best])
+    except store_errors() as error:
+        log.warning(
+            "upload to MLflow is incomplete. Run snakemake again, or `vame-pipe upload-mlflow %s`. "
+            "Cause: %s",
+            layout.root,
+            redact_error(error, address.uri),
+        )
+        return Uploaded(address.experiment, run_ids, complete=False)
+    return Uploaded(address.experiment, run_ids, complete=True)
+
+
+def _send(store: Store, model: TrainedModel) -> tuple[str, Any]:
     """Bring the run of a model up to date; return its id and the version of the registered model."""
-    client, record = target.client, trained.record
-    run_id = store.open_run(target, record)
-    record = dataclasses.replace(record, run_id=run_id)
-    store.send_results(client, record, trained.history)
-    has = client.get_run(run_id).data.tags
-    if has.get(RECORDED) != trained.tags[RECORDED]:
-        for path in trained.artifacts:
+    client, record = store.client, model.record
+    run_id = open_run(store, record)
+    send_results(client, run_id, record, model.history)
+    current = client.get_run(run_id).data.tags
+    if current.get(CONTENT_TAG) != model.tags[CONTENT_TAG]:
+        for path in model.artifacts:
             client.log_artifact(run_id, str(path))
-        for path in trained.latents:
+        for path in model.latents:
             client.log_artifact(run_id, str(path), "latents")
-        client.log_dict(run_id, trained.quality, "qc.json")
-    tags = {
-        "model": record.name,
-        "varies": trained.tags["varies"],
-        store.MODEL: trained.digest,
-    }
-    version = store.register(target, run_id, trained.artifacts[0], record, tags)
-    # last: who finds these need not look further
-    for key, value in {store.MODEL: trained.digest, **trained.tags}.items():
-        if has.get(key) != value:
+        client.log_dict(run_id, model.quality, "qc.json")
+    tags = {"model": record.name, "varies": model.tags["varies"], MODEL_TAG: model.digest}
+    version = register(store, run_id, model.artifacts[0], record, tags)
+    # written last: their presence marks the upload as complete
+    for key, value in {MODEL_TAG: model.digest, **model.tags}.items():
+        if current.get(key) != value:
             client.set_tag(run_id, key, value)
     log.info("model %s is in MLflow as run %s", record.name, run_id)
     return run_id, version
-
-
-def failures(layout: Layout) -> int:
-    """Return how many times not all could be sent.
-
-    It is a parameter of the rule that calls `track`: after a failure it has changed, so that the next
-    run of the workflow tries again.
-    """
-    path = layout.failed_uploads
-    return int(path.read_text()) if path.exists() else 0
-
-
-def note_failures(layout: Layout, times: int) -> None:
-    """Write what `failures` returns, if it has changed."""
-    if times != failures(layout):
-        files.write_text(layout.failed_uploads, f"{times}\n")
