@@ -11,6 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    """Print the schema to standard output."""
     from vame_pipe.config.loading import schema
 
     sys.stdout.write(schema())

@@ -1,30 +1,35 @@
-"""What can be wrong with a configuration and its files, found before any job starts."""
+"""Check a configuration and the files it names before any job starts."""
 
 from __future__ import annotations
 
+import os
 import shlex
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vame_pipe.config import loading
-from vame_pipe.config.loading import Config
-from vame_pipe.core.errors import InputError
+from vame_pipe.config.configuration import Config
+from vame_pipe.config.loading import Source
+from vame_pipe.config.sections import Session
+from vame_pipe.core.errors import InputError, listing
+from vame_pipe.core.layout import Layout
 from vame_pipe.poses.readers import missing_keypoints, read_keypoints
 
 MAX_AHEAD_S = 1.0
-"""An alignment takes longer, and its results are dated later than that."""
+"""How far in the future the time stamp of a pose file may be: less than an alignment takes."""
 
 
-def load(source: str | Path | dict, generated: Mapping[str, Sequence[str]]) -> Config:
-    """Return the configuration after looking at the files that it names.
+def load(*sources: Source, generated: Mapping[str, Sequence[str]]) -> Config:
+    """Load the configuration and check the files it names.
 
     Parameters
     ----------
-    source : str, Path or dict
-        A YAML file, or its content.
+    *sources : str, Path or mapping
+        YAML files, or their content; later ones take precedence.
     generated : mapping of str to sequence of str
-        Pose files that the workflow itself makes, and their keypoints; they need not be there yet.
+        Pose files that the workflow itself makes, mapped to their keypoints; they need not exist yet.
 
     Raises
     ------
@@ -32,30 +37,86 @@ def load(source: str | Path | dict, generated: Mapping[str, Sequence[str]]) -> C
         With every problem of settings, pose files, keypoint names and the results folder, one line
         each.
     """
-    settings, problems = loading.read(source)
-    if settings is not None:
-        problems += loading.writable_problems(settings.results)
-        for name, session in settings.sessions.items():
-            try:
-                available = list(generated.get(session.poses) or read_keypoints(session.poses))
-            except InputError as error:
-                problems += [f"session {name}: {line}" for line in error.problems]
-            else:
-                problems += _time_stamp_problems(name, session.poses)
-                lines = missing_keypoints(available, settings.align, settings.aliases)
-                problems += [f"session {name}: {line}" for line in lines]
-    if problems:
+    config, problems = loading.read(*sources)
+    if config is not None:
+        problems += writable_problems(config.results)
+        for name, session in config.sessions.items():
+            found = _session_problems(session, config, generated.get(session.poses))
+            problems += [f"session {name}: {line}" for line in found]
+    if problems or config is None:
         raise InputError(*dict.fromkeys(problems))
-    return settings
+    return config
 
 
-def _time_stamp_problems(session: str, poses: str) -> list[str]:
-    """Return one line if a pose file is dated in the future: Snakemake takes results for older than it."""
+def _session_problems(
+    session: Session, config: Config, keypoints: Sequence[str] | None
+) -> list[str]:
+    """Return what is wrong with the files of a session, one line each."""
+    problems = []
+    try:
+        available = list(keypoints or read_keypoints(session.poses))
+    except InputError as error:
+        problems += error.problems
+    else:
+        problems += _time_stamp_problems(session.poses)
+        problems += missing_keypoints(available, config.align, config.aliases)
+    if session.video is not None and not Path(session.video).is_file():
+        problems.append(
+            f"video {session.video}: no such file. Check the path; it is relative to the working directory."
+        )
+    return problems
+
+
+def _time_stamp_problems(poses: str) -> list[str]:
+    """Return one line if a pose file is dated in the future: its results would always seem outdated."""
     path = Path(poses)
     ahead = path.stat().st_mtime - time.time() if path.exists() else 0.0
     if ahead <= MAX_AHEAD_S:
         return []
     return [
-        f"session {session}: {poses}: its time stamp is {ahead / 60:.1f} minutes in the future, so that "
-        f"results would count as older than it. Set it to now: touch {shlex.quote(poses)}"
+        f"{poses}: its time stamp is {ahead / 60:.1f} minutes in the future, so that its results would "
+        f"always seem older. Set it to the current time: touch {shlex.quote(poses)}"
     ]
+
+
+def writable_problems(results: str | Path) -> list[str]:
+    """Return one line if the results folder cannot be created or written; leaves nothing behind."""
+    folder = Path(results)
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return []
+    except OSError as error:
+        return [
+            f"config: results folder '{results}' is not writable ({os.strerror(error.errno or 0)} "
+            f"at {folder}). Set results to a writable folder."
+        ]
+
+
+def warnings(config: Config, on_cluster: bool) -> list[str]:
+    """Return what a user should know before a run starts, one line each.
+
+    Parameters
+    ----------
+    config : Config
+    on_cluster : bool
+        Jobs run on other machines.
+    """
+    found = []
+    if on_cluster and not (config.mlflow.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")):
+        found.append(
+            f"MLflow's store is a SQLite file in {Layout(Path(config.results)).mlflow}, which is safe on a "
+            "single node only. For jobs on several nodes set mlflow.tracking_uri or MLFLOW_TRACKING_URI to "
+            "a server."
+        )
+    aligned = Layout(Path(config.results)).aligned_folder
+    others = sorted({path.stem for path in aligned.glob("*.parquet")} - config.sessions.keys())
+    if others:
+        count = "one session" if len(others) == 1 else f"{len(others)} sessions"
+        found.append(
+            f"{config.results} also holds {count} of an earlier run ({listing(others, limit=3)}), which "
+            "may have been encoded with other models. Delete their files, or use a separate results folder "
+            "for each set of recordings."
+        )
+    return found

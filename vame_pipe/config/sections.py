@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -26,12 +35,23 @@ PUBLISHED: dict[str, Any] = {
     "anneal_epochs": 4,
     "patience": 50,
 }
-"""The recipe that VAME publishes, without its weights; see `Train.for_model`."""
+"""Settings of VAME 0.14.2, without the weights of its loss, see `Train.for_model`."""
 PUBLISHED_ZDIMS = 30
+
+RENAMED = {
+    "align.smooth": "smooth_s",
+    "align.outliers": "outlier_threshold",
+    "windows.test_fraction": "val_fraction",
+    "train.decay": "decay_fraction",
+    "train.clip": "max_grad_norm",
+    "train.noise": "input_noise",
+    "train.device_memory_gb": "device_memory_gib",
+}
+"""Keys of version 0.1 and their names now. The old ones are refused; their values are not converted."""
 
 
 class Section(BaseModel):
-    """A part of the configuration: unknown keys refused, values immutable."""
+    """A section of the configuration: unknown keys are refused, instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -42,21 +62,25 @@ class Session(Section):
     fps: Positive
     """Frames per second of the recording."""
     format: Literal["deeplabcut"] | None = None
-    """Format of the pose file; null: recognised by its content."""
+    """Format of the pose file; null: recognised from its content."""
     group: str | None = None
     """Experimental group, if any."""
     video: str | None = None
-    """Video that the poses were tracked in, relative to the working directory."""
+    """Video from which the poses were tracked, relative to the working directory."""
     use: Literal["train", "encode"] = "train"
-    """train: models learn from this recording; encode: it gets latents from models that are trained on the
-    other recordings, and changes neither windows nor models."""
+    """train: models are trained on this recording; encode: it is only encoded, with models that are trained
+    on the other recordings, and changes neither windows nor models."""
     metadata: dict[str, str] = {}
-    """Anything else known of the session (the further columns of a sheet)."""
+    """Additional metadata (the further columns of a sheet)."""
 
 
 class Quantile(Section):
     quantile: Annotated[FiniteFloat, Field(ge=0, lt=1)]
-    """Fraction of a keypoint's points, those of least confidence, that count as missing."""
+    """Fraction of each keypoint's points, those with the lowest confidence, that count as missing."""
+
+
+def _kind_of_confidence(value: Any) -> str:
+    return "[quantile]" if isinstance(value, dict | Quantile) else "[number]"
 
 
 class Align(Section):
@@ -64,14 +88,17 @@ class Align(Section):
     """Keypoint that becomes the origin of every frame, e.g. the tail base."""
     forward: Keypoint
     """Keypoint that lies on the positive x axis in every frame, e.g. the nose."""
-    min_confidence: NotNegative | Quantile = 0.6
+    min_confidence: Annotated[
+        Annotated[NotNegative, Tag("[number]")] | Annotated[Quantile, Tag("[quantile]")],
+        Discriminator(_kind_of_confidence),
+    ] = 0.6
     """Points below this confidence count as missing: a number on the scale of the tracker, or
-    {quantile: 0.1} for the tenth of each keypoint's points that has the least confidence."""
+    {quantile: 0.1} for the tenth of each keypoint's points with the lowest confidence."""
     max_gap_s: NotNegative = 0.25
-    """Gaps up to this many seconds are interpolated; longer ones make frames invalid."""
+    """Gaps up to this many seconds are interpolated; frames in longer gaps are invalid."""
     outlier_threshold: Positive | None = 8.0
-    """Points farther from their running median than this many robust spreads of the keypoint (and
-    a quarter of the body length) count as missing; null: keep all."""
+    """Points farther from their running median than this many robust standard deviations of the keypoint
+    (and than a quarter of the body length) count as missing; null: keep all."""
     smooth_s: Positive | None = 0.17
     """Savitzky-Golay window in seconds (second order); null: no smoothing."""
     scale: bool = True
@@ -79,9 +106,9 @@ class Align(Section):
     kinematics: bool = True
     """Add the movement that alignment removes: speeds, turning rate, log speeds."""
     head_fixed: bool = False
-    """The animal is held in place, so its body axis may stand still like an object."""
+    """The animal is held in place, so a body axis that never moves is accepted."""
     fps: Positive | None = None
-    """Resample every session to this many frames per second; null: all must agree."""
+    """Resample every session to this many frames per second; null: all sessions must have the same rate."""
 
     @model_validator(mode="after")
     def _two_points(self) -> Align:
@@ -94,13 +121,13 @@ class Align(Section):
 
 class Windows(Section):
     length_s: Positive = 1.0
-    """Length of the window that is encoded, in seconds."""
+    """Length of the windows that are encoded, in seconds."""
     future_s: NotNegative = 0.5
-    """Length of the window to predict after it, in seconds; 0: no prediction."""
+    """How far the movement after a window is predicted, in seconds; 0: no prediction."""
     val_fraction: Annotated[FiniteFloat, Field(gt=0, le=0.5)] = 0.1
-    """Share of each session's frames held out for testing, as contiguous blocks."""
+    """Fraction of each session's frames that is held out for validation, as contiguous blocks."""
     seed: Seed = 0
-    """Seed of the random choice of test blocks."""
+    """Seed of the random choice of validation blocks."""
 
 
 class Model(Section):
@@ -109,7 +136,8 @@ class Model(Section):
     hidden_size_layer_1: Count = 256
     """Hidden units of the encoder's GRU, per direction."""
     hidden_size_layer_2: Count | None = None
-    """VAME's name for the second layer's size, which is the first layer's; null: that."""
+    """Hidden units of the encoder's second layer (kept for compatibility with VAME): must equal
+    hidden_size_layer_1; null: the same."""
     hidden_size_rec: Count = 256
     """Hidden units of the reconstruction decoder, per direction."""
     hidden_size_pred: Count = 256
@@ -119,8 +147,8 @@ class Model(Section):
     dropout_rec: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
     """Dropout on the reconstruction decoder's hidden states."""
     dropout_pred: Annotated[FiniteFloat, Field(ge=0, lt=1)] | None = None
-    """Dropout on the prediction decoder's hidden states; null: 0.5, as the prediction overfits long
-    before the reconstruction does; with train.preset vame 0."""
+    """Dropout on the prediction decoder's hidden states; null: 0.5, because the prediction overfits long
+    before the reconstruction does, or 0 with the preset vame."""
     softplus: bool = False
     """Softplus on the log variance."""
 
@@ -129,12 +157,12 @@ class Model(Section):
         if self.hidden_size_layer_2 not in (None, self.hidden_size_layer_1):
             raise ValueError(
                 f"hidden_size_layer_2 is {self.hidden_size_layer_2}, hidden_size_layer_1 is "
-                f"{self.hidden_size_layer_1}: both layers of the encoder have one size, set them equal"
+                f"{self.hidden_size_layer_1}: both layers of the encoder have the same size, set them equal"
             )
         return self
 
     def for_preset(self, preset: str | None) -> Model:
-        """Return the settings with the dropout of a recipe, where none is set."""
+        """Return the settings with the dropout of a preset, if none is set."""
         if self.dropout_pred is not None:
             return self
         return self.model_copy(update={"dropout_pred": 0.0 if preset == "vame" else 0.5})
@@ -142,72 +170,75 @@ class Model(Section):
 
 class Train(Section):
     preset: Literal["vame"] | None = None
-    """vame: the recipe as published, for the keys below that are not set."""
+    """vame: VAME's published settings for all keys below that are not set."""
     max_epochs: Count = 20
-    """Passes over the training windows; the learning rate decays over the last of them."""
+    """Passes over the training windows; the learning rate falls during the last of them."""
     batch_size: Count | None = None
     """Windows per step; null: 64 on a CPU, 256 on a GPU."""
     learning_rate: Positive = 1e-2
-    """Peak step size of Adam."""
+    """Highest learning rate (of Adam)."""
     warmup_steps: Annotated[int, Field(ge=0)] = 20
     """Steps over which the learning rate rises to its peak."""
     decay_fraction: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.5
-    """Share of the training, at its end, over which the learning rate falls to zero."""
+    """Fraction of training, at its end, over which the learning rate falls to zero."""
     max_grad_norm: Positive | None = 5.0
-    """Gradients longer than this are shortened to it; a recurrent network's explode now and then."""
+    """Maximum norm of the gradient; null: gradients are not clipped."""
     beta: NotNegative = 1.0
-    """Weight of the KL divergence of a window, in nats, against its summed squared errors."""
+    """Weight of a window's KL divergence, in nats, relative to its summed squared errors."""
     prediction_weight: NotNegative = 1.0
     """Weight of the squared error of the prediction."""
     kl_start: Annotated[int, Field(ge=0)] = 0
-    """Epoch at which the KL and spectral terms set in."""
+    """Epoch at which annealing of the KL and spectral terms starts."""
     anneal_epochs: Count = 1
-    """Epochs over which they grow to their full weight."""
+    """Epochs over which the two terms grow to their full weight."""
     anneal_function: Literal["linear", "sigmoid"] = "linear"
-    """Shape of that growth."""
+    """How they grow."""
     spectral_weight: NotNegative = 0.1
     """Weight of the spectral term (VAME's kmeans_lambda)."""
     input_noise: NotNegative = 0.0
-    """Standard deviation of Gaussian noise on the encoder's normalised input in training."""
+    """Standard deviation of Gaussian noise on the encoder's normalised input during training."""
     patience: Count = 5
-    """Epochs without a better validation loss before the learning rate decays early."""
+    """Epochs without a better validation loss after which the learning rate starts to fall early."""
     seed: Seed = 0
-    """Seed of weights, order of windows, sampling and noise."""
+    """Seed of initial weights, order of windows, sampling and noise."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to compute; auto: a GPU if there is one, else the CPU."""
+    """Device for training and encoding; auto: a GPU if there is one, else the CPU."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Numbers that the network computes with in training; bfloat16: rounded ones, faster at VAME's sizes
-    where the hardware has them. Weights and latents are float32 with both."""
+    """Numeric precision during training. bfloat16 is faster for networks of VAME's size on hardware that
+    supports it. Weights and latents are float32 in both cases."""
     device_memory_gib: Positive | None = None
-    """What frames may take on the device; more of them stay on the host. null: no limit."""
+    """Memory limit (GiB) for keeping all frames on the device; larger data stay in main memory, and
+    each batch is copied. null: no limit."""
     checkpoint_minutes: Positive = 5.0
-    """Minutes between saved states; one is saved at the end of every epoch besides."""
+    """Minutes between checkpoints; one is always saved at the end of an epoch."""
 
     @model_validator(mode="after")
     def _fill_in_preset(self) -> Train:
         if self.preset == "vame":
             unset = {k: v for k, v in PUBLISHED.items() if k not in self.model_fields_set}
-            self.__dict__.update(unset)  # still not set by the user: another preset may fill them
+            # past `frozen` and without a change of model_fields_set: for_model may still fill these keys
+            self.__dict__.update(unset)
             self.__dict__.update(self._published_weights(PUBLISHED_ZDIMS))
         return self
 
     def _published_weights(self, zdims: int) -> dict[str, float]:
-        """Return the weights of VAME's loss that are not set, per window and per nat.
+        """Return those weights of VAME's loss that are not set.
 
-        VAME adds the mean KL divergence over dimensions, and the spectral term, once per batch to the
-        squared errors summed over the batch.
+        VAME sums squared errors over a batch, but adds the KL divergence (the mean over dimensions) and the
+        spectral term once per batch. The weights here are per window and, for the KL divergence, per nat.
         """
-        weights = {"beta": 1 / (self.batch_size * zdims), "spectral_weight": 0.1 / self.batch_size}
+        batch_size = self.batch_size or PUBLISHED["batch_size"]
+        weights = {"beta": 1 / (batch_size * zdims), "spectral_weight": 0.1 / batch_size}
         return {k: v for k, v in weights.items() if k not in self.model_fields_set}
 
     def for_model(self, model: Model) -> Train:
-        """Return the settings with the weights of a recipe that depend on the size of the latent."""
+        """Return the settings with those weights of a preset that depend on the latent dimensions."""
         if self.preset != "vame":
             return self
         return self.model_copy(update=self._published_weights(model.zdims))
 
     def for_device(self, device: str) -> Train:
-        """Return the settings with the batch size that suits a device, where none is set."""
+        """Return the settings with the batch size for a device, if none is set."""
         return self.model_copy(
             update={"batch_size": self.batch_size or (64 if device == "cpu" else 256)}
         )
@@ -215,18 +246,7 @@ class Train(Section):
 
 class Mlflow(Section):
     tracking_uri: str | None = None
-    """MLflow store; null: SQLite in the results folder. MLFLOW_TRACKING_URI wins over both."""
+    """Address of MLflow; null: a SQLite file in the results folder. The environment variable
+    MLFLOW_TRACKING_URI overrides both."""
     experiment: Annotated[str, StringConstraints(min_length=1)] = "vame"
     """Name of the MLflow experiment."""
-
-
-RENAMED = {
-    "align.smooth": "smooth_s",
-    "align.outliers": "outlier_threshold",
-    "windows.test_fraction": "val_fraction",
-    "train.decay": "decay_fraction",
-    "train.clip": "max_grad_norm",
-    "train.noise": "input_noise",
-    "train.device_memory_gb": "device_memory_gib",
-}
-"""Keys of version 0.1 and the names that they have now."""

@@ -1,0 +1,157 @@
+"""The configuration of a workflow run: the sections together, and the models that they describe."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import (
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from vame_pipe.config import variants
+from vame_pipe.config.sections import (
+    Align,
+    Keypoint,
+    Mlflow,
+    Model,
+    Name,
+    Section,
+    Session,
+    Train,
+    Windows,
+)
+
+Overrides = dict[str, Any]
+"""Settings of one model that differ from `model` and `train`."""
+
+
+def _or_sheet(schema: dict[str, Any]) -> None:
+    """Allow a path in the JSON schema of `sessions`; `loading.read` replaces it with the sheet's rows."""
+    mapping = {key: schema.pop(key) for key in list(schema) if key not in {"title", "description"}}
+    schema["anyOf"] = [mapping | {"additionalProperties": False}, {"type": "string"}]
+
+
+def _kind_of_keypoints(value: Any) -> str:
+    return "[mapping]" if isinstance(value, dict) else "[list]"
+
+
+class Config(Section):
+    results: Annotated[str, StringConstraints(min_length=1)] = "results"
+    """Output folder, relative to the working directory."""
+    sessions: Annotated[dict[Name, Session], Field(json_schema_extra=_or_sheet)]
+    """Recordings by name, or the path of a CSV or TSV sheet with the columns session, poses, fps, ..."""
+    keypoints: (
+        Annotated[
+            Annotated[list[Keypoint], Tag("[list]")]
+            | Annotated[dict[Keypoint, list[Keypoint]], Tag("[mapping]")],
+            Discriminator(_kind_of_keypoints),
+        ]
+        | None
+    ) = None
+    """Keypoints to use; null: all of each file. As a mapping, NAME: [names in the files]."""
+    align: Align
+    windows: Windows = Windows()
+    model: Model = Model()
+    train: Train = Train()
+    models: dict[Name, Overrides] = Field(
+        default={"vame": {}}, min_length=1, json_schema_extra={"additionalProperties": False}
+    )
+    """Models to train, each a mapping of what differs from `model` and `train`. `grid: {zdims: [8, 16]}`
+    trains one model per combination of values, `seeds: [1, 2, 3]` one per seed."""
+    mlflow: Mlflow = Mlflow()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, content: Any) -> Any:
+        """Treat an empty section as absent."""
+        if not isinstance(content, dict):
+            return content
+        return {key: value for key, value in content.items() if value is not None}
+
+    @field_validator("models")
+    @classmethod
+    def _convert_grids(cls, models: dict[str, Overrides]) -> dict[str, Overrides]:
+        """Give the values of grids their types: YAML reads 1e-3 as text, and 0.001 is the same model."""
+        return {name: variants.with_types(entry, _convert) for name, entry in models.items()}
+
+    @property
+    def training_sessions(self) -> list[str]:
+        """Names of the sessions that models are trained on."""
+        return [name for name, session in self.sessions.items() if session.use == "train"]
+
+    @property
+    def new_sessions(self) -> list[str]:
+        """Names of the sessions that are only encoded."""
+        return [name for name, session in self.sessions.items() if session.use == "encode"]
+
+    @property
+    def aliases(self) -> dict[str, list[str]] | None:
+        """Keypoints to use, each with the names it has in the files (None: all)."""
+        if self.keypoints is None or isinstance(self.keypoints, dict):
+            return self.keypoints
+        return {name: [name] for name in self.keypoints}
+
+    @property
+    def variants(self) -> dict[str, Overrides]:
+        """Overrides of `model` and `train` per model, with grids and seeds expanded."""
+        return {
+            name: overrides
+            for entry, content in self.models.items()
+            for name, overrides in variants.expand(entry, content).items()
+        }
+
+    @property
+    def entries(self) -> dict[str, str]:
+        """The entry of `models` that each of `variants` was expanded from."""
+        return {
+            name: entry
+            for entry, content in self.models.items()
+            for name in variants.expand(entry, content)
+        }
+
+    def variant(self, name: str) -> tuple[Model, Train]:
+        """Return the settings of one of `variants`: `model` and `train` with its overrides."""
+        overrides = self.variants[name]
+        model = {k: v for k, v in overrides.items() if k in Model.model_fields}
+        train = {k: v for k, v in overrides.items() if k not in model}
+        chosen = Model.model_validate(self.model.model_dump() | model)
+        recipe = Train.model_validate(self.train.model_dump(exclude_unset=True) | train)
+        return chosen, recipe.for_model(chosen)
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the configuration with every default written out; loading it gives the same models.
+
+        A preset fills only keys that are not set, and here every key is set. So a variant that uses a
+        preset is written out in full.
+        """
+        content = self.model_dump(mode="json")
+        if self.train.preset:  # weights that depend on the size of each model are not written
+            for key in {"beta", "spectral_weight"} - self.train.model_fields_set:
+                del content["train"][key]
+        content["models"] = {}
+        for entry, overrides in self.models.items():
+            if "preset" not in overrides | overrides.get(variants.GRID, {}):
+                content["models"][entry] = overrides
+                continue
+            for name, own in variants.expand(entry, overrides).items():
+                content["models"][name] = self.variant(name)[1].model_dump(mode="json") | own
+        return content
+
+
+def _convert(key: str, value: Any) -> Any:
+    """Return a value as the type of its key of `model` or `train`; an invalid one as it is."""
+    field = (Model.model_fields | Train.model_fields).get(key)
+    if field is None:
+        return value
+    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:  # reported later, with the name of the model
+        return value

@@ -1,0 +1,95 @@
+"""What is wrong with a configuration whose single values are all valid."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import ValidationError
+
+from vame_pipe.config import variants
+from vame_pipe.config.configuration import Config
+from vame_pipe.config.messages import explain
+from vame_pipe.core import credentials
+
+
+def problems(config: Config) -> list[str]:
+    """Return what is wrong across keys and sections, one line each."""
+    return [
+        *_variant_problems(config),
+        *_results_problems(config),
+        *_session_problems(config),
+        *credentials.problems(config.mlflow.tracking_uri or "", "config: mlflow.tracking_uri"),
+        *_keypoint_problems(config),
+    ]
+
+
+def _variant_problems(config: Config) -> list[str]:
+    found = [
+        line for name, entry in config.models.items() for line in variants.problems(name, entry)
+    ]
+    if found:
+        return found
+    names = [(v, e) for e, content in config.models.items() for v in variants.expand(e, content)]
+    first = dict(reversed(names))
+    found = [
+        f"config: models.{first[variant]} and models.{entry} both expand to the model name {variant}. "
+        "Rename one."
+        for variant, entry in names
+        if first[variant] != entry
+    ]
+    if found:
+        return found
+    for name in config.variants:
+        try:
+            config.variant(name)
+        except ValidationError as error:
+            found += explain(error, f"config: models.{name}", Config)
+    return found
+
+
+def _results_problems(config: Config) -> list[str]:
+    if not re.search("[{}]", config.results):
+        return []
+    return [
+        f"config: results '{config.results}' contains braces, which Snakemake reads as wildcards. Set "
+        "results to a path without { and }."
+    ]
+
+
+def _session_problems(config: Config) -> list[str]:
+    found = []
+    rates = sorted({session.fps for session in config.sessions.values()})
+    if config.align.fps is None and len(rates) > 1:
+        names = {r: [n for n, s in config.sessions.items() if s.fps == r][:3] for r in rates}
+        listing = "; ".join(f"{rate:g} fps: {', '.join(some)}" for rate, some in names.items())
+        found.append(
+            f"config: sessions have different frame rates ({listing}). Set align.fps to resample all "
+            "sessions to a common rate."
+        )
+    fps = config.align.fps or (rates[0] if rates else None)
+    if fps and round(config.windows.length_s * fps) < 2:
+        found.append(
+            f"config: windows.length_s {config.windows.length_s:g} s is less than 2 frames at {fps:g} fps. "
+            "Make it longer."
+        )
+    return found
+
+
+def _keypoint_problems(config: Config) -> list[str]:
+    aliases = config.aliases
+    if aliases is None:
+        return []
+    found = [
+        f"config: align.{key} '{name}' is not in keypoints, which has: {', '.join(aliases)}. Set it to one "
+        "of these."
+        for key, name in (("centre", config.align.centre), ("forward", config.align.forward))
+        if aliases and name not in aliases
+    ]
+    if isinstance(config.keypoints, list) and len(set(config.keypoints)) < len(config.keypoints):
+        found.append("config: keypoints lists a keypoint twice. Remove one.")
+    if len(aliases) < 2:
+        count = "one keypoint" if aliases else "no keypoint"
+        found.append(
+            f"config: keypoints has {count}, alignment needs at least two on the animal. Add more."
+        )
+    return found
