@@ -114,7 +114,7 @@ def data(recordings, tmp_path_factory):
             "--qc",
             str(folder / f"aligned/{name}.qc.json"),
         ]
-        assert main.main(arguments) == 0
+        assert main(arguments) == 0
     aligned = [folder / f"aligned/sim-{i}.parquet" for i in (1, 2)]
     build.build(aligned, Windows(length_s=0.5, future_s=0.2), folder / "windows")
     return folder
