@@ -1,3 +1,5 @@
+"""Cleaning of positions: placeholders, thresholds, outliers, gaps, frame rate, smoothing."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,16 +8,60 @@ from hypothesis.extra import numpy as hnp
 from scipy.signal import savgol_filter
 
 from vame_pipe.alignment import cleaning
+from vame_pipe.config.sections import Quantile
+from vame_pipe.poses import simulate
 
 FPS = 30.0
 
 
 def path(n=600, seed=0):
-    """One keypoint on a smooth path with a tracker's noise, pixels."""
+    """One keypoint on a smooth path with tracking noise, pixels."""
     rng = np.random.default_rng(seed)
     t = np.arange(n) / FPS
     xy = np.stack([300 + 100 * np.sin(t), 200 + 80 * np.cos(0.7 * t)], axis=1)
     return (xy + rng.normal(0, 0.5, xy.shape))[:, None]
+
+
+def simulated(n_frames=900):
+    return simulate.simulate(n_frames, FPS, 0)[0]
+
+
+@given(
+    value=st.sampled_from([(0.0, 0.0), (-1.0, -1.0), (640.0, 480.0)]),
+    frames=st.sets(st.integers(1, 890), min_size=4, max_size=60),
+    keypoints=st.sets(st.integers(0, 7), min_size=2, max_size=8),
+)
+@settings(deadline=None, max_examples=30)
+def test_a_value_in_place_of_missing_points_is_found(value, frames, keypoints):
+    position = simulated()
+    truth = np.zeros(position.shape[:2], bool)
+    truth[np.ix_(sorted(frames), sorted(keypoints))] = True
+    position[truth] = value
+    found, values = cleaning.find_placeholders(position)
+    np.testing.assert_array_equal(found, truth)
+    assert values == [value]
+
+
+def test_points_on_whole_pixels_are_not_placeholders():
+    """An animal that sits still repeats its whole pixels, also between keypoints."""
+    position = np.round(simulated(3000) / 4) * 4
+    position[500:900] = position[500]
+    found, values = cleaning.find_placeholders(position)
+    assert not found.any() and values == []
+
+
+def test_a_keypoint_that_never_moves_is_not_a_placeholder():
+    position = simulated()
+    position[:, 2] = (0.0, 0.0)
+    assert not cleaning.find_placeholders(position)[0].any()
+
+
+def test_a_threshold_can_be_a_fraction_of_the_points():
+    confidence = np.stack([np.linspace(0, 12, 101), np.linspace(0, 1, 101)], axis=1)
+    np.testing.assert_allclose(
+        cleaning.confidence_thresholds(confidence, Quantile(quantile=0.1)), [1.2, 0.1]
+    )
+    np.testing.assert_allclose(cleaning.confidence_thresholds(confidence, 3.0), [3.0, 3.0])
 
 
 def test_jumps_are_outliers_and_movement_is_not():
@@ -27,7 +73,7 @@ def test_jumps_are_outliers_and_movement_is_not():
     np.testing.assert_array_equal(found[:, 0], truth)
 
 
-def test_outliers_do_not_depend_on_where_or_how_large(n=600):
+def test_outliers_depend_neither_on_the_origin_nor_on_the_size():
     position = path()
     position[100] += 70
     found = cleaning.find_outliers(position, 8.0, FPS, 60.0)
@@ -40,7 +86,7 @@ masks = hnp.arrays(bool, st.integers(2, 60))
 @given(known=masks, max_gap=st.integers(0, 8))
 @settings(deadline=None)
 def test_gaps_are_filled_up_to_a_length_and_no_further(known, max_gap):
-    """Against a loop over the gaps; on a straight line interpolation gives the line back."""
+    """Compare with a loop over the gaps; on a straight line, interpolation returns the line."""
     line = np.stack([np.arange(len(known)) * 2.0, np.arange(len(known)) * -1.0], axis=1)[:, None]
     expected = np.where(known[:, None, None], line, np.nan)
     position = expected.copy()
@@ -57,7 +103,7 @@ def test_gaps_are_filled_up_to_a_length_and_no_further(known, max_gap):
 
 @given(known=masks)
 @settings(deadline=None)
-def test_runs_give_the_mask_back(known):
+def test_the_mask_can_be_rebuilt_from_its_runs(known):
     rebuilt = np.zeros(len(known), bool)
     for start, end in zip(*cleaning.runs(known), strict=True):
         assert end > start
@@ -68,7 +114,7 @@ def test_runs_give_the_mask_back(known):
 
 @given(gap=st.integers(0, 90), length=st.integers(1, 30), window=st.integers(3, 15))
 @settings(deadline=None)
-def test_smoothing_is_that_of_each_run_by_itself(gap, length, window):
+def test_each_run_is_smoothed_by_itself(gap, length, window):
     position = path(120)
     position[gap : gap + length] = np.nan
     odd = window + 1 - window % 2
@@ -79,7 +125,7 @@ def test_smoothing_is_that_of_each_run_by_itself(gap, length, window):
     np.testing.assert_allclose(cleaning.smooth(position, window), expected, atol=1e-8)
 
 
-def test_halving_the_rate_takes_every_other_frame():
+def test_halving_the_frame_rate_keeps_every_second_frame():
     position = path(101)
     half, time_s, fps = cleaning.resample(position, 60.0, 30.0)
     np.testing.assert_array_equal(half, position[::2])
@@ -88,7 +134,7 @@ def test_halving_the_rate_takes_every_other_frame():
 
 
 @pytest.mark.parametrize("target", [25.0, 50.0, 12.0])
-def test_resampling_a_straight_line_gives_the_line(target):
+def test_resampling_a_straight_line_returns_the_line(target):
     t = np.arange(301) / 30
     line = np.stack([5 * t, 100 - 3 * t], axis=1)[:, None]
     position, time_s, _ = cleaning.resample(line, 30.0, target)

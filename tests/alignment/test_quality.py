@@ -1,12 +1,15 @@
+"""Swapped ends of the body, objects, poses that are egocentric already."""
+
+import dataclasses
+
 import numpy as np
 import pytest
 from conftest import make_poses, rotation
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from test_egocentric import NAMES, RAW, animal, walking
 
-from vame_pipe.alignment.quality import find_flips, find_placeholders
-from vame_pipe.alignment.session import align, confidence_thresholds
-from vame_pipe.config.sections import Align, Quantile
+from vame_pipe.alignment.quality import find_flips
+from vame_pipe.alignment.session import align
+from vame_pipe.config.sections import Align
 from vame_pipe.core.errors import InputError
 from vame_pipe.poses import simulate
 
@@ -28,64 +31,33 @@ def swapped(position, where):
     return position
 
 
-@given(
-    value=st.sampled_from([(0.0, 0.0), (-1.0, -1.0), (640.0, 480.0)]),
-    frames=st.sets(st.integers(1, 890), min_size=4, max_size=60),
-    keypoints=st.sets(st.integers(0, 7), min_size=2, max_size=8),
-)
-@settings(deadline=None, max_examples=30)
-def test_one_value_in_place_of_missing_points_is_found(value, frames, keypoints):
-    position = walk()
-    truth = np.zeros(position.shape[:2], bool)
-    truth[np.ix_(sorted(frames), sorted(keypoints))] = True
-    position[truth] = value
-    found, values = find_placeholders(position)
-    np.testing.assert_array_equal(found, truth)
-    assert values == [value]
-
-
-def test_points_on_whole_pixels_are_no_placeholders():
-    """An animal that sits still on whole pixels repeats its values, also between keypoints."""
-    position = np.round(walk(3000) / 4) * 4
-    position[500:900] = position[500]
-    found, values = find_placeholders(position)
-    assert not found.any() and values == []
-
-
-def test_an_object_and_an_egocentric_centre_stay():
-    position = walk()
-    position[:, 2] = (0.0, 0.0)
-    assert not find_placeholders(position)[0].any()
-
-
-def test_placeholders_are_missing_counted_and_said(caplog):
+def test_placeholders_are_missing_and_counted_and_cause_a_warning(caplog):
     position = walk()
     position[100:136, NOSE] = 0.0
-    aligned = align(make_poses(position, simulate.KEYPOINTS), "s", SETTINGS)
+    aligned = align(make_poses(position, simulate.KEYPOINTS), SETTINGS)
     assert not aligned.valid[100:136].any()
-    assert aligned.qc["keypoints"]["nose"]["placeholders"] == pytest.approx(0.04)
-    assert aligned.qc["keypoints"]["nose"]["below_confidence"] == 0
-    assert "session s: 36 points of 'nose' lie at exactly (0, 0)" in caplog.text
+    nose = aligned.quality.keypoints["nose"]
+    assert nose.placeholders == pytest.approx(0.04) and nose.below_confidence == 0
+    (warning,) = aligned.warnings
+    assert warning.startswith("36 points of 'nose' at exactly (0, 0), which programs write")
+    assert caplog.text == ""  # whoever calls `align` decides what to log
 
 
-def test_swapped_ends_are_found_frame_by_frame(caplog):
+def test_swapped_ends_are_found_frame_by_frame():
     position = walk()
     truth = np.zeros(len(position), bool)
     for start, end in ((100, 140), (300, 303), (500, 620)):
         truth[start:end] = True
     flipped = find_flips(swapped(position, truth), TAIL, NOSE, FPS, simulate.BODY_PX)
     np.testing.assert_array_equal(flipped, truth)
-    aligned = align(
-        make_poses(swapped(position, truth), simulate.KEYPOINTS),
-        "s",
-        SETTINGS,
-    )
-    assert aligned.qc["flipped_fraction"] == pytest.approx(truth.mean())
-    assert "seem to be swapped (head for tail) in 18.1% of the frames" in caplog.text
+    aligned = align(make_poses(swapped(position, truth), simulate.KEYPOINTS), SETTINGS)
+    assert aligned.quality.flipped_fraction == pytest.approx(truth.mean())
+    (warning,) = aligned.warnings
+    assert "seem to be swapped (head for tail) in 18.1% of the frames" in warning
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_ends_that_are_swapped_throughout_are_found_by_travel(seed):
+def test_ends_that_are_swapped_throughout_are_found_by_the_direction_of_travel(seed):
     position = walk(seed=seed)
     everywhere = np.ones(len(position), bool)
     right = find_flips(position, TAIL, NOSE, FPS, simulate.BODY_PX)
@@ -94,7 +66,7 @@ def test_ends_that_are_swapped_throughout_are_found_by_travel(seed):
     assert wrong.mean() == 1
 
 
-def test_gaps_do_not_hide_which_end_is_which():
+def test_gaps_do_not_hide_which_end_is_the_head():
     position = walk(1800)
     truth = np.zeros(len(position), bool)
     truth[600:1000] = True
@@ -115,33 +87,63 @@ def egocentric(n=300):
     return make_poses(position, ("tailbase", "nose", "ear"))
 
 
-def test_egocentric_poses_ask_for_no_kinematics():
+def test_egocentric_poses_are_refused_with_kinematics_and_accepted_without():
     with pytest.raises(InputError, match=r"egocentric already\. Set align.kinematics to false"):
-        align(egocentric(), "s", SETTINGS)
-    plain = SETTINGS.model_copy(update={"kinematics": False, "outliers": None, "smooth": None})
-    aligned = align(egocentric(), "s", plain)
+        align(egocentric(), SETTINGS)
+    plain = SETTINGS.model_copy(
+        update={"kinematics": False, "outlier_threshold": None, "smooth_s": None}
+    )
+    aligned = align(egocentric(), plain)
     assert aligned.names == ["nose_x", "ear_x", "ear_y"] and aligned.valid.all()
     np.testing.assert_allclose(
-        aligned.features[:, 0] * aligned.body_length, egocentric().position[:, 1, 0], rtol=1e-5
+        aligned.features[:, 0] * aligned.quality.body_length_px,
+        egocentric().position[:, 1, 0],
+        rtol=1e-5,
     )
 
 
 def test_a_head_fixed_animal_can_be_aligned():
-    """Its body axis stands still but for a tracker's noise, while paws move."""
+    """Its body axis is stationary except for tracking noise, while its paws move."""
     rng = np.random.default_rng(0)
     body = rotation(0.3) @ np.array([[0, 60, 30, 30], [0, 0, -20, 20]], float)
     position = body.T[None] + 200 + rng.normal(0, 0.4, (600, 4, 2))
     position[:, 2:] += 40 * np.sin(np.arange(600) / 7)[:, None, None]
     poses = make_poses(position, ("tailbase", "nose", "left", "right"))
     with pytest.raises(InputError, match=r"set align\.head_fixed to true"):
-        align(poses, "s", SETTINGS)
-    held = align(poses, "s", SETTINGS.model_copy(update={"head_fixed": True}))
-    assert held.valid.all() and held.body_length == pytest.approx(60, rel=0.02)
+        align(poses, SETTINGS)
+    held = align(poses, SETTINGS.model_copy(update={"head_fixed": True}))
+    assert held.valid.all() and held.quality.body_length_px == pytest.approx(60, rel=0.02)
 
 
-def test_a_fraction_of_the_points_may_be_asked_for():
-    confidence = np.stack([np.linspace(0, 12, 101), np.linspace(0, 1, 101)], axis=1)
-    np.testing.assert_allclose(
-        confidence_thresholds(confidence, Quantile(quantile=0.1)), [1.2, 0.1]
-    )
-    np.testing.assert_allclose(confidence_thresholds(confidence, 3.0), [3.0, 3.0])
+def test_an_object_cannot_end_the_body_axis_but_an_animal_may_turn_on_the_spot():
+    position = animal(np.linspace(0, 9, 300), np.cumsum(np.ones((300, 2)), 0))
+    pivoting = position - position[:, :1]
+    assert align(make_poses(pivoting, NAMES), RAW).valid.all()
+    position[:, 0] = [150.0, 150.0]
+    with pytest.raises(
+        InputError, match=r"'tail' does not move while .* set align.head_fixed to true"
+    ):
+        align(make_poses(position, NAMES), RAW)
+
+
+def test_an_object_among_the_keypoints_causes_a_warning():
+    position = walking(300)
+    position[:, 2] = [150.0, 150.0]
+    assert align(make_poses(position, NAMES), RAW).warnings == [
+        "'left' does not move while other keypoints do: if it is an object or a corner of the arena, "
+        "remove it from keypoints"
+    ]
+    position[:, 3] = [10.0, 150.0]
+    (warning,) = align(make_poses(position, NAMES), RAW).warnings
+    assert warning.startswith("'left', 'right' do not move while other keypoints do: if they are")
+
+
+def test_keypoints_without_a_confident_point_are_refused():
+    poses = make_poses(walking(60), NAMES)
+    poses = dataclasses.replace(poses, confidence=poses.confidence * 0.9)
+    with pytest.raises(InputError) as error:
+        align(poses, RAW.model_copy(update={"min_confidence": 1.0}))
+    assert error.value.problems == [
+        "keypoints 'tail', 'nose', 'left', 'right' have no usable point: the highest confidence is 0.9, "
+        "align.min_confidence is 1. Remove them from keypoints, or lower align.min_confidence."
+    ]

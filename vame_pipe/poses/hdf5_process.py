@@ -42,9 +42,9 @@ class _Child:
     def __init__(self) -> None:
         # not the working directory (-P), which may hold modules of the same names, but whatever the
         # parent imports from
-        places = [str(Path(__file__).parents[1]), *(os.path.abspath(p) for p in sys.path if p)]
+        places = [str(Path(__file__).parents[2]), *(os.path.abspath(p) for p in sys.path if p)]
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "vame_pipe.hdf5_process"],
+            [sys.executable, "-P", "-m", "vame_pipe.poses.hdf5_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # the last words of a crash are for the message, not the user

@@ -1,0 +1,122 @@
+"""The file of an aligned session: its features and its tracking quality, or why there are none."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from vame_pipe.alignment.cleaning import runs
+from vame_pipe.core import files
+from vame_pipe.core.schemas import (
+    INDEX_FIELDS,
+    AlignedMetadata,
+    AnimalFacts,
+    feature_fields,
+    index_columns,
+    to_metadata,
+)
+from vame_pipe.core.source import ALIGN
+
+if TYPE_CHECKING:
+    from vame_pipe.alignment.session import Aligned
+    from vame_pipe.config.sections import Session
+
+QC = ".qc.json"
+
+
+def write(
+    animals: dict[str, Aligned],
+    session: str,
+    source: Session,
+    settings: dict[str, Any],
+    out: Path,
+    qc: Path,
+) -> None:
+    """Write results/aligned/{session}.parquet and its tracking quality.
+
+    The fingerprint in the metadata is of the rows and the settings. If these change for any reason,
+    everything that was made from them is made again.
+
+    Parameters
+    ----------
+    animals : dict of str to Aligned
+        By individual.
+    session : str
+        Name of the session.
+    source : Session
+        The recording, as in the configuration.
+    settings : dict
+        The section `align`, and `keypoints`.
+    out, qc : Path
+    """
+    first = next(iter(animals.values()))
+    tables = [to_table(aligned, session, name) for name, aligned in animals.items()]
+    meta = AlignedMetadata(
+        session=session,
+        settings=settings,
+        features=first.names,
+        keypoints=list(first.quality.keypoints),
+        fps=first.fps,
+        individuals={name: facts(aligned) for name, aligned in animals.items()},
+        fingerprint=files.fingerprint(
+            *(files.table_fingerprint(table) for table in tables), settings, first.names, first.fps
+        ),
+        poses_digest=files.file_fingerprint(source.poses),
+        source=Path(source.poses).name,
+        group=source.group,
+        metadata=source.metadata,
+        stage_version=ALIGN,
+    )
+    files.write_tables(out, tables, schema(first.names), to_metadata(meta))
+    individuals = {name: dataclasses.asdict(a.quality) for name, a in animals.items()}
+    files.write_json(qc, {"session": session, "fps": first.fps, "individuals": individuals})
+
+
+def facts(aligned: Aligned) -> AnimalFacts:
+    """Return the facts of one animal that later stages use."""
+    starts, ends = runs(aligned.valid)
+    longest = int((ends - starts).max(initial=0))
+    found = aligned.quality
+    return AnimalFacts(found.body_length_px, found.flipped_fraction, longest)
+
+
+def write_rejection(session: str, problems: list[str], out: Path, qc: Path) -> None:
+    """Write a placeholder that records why a recording could not be aligned; `windows` reports it.
+
+    Parameters
+    ----------
+    session : str
+        Name of the session.
+    problems : list of str
+        One line each.
+    out, qc : Path
+        results/aligned/{session}.parquet and .qc.json.
+    """
+    files.write_tables(out, [], schema([]), files.metadata(rejected=problems))
+    files.write_json(qc, {"session": session, "rejected": problems})
+
+
+def drop_rejections(folder: Path) -> None:
+    """Delete the placeholders of `write_rejection`, so that those recordings are aligned again."""
+    for qc in folder.glob(f"*{QC}"):
+        if "rejected" in json.loads(qc.read_text(encoding="utf-8")):
+            qc.with_name(qc.name.removesuffix(QC) + ".parquet").unlink(missing_ok=True)
+            qc.unlink()
+
+
+def to_table(aligned: Aligned, session: str, individual: str) -> pa.Table:
+    """Return one animal's rows of results/aligned/{session}.parquet."""
+    row = np.arange(len(aligned.valid))
+    index = (row, aligned.frame, aligned.time_s, aligned.run)
+    columns = [*index_columns(session, individual, *index), *map(pa.array, aligned.features.T)]
+    return pa.Table.from_arrays(columns, schema=schema(aligned.names))
+
+
+def schema(feature_names: list[str]) -> pa.Schema:
+    """Return the columns of results/aligned/{session}.parquet."""
+    return pa.schema([*INDEX_FIELDS, *feature_fields(feature_names)])
