@@ -1,4 +1,4 @@
-"""Models side by side: what varied, what they reached, how far they agree, and PCA for comparison."""
+"""Compare models: settings that differ, final metrics, similarity of latents, and a PCA baseline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vame_pipe.windows import data as window_data
 from vame_pipe.windows.data import WindowData
 
 MAX_WINDOWS = 20_000
-"""Windows, of training and of test each, that principal components are computed from."""
+"""Training windows, and validation windows, that the PCA baseline uses at most."""
 
 
 def compare(layout: Layout, models: list[str], run_ids: dict[str, str | None]) -> None:
@@ -38,25 +38,27 @@ def compare(layout: Layout, models: list[str], run_ids: dict[str, str | None]) -
     """
     runs = read_runs(layout, models)
     data = window_data.load(layout.windows)
-    require_current(layout, runs, data.fingerprint)
-    write(table(data, runs, run_ids), layout.comparison)
+    require_current(layout, runs, data.fingerprint, data.meta.sessions)
+    write(comparison_table(data, runs, run_ids), layout.comparison)
     write(similarity(layout, models, data.meta.sessions), layout.similarity)
 
 
-def require_current(layout: Layout, runs: dict[str, RunRecord], data_fingerprint: str) -> None:
+def require_current(
+    layout: Layout, runs: dict[str, RunRecord], data_fingerprint: str, sessions: list[str]
+) -> None:
     """Raise InputError unless models and latents were made from what is in the results folder now.
 
     Parameters
     ----------
     layout : Layout
-    runs : dict
+    runs : dict of str to RunRecord
         By model.
     data_fingerprint : str
         Of the windows in the results folder.
+    sessions : list of str
+        Sessions whose latents are checked.
     """
     problems = []
-    current = [run for run in runs.values() if run.data.fingerprint == data_fingerprint]
-    sessions = dict.fromkeys(session for run in current for session in run.data.sessions)
     aligned = {
         session: read_record(AlignedMetadata, layout.aligned(session)).fingerprint
         for session in sessions
@@ -64,12 +66,12 @@ def require_current(layout: Layout, runs: dict[str, RunRecord], data_fingerprint
     for name, run in runs.items():
         if run.data.fingerprint != data_fingerprint:
             problems.append(
-                f"model {name}: was trained on other windows than those of {layout.windows}. Train it "
-                "again, or name the models to compare with --models."
+                f"model {name}: was trained on other windows than those in {layout.windows}. Train it "
+                "again, or choose models of the same windows with --models."
             )
             continue
         digest = files.file_fingerprint(layout.model(name).weights)
-        for session in run.data.sessions:
+        for session in sessions:
             path = layout.latents(name, session)
             made_from = read_record(LatentsMetadata, path)
             if made_from.model_fingerprint != digest:
@@ -82,21 +84,26 @@ def require_current(layout: Layout, runs: dict[str, RunRecord], data_fingerprint
         raise InputError(*problems)
 
 
-def table(
+def best_model(runs: dict[str, RunRecord]) -> str:
+    """Return the name of the model with the lowest squared error on the validation windows."""
+    return min(runs, key=lambda name: runs[name].error)
+
+
+def comparison_table(
     data: WindowData, runs: dict[str, RunRecord], run_ids: dict[str, str | None]
 ) -> pd.DataFrame:
-    """Return one row per model: what varied, final figures, the same of PCA, MLflow's run.
+    """Return one row per model: differing settings, final metrics, PCA baseline, MLflow run.
 
     Parameters
     ----------
     data : WindowData
-        The windows that all of them were trained on.
-    runs : dict
+        The windows that all models were trained on.
+    runs : dict of str to RunRecord
         By model.
     run_ids : dict of str to str
-        None for a run that MLflow does not have.
+        None for a run that is not in MLflow.
     """
-    keys, best = differing_params(runs), min(runs, key=lambda m: runs[m].error)
+    keys, best = differing_params(runs), best_model(runs)
     baseline = pca_r2(data, {run.params["model.zdims"] for run in runs.values()})
     rows = [
         {"model": name, "sweep": run.sweep, "variant": run.variant}
@@ -110,38 +117,45 @@ def table(
         }
         for name, run in runs.items()
     ]
-    frame = pd.DataFrame(rows)
-    return frame.assign(run_id=frame["run_id"].astype("string"))
+    table = pd.DataFrame(rows)
+    return table.assign(run_id=table["run_id"].astype("string"))
 
 
 def pca_r2(data: WindowData, components: set[int]) -> dict[int, float]:
-    """Return the R2 of held-out windows rebuilt from their first principal components.
+    """Return R2 of validation windows rebuilt from their first principal components.
 
-    Components of training windows, R2 as in `vame_pipe.validate`: one minus the squared error over
-    the squared deviation from each feature's mean.
+    The components are those of training windows. R2 is one minus the squared error over the squared
+    deviation from the mean of each feature, as in `vame_pipe.training.validation`.
+
+    Parameters
+    ----------
+    data : WindowData
+    components : set of int
+        Numbers of components to keep.
     """
-    train, test = (_draw(data, starts) for starts in (data.train, data.val))
+    train, val = (_draw_windows(data, starts) for starts in (data.train, data.val))
     mean = train.mean(axis=0)
     centred = train - mean
     _, vectors = np.linalg.eigh(centred.T @ centred)
-    by_feature = test.reshape(-1, data.frames.shape[1])
+    by_feature = val.reshape(-1, data.frames.shape[1])
     total = np.square(by_feature - by_feature.mean(axis=0)).sum()
-    projected = (test - mean) @ vectors[:, ::-1]
-    # the components are orthonormal: what is not in the first is the error of leaving out the rest
-    left = np.square(projected).sum(axis=0)[::-1].cumsum()[::-1]
-    return {k: float(1 - (left[k] if k < len(left) else 0.0) / total) for k in components}
+    projected = (val - mean) @ vectors[:, ::-1]
+    # the axes are orthonormal: the error of leaving out axes is the sum of squares along them
+    residual = np.square(projected).sum(axis=0)[::-1].cumsum()[::-1]
+    return {k: float(1 - (residual[k] if k < len(residual) else 0.0) / total) for k in components}
 
 
-def _draw(data: WindowData, starts: np.ndarray) -> np.ndarray:
+def write(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet, and as CSV next to it."""
+    content = pa.Table.from_pandas(table, preserve_index=False)
+    files.write_tables(path, [content], content.schema, files.metadata())
+    files.write_text(path.with_suffix(".csv"), table.to_csv(index=False))
+
+
+def _draw_windows(data: WindowData, starts: np.ndarray) -> np.ndarray:
     """Return windows `(n, length * n_features)` float64, at most MAX_WINDOWS of them."""
     if len(starts) > MAX_WINDOWS:
         starts = np.random.default_rng(0).choice(starts, MAX_WINDOWS, replace=False)
     steps = np.arange(data.meta.length)
-    return data.frames[starts[:, None] + steps].reshape(len(starts), -1).astype(np.float64)
-
-
-def write(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table as Parquet and, beside it, as CSV."""
-    content = pa.Table.from_pandas(frame, preserve_index=False)
-    files.write_tables(path, [content], content.schema, files.metadata())
-    files.write_text(path.with_suffix(".csv"), frame.to_csv(index=False))
+    windows = data.frames[starts[:, None] + steps].reshape(len(starts), -1)
+    return windows.astype(np.float64)

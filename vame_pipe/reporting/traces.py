@@ -1,0 +1,95 @@
+"""One keypoint over time, as recorded and as aligned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from vame_pipe.core.layout import Layout
+from vame_pipe.core.schemas import AlignedMetadata, read_record
+from vame_pipe.poses import readers
+
+if TYPE_CHECKING:
+    from vame_pipe.config.sections import Session
+    from vame_pipe.reporting.recordings import Recording
+
+EXCERPT_S = 20.0
+"""Length of the traces: long enough to see movements, short enough to see frames."""
+
+
+@dataclass(frozen=True)
+class TraceExcerpt:
+    """Some seconds of one keypoint.
+
+    Attributes
+    ----------
+    label : str
+        Of the recording.
+    keypoint : str
+    unit : str
+        Of the aligned positions.
+    recorded : numpy.ndarray or None
+        `(n_frames, 3)`: time (s), x and y (px); None if there is no pose file.
+    aligned : numpy.ndarray
+        `(n_rows, 3)`: time (s), x and y; without y, `(n_rows, 2)`, if the keypoint moves along x only.
+    """
+
+    label: str
+    keypoint: str
+    unit: str
+    recorded: np.ndarray | None
+    aligned: np.ndarray
+
+
+def trace_excerpt(layout: Layout, recording: Recording, source: Session | None) -> TraceExcerpt:
+    """Return an excerpt from the middle of a recording, of one keypoint.
+
+    Parameters
+    ----------
+    layout : Layout
+    recording : Recording
+    source : Session, optional
+        The pose file. Without it, or if it does not exist, only the aligned part is returned.
+    """
+    path = layout.aligned(recording.session)
+    meta = read_record(AlignedMetadata, path)
+    features = set(meta.features)
+    # the centre does not move and forward moves along x only; with two keypoints there is no other
+    free = [k for k in meta.keypoints if {f"{k}_x", f"{k}_y"} <= features]
+    keypoint = free[0] if free else meta.settings["forward"]
+    columns = ["time_s", *(f"{keypoint}_{axis}" for axis in ("xy" if free else "x"))]
+    is_animal = pc.field("individual") == recording.individual
+    aligned = pq.read_table(path, columns=columns, filters=is_animal).to_pandas().to_numpy()
+    start = aligned[len(aligned) // 2, 0] - EXCERPT_S / 2
+    aliases = (meta.settings["keypoints"] or {}).get(keypoint, [keypoint])
+    recorded = None if source is None else _read_recorded(source, recording.individual, aliases)
+    return TraceExcerpt(
+        label=recording.label,
+        keypoint=keypoint,
+        unit="body lengths" if meta.settings["scale"] else "px",
+        recorded=None if recorded is None else _cut(recorded, start),
+        aligned=_cut(aligned, start),
+    )
+
+
+def _read_recorded(source: Session, individual: str, aliases: list[str]) -> np.ndarray | None:
+    """Return time, x and y `(n_frames, 3)` of a keypoint in a pose file; None if they are not there."""
+    if not Path(source.poses).exists():
+        return None
+    poses = readers.read_poses(source.poses, source.fps, source.format).get(individual)
+    if poses is None:
+        return None
+    index = next(i for i, name in enumerate(poses.keypoints) if name in aliases)
+    frame = poses.first_frame + np.arange(len(poses.position))
+    return np.column_stack([frame / poses.fps, poses.position[:, index]])
+
+
+def _cut(values: np.ndarray, start: float) -> np.ndarray:
+    """Return the rows whose time, the first column, is within the excerpt."""
+    time_s = values[:, 0]
+    return values[(time_s >= start) & (time_s < start + EXCERPT_S)]
