@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from vame_pipe import __version__
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 
@@ -23,59 +25,89 @@ INDEX_FIELDS = [
     pa.field("time_s", pa.float64()),
     pa.field("run", pa.int32()),
 ]
-"""Columns that tell where a row belongs, of aligned files, frames and latents.
+"""First columns of aligned sessions, frames and latents: they identify a row.
 
-`row` is the step of the analysis clock, `frame` the nearest video frame, `time_s` the time from the start
-of the video, `run` the unbroken stretch of valid rows of one animal (-1: not valid). `(individual, row)` is
-unique in a session.
+`row` is the step of the analysis clock, `frame` the nearest video frame, `time_s` the seconds since the
+start of the video, `run` the number of the unbroken stretch of valid rows of one animal (-1 if the row is
+not valid). `(individual, row)` is unique in a session; `frame` is not, if the recording was upsampled.
 """
 
 SPLITS = ("train", "val")
+"""Values of the column `split` of the window index."""
 
 WINDOW_SCHEMA = pa.schema(
     [
         pa.field("session", _NAME),
         pa.field("individual", _NAME),
-        pa.field("start", pa.int64()),  # row
-        pa.field("offset", pa.int64()),  # into the frames of all sessions
+        pa.field("start", pa.int64()),
+        pa.field("offset", pa.int64()),
         pa.field("split", _NAME),
     ]
 )
+"""Columns of the window index, one row per window.
+
+`start` is the first `row` of the window, `offset` the position of that row in frames.parquet.
+"""
 
 
 def feature_fields(names: list[str]) -> list[pa.Field]:
-    """Return the fields of float32 columns."""
+    """Return one float32 field per name."""
     return [pa.field(name, pa.float32()) for name in names]
 
 
 def latent_names(zdims: int) -> list[str]:
-    """Return the names of the columns of a latent vector: z_00, z_01, ..."""
+    """Return the column names of a latent vector.
+
+    Examples
+    --------
+    >>> latent_names(3)
+    ['z_00', 'z_01', 'z_02']
+    """
     return [f"z_{i:02d}" for i in range(zdims)]
 
 
 def latent_columns(path: str | Path) -> list[str]:
-    """Return the names of the columns of the latent vectors in a file."""
-    return [name for name in pa.parquet.read_schema(path).names if name.startswith("z_")]
+    """Return the column names of the latent vectors in a file."""
+    return [name for name in pq.read_schema(path).names if name.startswith("z_")]
 
 
 def index_columns(
-    session: str, individual: str, row: Any, frame: Any, time_s: Any, run: Any
+    session: str,
+    individual: str,
+    row: np.ndarray,
+    frame: np.ndarray,
+    time_s: np.ndarray,
+    run: np.ndarray,
 ) -> list[pa.Array]:
-    """Return the columns of `INDEX_FIELDS` for rows of one session and individual."""
+    """Return the columns of `INDEX_FIELDS` for rows of one animal.
+
+    Parameters
+    ----------
+    session, individual : str
+    row, frame, run : numpy.ndarray
+        `(n_rows,)` int.
+    time_s : numpy.ndarray
+        `(n_rows,)` float, seconds.
+    """
     codes = pa.array(np.zeros(len(row), np.int32))
-    return [
-        pa.DictionaryArray.from_arrays(codes, pa.array([session])),
-        pa.DictionaryArray.from_arrays(codes, pa.array([individual])),
-        pa.array(row, pa.int64()),
-        pa.array(frame, pa.int64()),
-        pa.array(time_s, pa.float64()),
-        pa.array(run, pa.int32()),
-    ]
+    names = [pa.DictionaryArray.from_arrays(codes, pa.array([n])) for n in (session, individual)]
+    values = zip(INDEX_FIELDS[2:], (row, frame, time_s, run), strict=True)
+    return [*names, *(pa.array(column, field.type) for field, column in values)]
 
 
 @dataclass(frozen=True)
 class AnimalFacts:
-    """What is known of one animal of an aligned session."""
+    """What later stages need to know about one animal of an aligned session.
+
+    Attributes
+    ----------
+    body_length_px : float
+        Median distance from `align.centre` to `align.forward`, pixels.
+    flipped_fraction : float
+        Fraction of frames in which the ends of the body axis seem to be swapped.
+    longest_run : int
+        Rows of its longest unbroken stretch of valid rows.
+    """
 
     body_length_px: float
     flipped_fraction: float
@@ -90,22 +122,26 @@ class AlignedMetadata:
     ----------
     session : str
     settings : dict
-        The section `align` of the configuration and `keypoints`, the names in the files.
+        Section `align` of the configuration, and `keypoints`: each with the names it may have in the files.
     features, keypoints : list of str
     fps : float
         Rows per second.
     individuals : dict of str to AnimalFacts
     fingerprint : str
-        SHA-256 of the rows and of the settings, so that it changes with the content.
+        SHA-256 of the rows and the settings, so it changes whenever the content changes.
     poses_digest : str
         SHA-256 of the pose file.
     source : str
         Name of the pose file.
+    stage_version : int
+        See `core.source`.
     group : str or None
+        Experimental group.
     metadata : dict of str to str
         Further columns of the session sheet.
-    stage_version : int
     """
+
+    KIND: ClassVar[str] = "an aligned recording"
 
     session: str
     settings: dict[str, Any]
@@ -116,34 +152,38 @@ class AlignedMetadata:
     fingerprint: str
     poses_digest: str
     source: str
+    stage_version: int
     group: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
-    stage_version: int = 0
 
     @property
     def longest_run(self) -> int:
-        """Frames of the longest unbroken stretch of valid frames of any animal."""
+        """Rows of the longest unbroken stretch of valid rows of any animal."""
         return max(animal.longest_run for animal in self.individuals.values())
 
 
 @dataclass(frozen=True)
 class WindowsMetadata:
-    """Metadata of the frames and of the index of windows.
+    """Metadata of the frames and of the window index.
 
     Attributes
     ----------
     settings : dict
-        The section `windows` of the configuration.
+        Section `windows` of the configuration.
     align : dict
         `settings` of the aligned sessions.
     features, keypoints, sessions : list of str
     fps : float
+        Rows per second.
     length, future : int
-        Frames of a window that are encoded, and that are predicted.
+        Frames of a window that are encoded, and that are predicted after them.
     mean, std : list of float
-        The normaliser, one value per feature.
+        The normaliser: one value per feature.
     stage_version : int
+        See `core.source`.
     """
+
+    KIND: ClassVar[str] = "a file of the training windows"
 
     settings: dict[str, Any]
     align: dict[str, Any]
@@ -155,26 +195,32 @@ class WindowsMetadata:
     future: int
     mean: list[float]
     std: list[float]
-    stage_version: int = 0
+    stage_version: int
 
 
 @dataclass(frozen=True)
 class LatentsMetadata:
-    """Metadata of the latents of one session by one model.
+    """Metadata of the latents of one session, encoded by one model.
 
     Attributes
     ----------
-    model_fingerprint, aligned_fingerprint : str
-        SHA-256 of the model file; `fingerprint` of the aligned session.
+    model_fingerprint : str
+        SHA-256 of the model file.
+    aligned_fingerprint : str
+        `fingerprint` of the aligned session.
     fingerprint : str
-        SHA-256 of both and of the stage's version.
+        SHA-256 of both and of `stage_version`.
     length : int
         Frames of a window.
     fps : float
+        Rows per second.
     posterior_std : list of float
         Average posterior standard deviation of each dimension over the windows of the session.
     stage_version : int
+        See `core.source`.
     """
+
+    KIND: ClassVar[str] = "a file of latents"
 
     model_fingerprint: str
     aligned_fingerprint: str
@@ -182,14 +228,14 @@ class LatentsMetadata:
     length: int
     fps: float
     posterior_std: list[float]
-    stage_version: int = 0
+    stage_version: int
 
 
 Record = TypeVar("Record", AlignedMetadata, WindowsMetadata, LatentsMetadata)
 
 
 def to_metadata(record: Record) -> dict[str, Any]:
-    """Return a record as the JSON content that `files.write_tables` stores."""
+    """Return a record as the metadata that `files.write_tables` stores."""
     return files.metadata(**dataclasses.asdict(record))
 
 
@@ -199,21 +245,21 @@ def read_record(kind: type[Record], path: str | Path) -> Record:
     Raises
     ------
     InputError
-        If the file is missing, damaged, of another format or of another kind. For a recording that could
-        not be aligned: the reasons why.
+        If the file is missing, corrupt, of another kind or of another version. For a recording that could
+        not be aligned: the reasons, one line each.
     """
     content = files.read_metadata(path)
     if "rejected" in content:
         raise InputError(*content["rejected"])
-    names = {f.name for f in dataclasses.fields(kind)}
-    missing = sorted(names - content.keys())
-    if missing:
+    try:
+        values = {f.name: content[f.name] for f in dataclasses.fields(kind)}
+        if kind is AlignedMetadata:
+            animals = values["individuals"].items()
+            values["individuals"] = {name: AnimalFacts(**facts) for name, facts in animals}
+    except (AttributeError, KeyError, TypeError):
         raise InputError(
-            f"{path}: its metadata has no {', '.join(missing)}, so it is not {kind.__name__}. "
-            "Run the workflow again."
-        )
-    values = {name: content[name] for name in names}
-    if kind is AlignedMetadata:
-        animals = values["individuals"].items()
-        values["individuals"] = {name: AnimalFacts(**facts) for name, facts in animals}
+            f"{path}: expected {kind.KIND} of vame_pipe {__version__}, found another kind of file or one "
+            f"of another version (written by vame_pipe {content.get('package_version')}). Check the path; "
+            "if it is right, delete the file and run the workflow again."
+        ) from None
     return kind(**values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,9 +40,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Starts = list[np.ndarray]
+"""For each split: the first row of its windows, counted over the valid rows of a session, int32."""
+
 
 def n_frames_for(seconds: float, fps: float) -> int:
-    """Return a duration as a number of frames."""
+    """Return a duration as a number of frames.
+
+    Examples
+    --------
+    >>> n_frames_for(0.5, 30)
+    15
+    """
     return round(seconds * fps)
 
 
@@ -51,50 +61,43 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
     Parameters
     ----------
     aligned : list of Path
-        results/aligned/{session}.parquet of each.
+        results/aligned/{session}.parquet.
     settings : Windows
     out : Path
-        Folder to write to.
+        Output folder.
 
     Raises
     ------
     InputError
-        If a recording could not be aligned, features, fps or settings disagree, or there is no window for
-        training or validation.
+        If a recording could not be aligned, if features, frame rates or settings of sessions differ, or if
+        there are no windows for training or for validation.
     """
     metas = _read_metas(aligned)
-    features, fps = _require_same(aligned, metas)
+    _require_same(aligned, metas)
+    features, fps = metas[0].features, metas[0].fps
     length, future = n_frames_for(settings.length_s, fps), n_frames_for(settings.future_s, fps)
     window = length + future
     log.info("window: %d frames to encode and %d to predict, at %g fps", length, future, fps)
 
     starts = _draw_windows(aligned, window, settings)
-    _require_windows(starts, metas, window, fps)
+    _require_windows(starts, metas, window)
     mean, std = _normaliser(aligned, starts, features, window)
-
-    meta = to_metadata(
-        WindowsMetadata(
-            settings=settings.model_dump(),
-            align=metas[0].settings,
-            features=features,
-            keypoints=metas[0].keypoints,
-            sessions=[path.stem for path in aligned],
-            fps=fps,
-            length=length,
-            future=future,
-            mean=mean.tolist(),
-            std=std.tolist(),
-            stage_version=WINDOWS,
-        )
+    record = WindowsMetadata(
+        settings=settings.model_dump(),
+        align=metas[0].settings,
+        features=features,
+        keypoints=metas[0].keypoints,
+        sessions=[path.stem for path in aligned],
+        fps=fps,
+        length=length,
+        future=future,
+        mean=mean.tolist(),
+        std=std.tolist(),
+        stage_version=WINDOWS,
     )
     faults = compare_sessions(aligned, metas)
-    # one row group per session; one per run would double the file size of fragmented recordings
-    schema = pa.schema([*INDEX_FIELDS, *feature_fields(features)])
-    tables = (_valid_table(path, schema) for path in aligned)
-    files.write_tables(layout.frames(out), tables, schema, meta)
-    index = _index_tables(aligned, starts)
-    files.write_tables(layout.window_index(out), index, WINDOW_SCHEMA, meta)
-    files.write_json(layout.session_faults(out), faults)
+    _write(aligned, starts, record, out)
+    files.write_json(layout.session_faults(out), dataclasses.asdict(faults))
 
 
 def _read_metas(aligned: list[Path]) -> list[AlignedMetadata]:
@@ -110,60 +113,58 @@ def _read_metas(aligned: list[Path]) -> list[AlignedMetadata]:
     return metas
 
 
-def _require_same(aligned: list[Path], metas: list[AlignedMetadata]) -> tuple[list[str], float]:
+def _require_same(aligned: list[Path], metas: list[AlignedMetadata]) -> None:
+    """Raise InputError unless all sessions have the same features, frame rate and settings."""
     problems = []
-    first = metas[0]
+    first, name = metas[0], aligned[0].stem
     for path, meta in zip(aligned, metas, strict=True):
-        if set(meta.features) != set(first.features):
-            different = set(meta.features) ^ set(first.features)
+        different = set(meta.features) ^ set(first.features)
+        if different:
             problems.append(
-                f"session {path.stem}: its features differ from those of {aligned[0].stem} in "
+                f"session {path.stem}: has different features than session {name}, they differ in "
                 f"{', '.join(sorted(different))}. Set keypoints to those that all sessions have (as NAME: "
                 "[names in the files] if the files name them differently)."
             )
         if meta.fps != first.fps:
             problems.append(
-                f"session {path.stem}: {meta.fps:g} fps, {aligned[0].stem} has {first.fps:g}. "
-                "Set align.fps."
+                f"session {path.stem}: has {meta.fps:g} fps, session {name} has {first.fps:g}. Set "
+                "align.fps, to resample all sessions to one frame rate."
             )
         if meta.settings != first.settings:
             problems.append(
-                f"session {path.stem}: was aligned with other settings than {aligned[0].stem}. Delete "
+                f"session {path.stem}: was aligned with different settings than session {name}. Delete "
                 f"{path} and run again."
             )
     if problems:
         raise InputError(*problems)
-    return first.features, first.fps
 
 
-def _draw_windows(aligned: list[Path], window: int, settings: Windows) -> list[list[np.ndarray]]:
-    """Return, for each session, the first valid row of its windows of each split."""
-    starts: dict[str, list[np.ndarray]] = {}
+def _draw_windows(aligned: list[Path], window: int, settings: Windows) -> list[Starts]:
+    """Return the windows of each session, split into training and validation."""
+    starts: dict[str, Starts] = {}
     short = []
     for path in aligned:
         session, valid = path.stem, read_valid_rows(path)
-        # a seed of its own: adding a session does not change the split of the others
+        # a seed per session: adding a session does not change the split of the others
         rng = np.random.default_rng([settings.seed, *session.encode()])
         split = split_rows(valid.row, window, settings.val_fraction, rng)
-        # int32: the starts of all sessions are held at the same time
+        # int32: the windows of all sessions are in memory at the same time
         starts[session] = [
-            window_starts(segments(valid.run, split, value), window).astype(np.int32)
-            for value in range(len(SPLITS))
+            window_starts(segments(valid.run, split, split_id), window).astype(np.int32)
+            for split_id in range(len(SPLITS))
         ]
         longest = int(np.bincount(valid.run).max(initial=0))
+        # the session is split in time, so what counts is the time in which any of its animals is valid
         longest_of_any = int(run_lengths(np.unique(valid.row)).max(initial=0))
         if longest < window:
             log.warning(
-                "session %s has no window: its longest run of valid frames is %d, a window takes %d",
+                "session %s has no windows and is not used: its longest run has %d valid frames, a window "
+                "needs %d",
                 *(session, longest, window),
             )
         elif longest_of_any < min_splittable(window):
             short.append(session)
-    others = [split for session, split in starts.items() if session not in short]
-    has_train, has_val = (any(len(split[i]) for split in others) for i in range(len(SPLITS)))
-    for session in draw_sessions(short, settings.val_fraction, settings.seed, has_train, has_val):
-        starts[session].reverse()
-        log.info("session %s is too short for a validation block: all of it is validation", session)
+    _hold_out_short(starts, short, settings)
     for session, of_session in starts.items():
         log.info(
             "session %s: %d training and %d validation windows", session, *map(len, of_session)
@@ -171,20 +172,112 @@ def _draw_windows(aligned: list[Path], window: int, settings: Windows) -> list[l
     return list(starts.values())
 
 
+def _hold_out_short(starts: dict[str, Starts], short: list[str], settings: Windows) -> None:
+    """Use some of the sessions that are too short for a validation block for validation only.
+
+    Parameters
+    ----------
+    starts : dict of str to Starts
+        By session; changed in place.
+    short : list of str
+        Sessions whose windows are all training windows so far, because they are too short to be split.
+    settings : Windows
+    """
+    others = [of_session for session, of_session in starts.items() if session not in short]
+    has_train, has_val = (any(len(split[i]) for split in others) for i in range(len(SPLITS)))
+    for session in draw_sessions(short, settings.val_fraction, settings.seed, has_train, has_val):
+        starts[session].reverse()
+        log.info("session %s is too short to be split: all of it is used for validation", session)
+
+
+def _require_windows(starts: list[Starts], metas: list[AlignedMetadata], window: int) -> None:
+    """Raise InputError unless there are windows of both splits."""
+    longest = max(meta.longest_run for meta in metas)
+    found = (
+        f"a window takes {window} frames ({window / metas[0].fps:.2f} s: windows.length_s + "
+        f"windows.future_s), the longest run of valid frames in any session is {longest}"
+    )
+    counts = [sum(map(len, of_split)) for of_split in zip(*starts, strict=True)]
+    if not any(counts):
+        where = "the only session" if len(metas) == 1 else f"any of the {len(metas)} sessions"
+        raise InputError(
+            f"windows: no window in {where}: {found}. Shorten the window, raise align.max_gap_s, lower "
+            "align.min_confidence, or remove badly tracked keypoints."
+        )
+    for name, count in zip(("training", "validation"), counts, strict=True):
+        if not count:
+            raise InputError(
+                f"windows: no {name} window: {found}, and a validation block with its guard frames and a "
+                f"training window needs {min_splittable(window)}. Add longer recordings or shorten the "
+                "window."
+            )
+
+
+def _normaliser(
+    aligned: list[Path], starts: list[Starts], features: list[str], window: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation `(n_features,)` of the frames that training windows cover.
+
+    The moments are taken of one feature of one session at a time, and pooled over sessions: variance within
+    sessions plus variance between them.
+    """
+    counts, means, variances = [], [], []
+    for path, (train, _) in zip(aligned, starts, strict=True):
+        if len(train):
+            covered = _covered(path, train, window)
+            columns = (pq.read_table(path, columns=[n])[n].to_numpy()[covered] for n in features)
+            moments = [(c.mean(dtype=np.float64), c.var(dtype=np.float64)) for c in columns]
+            counts.append(len(covered))
+            means.append([mean for mean, _ in moments])
+            variances.append([variance for _, variance in moments])
+    mean = np.average(means, axis=0, weights=counts)
+    std = np.sqrt(np.average(variances + np.square(means - mean), axis=0, weights=counts))
+    constant = [name for name, s in zip(features, std, strict=True) if not s > 1e-9]
+    if constant:
+        one = len(constant) == 1
+        raise InputError(
+            f"windows: {', '.join(constant)} {'is' if one else 'are'} constant in the training frames, so "
+            f"nothing can be learned from {'it' if one else 'them'}. Remove the "
+            f"{'keypoint' if one else 'keypoints'} from keypoints."
+        )
+    return mean.astype(np.float32), std.astype(np.float32)
+
+
+def _covered(path: Path, train: np.ndarray, window: int) -> np.ndarray:
+    """Return the rows of an aligned session that its training windows cover."""
+    position = read_valid_rows(path).position
+    steps = np.zeros(len(position) + 1, dtype=np.int64)
+    np.add.at(steps, train, 1)
+    np.add.at(steps, train + window, -1)
+    return position[np.cumsum(steps[:-1]) > 0]
+
+
+def _write(aligned: list[Path], starts: list[Starts], record: WindowsMetadata, out: Path) -> None:
+    """Write frames.parquet and windows.parquet."""
+    meta = to_metadata(record)
+    # one row group per session; one per run would double the size for fragmented recordings
+    schema = pa.schema([*INDEX_FIELDS, *feature_fields(record.features)])
+    tables = (_valid_table(path, schema) for path in aligned)
+    files.write_tables(layout.frames(out), tables, schema, meta)
+    files.write_tables(
+        layout.window_index(out), _index_tables(aligned, starts), WINDOW_SCHEMA, meta
+    )
+
+
 def _valid_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """Return a session's valid frames."""
+    """Return columns of the valid rows of a session."""
     positions = pa.array(read_valid_rows(path).position)
     return pq.read_table(path, columns=schema.names).take(positions).cast(schema)
 
 
-def _index_tables(aligned: list[Path], starts: list[list[np.ndarray]]) -> Iterator[pa.Table]:
-    """Yield the windows of each session."""
+def _index_tables(aligned: list[Path], starts: list[Starts]) -> Iterator[pa.Table]:
+    """Yield the window index of each session."""
     offset = 0
-    for path, of_splits in zip(aligned, starts, strict=True):
-        first = np.concatenate(of_splits)
-        split = np.repeat(np.arange(len(SPLITS), dtype=np.int32), [len(s) for s in of_splits])
+    for path, of_session in zip(aligned, starts, strict=True):
+        first = np.concatenate(of_session)
+        split = np.repeat(np.arange(len(SPLITS), dtype=np.int32), [len(s) for s in of_session])
         order = np.argsort(first, kind="stable")
-        frames = _valid_table(path, pa.schema(INDEX_FIELDS[:3]))
+        frames = _valid_table(path, pa.schema(INDEX_FIELDS[:3]))  # session, individual, row
         columns = [
             *frames.take(pa.array(first[order])).columns,
             pa.array(first[order] + np.int64(offset)),
@@ -192,60 +285,3 @@ def _index_tables(aligned: list[Path], starts: list[list[np.ndarray]]) -> Iterat
         ]
         yield pa.Table.from_arrays(columns, schema=WINDOW_SCHEMA)
         offset += len(frames)
-
-
-def _require_windows(
-    starts: list[list[np.ndarray]], metas: list[AlignedMetadata], window: int, fps: float
-) -> None:
-    longest = max(meta.longest_run for meta in metas)
-    found = (
-        f"a window takes {window} frames ({window / fps:.2f} s: windows.length_s + windows.future_s), the "
-        f"longest run of valid frames in any session is {longest}"
-    )
-    counts = [sum(map(len, of_split)) for of_split in zip(*starts, strict=True)]
-    if not any(counts):
-        raise InputError(
-            f"windows: no window in any of {len(metas)} session(s): {found}. Shorten the window, or "
-            "raise align.max_gap_s, lower align.min_confidence or remove badly tracked keypoints."
-        )
-    for name, count in zip(SPLITS, counts, strict=True):
-        if not count:
-            raise InputError(
-                f"windows: no {name} window: {found}, and a validation block with its guard frames needs "
-                f"{min_splittable(window)}. Add longer recordings or shorten the window."
-            )
-
-
-def _normaliser(
-    aligned: list[Path], starts: list[list[np.ndarray]], features: list[str], window: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation per feature over the frames that training windows cover.
-
-    One session and one feature at a time; the moments of sessions are pooled (variance within sessions
-    plus variance between them).
-    """
-    counts, means, variances = [], [], []
-    for path, (train, _) in zip(aligned, starts, strict=True):
-        if not len(train):
-            continue
-        position = read_valid_rows(path).position
-        steps = np.zeros(len(position) + 1, dtype=np.int64)
-        np.add.at(steps, train, 1)
-        np.add.at(steps, train + window, -1)
-        covered = position[np.cumsum(steps[:-1]) > 0]
-        moments = []
-        for name in features:
-            column = pq.read_table(path, columns=[name])[name].to_numpy()[covered]
-            moments.append((column.mean(dtype=np.float64), column.var(dtype=np.float64)))
-        counts.append(len(covered))
-        means.append([m for m, _ in moments])
-        variances.append([v for _, v in moments])
-    mean = np.average(means, axis=0, weights=counts)
-    std = np.sqrt(np.average(variances + np.square(means - mean), axis=0, weights=counts))
-    constant = [name for name, s in zip(features, std, strict=True) if not s > 1e-9]
-    if constant:
-        raise InputError(
-            f"windows: {', '.join(constant)} never change(s) in the training frames, so nothing can be "
-            "learned from it. Leave that keypoint out of keypoints."
-        )
-    return mean.astype(np.float32), std.astype(np.float32)

@@ -1,9 +1,10 @@
-"""Faults that show only when sessions are compared with each other."""
+"""Faults that show only when sessions are compared: mirrored sessions and duplicate recordings."""
 
 from __future__ import annotations
 
 import itertools
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,88 +16,121 @@ from vame_pipe.core.schemas import AlignedMetadata
 log = logging.getLogger(__name__)
 
 SAMPLE_S = 1.0
+"""Seconds between the samples of a recording that are compared."""
 MAX_SAMPLES = 1024
-"""Samples of a session that are compared with those of others: 17 minutes."""
+"""Most samples of a recording that are compared: the first 17 minutes."""
 MIN_SHARED = 15
-"""Samples that two sessions must share before they can be called the same recording."""
+"""Samples that two recordings must have in common before they can be called the same."""
 N_FEATURES = 4
-"""Position features that are compared: those that vary most."""
+"""Number of position features that are compared: those that vary most."""
 SAME = 0.95
-"""Correlation above which two sessions are one recording, filtered perhaps; others stay below 0.6."""
+"""Two recordings that correlate more are the same, perhaps filtered; different ones stay below 0.6."""
 MIRRORED = -0.7
-"""Cosine of the sideways places of keypoints with the usual ones below which left and right are swapped."""
+"""Left and right are swapped if the cosine between sideways positions of keypoints is lower."""
 MIN_SIDEWAYS = 0.02
-"""Body lengths by which keypoints must lie sideways, on average, for left and right to differ."""
+"""Body lengths that keypoints must lie sideways, on average, to tell left from right."""
+
+Animal = dict[str, np.ndarray]
+"""Columns of one animal's rows, by name, each `(n_rows,)`."""
 
 
-def compare_sessions(paths: list[Path], metas: list[AlignedMetadata]) -> dict[str, list]:
-    """Find sessions that are mirrored and recordings that are given twice; warn of both.
+@dataclass(frozen=True)
+class SessionFaults:
+    """Faults found by comparing the training sessions, as in session_faults.json.
+
+    Attributes
+    ----------
+    mirrored : list of str
+        Sessions in which left and right are swapped, compared with the others.
+    same_recording : list of list of str
+        Groups of two or more sessions that hold the same recording.
+    """
+
+    mirrored: list[str]
+    same_recording: list[list[str]]
+
+
+def compare_sessions(paths: list[Path], metas: list[AlignedMetadata]) -> SessionFaults:
+    """Return sessions that are mirrored and recordings that occur twice, and log a warning about them.
 
     Parameters
     ----------
     paths : list of Path
         results/aligned/{session}.parquet.
     metas : list of AlignedMetadata
-
-    Returns
-    -------
-    dict
-        `mirrored`: names of sessions; `same_recording`: lists of two or more names.
+        Their metadata.
     """
-    features, fps = metas[0].features, metas[0].fps
-    positions = [name for name in features if name.endswith(("_x", "_y"))]
-    sideways = [name for name in positions if name.endswith("_y")]
-    chosen: list[str] = []
-    sessions, samples, medians = [], [], []
-    for path, meta in zip(paths, metas, strict=True):
-        table = pq.read_table(path, columns=["individual", "time_s", *positions])
-        for individual, facts in meta.individuals.items():
-            animal = table.filter(pc.equal(table["individual"], individual))
-            values = {name: animal[name].to_numpy() for name in positions}
-            chosen = chosen or _most_variable(values)
-            samples.append(_sample(animal["time_s"].to_numpy(), values, chosen, fps))
-            unit = 1.0 if meta.settings["scale"] else facts.body_length_px
-            # head for tail swaps left and right as well, and has been reported
-            usable = facts.flipped_fraction < 0.5
-            medians.append(
-                [np.nanmedian(values[name]) / unit if usable else 0.0 for name in sideways]
-            )
-            sessions.append(meta.session)
-    groups = [{sessions[i] for i in group} for group in find_copies(np.stack(samples))]
-    found = {
-        "mirrored": list(dict.fromkeys(sessions[i] for i in find_mirrored(np.array(medians)))),
-        "same_recording": [sorted(group, key=sessions.index) for group in groups if len(group) > 1],
-    }
-    _warn(found, len(metas))
-    return found
+    names = [path.stem for path in paths]
+    positions = [name for name in metas[0].features if name.endswith(("_x", "_y"))]
+    compared: list[str] = []
+    owners, samples, sideways = [], [], []
+    for session, (path, meta) in enumerate(zip(paths, metas, strict=True)):
+        animals = _read_animals(path, meta, ["time_s", *positions])
+        compared = compared or _most_variable(next(iter(animals.values())), positions)
+        owners += [session] * len(animals)
+        samples += [_sample(animal, compared, meta.fps) for animal in animals.values()]
+        sideways.append(_sideways(animals, meta, positions))
+    copies = _merged([{owners[i] for i in group} for group in find_copies(np.stack(samples))])
+    faults = SessionFaults(
+        mirrored=[names[i] for i in find_mirrored(np.array(sideways))],
+        same_recording=[[names[i] for i in group] for group in copies],
+    )
+    _warn(faults, len(names))
+    return faults
 
 
-def _most_variable(values: dict[str, np.ndarray]) -> list[str]:
-    spread = {name: np.nanstd(v) for name, v in values.items()}
+def _read_animals(path: Path, meta: AlignedMetadata, columns: list[str]) -> dict[str, Animal]:
+    """Return columns of an aligned session, for each animal."""
+    table = pq.read_table(path, columns=["individual", *columns])
+    animals = {}
+    for individual in meta.individuals:
+        rows = table.filter(pc.equal(table["individual"], individual))
+        animals[individual] = {name: rows[name].to_numpy() for name in columns}
+    return animals
+
+
+def _most_variable(animal: Animal, names: list[str]) -> list[str]:
+    spread = {name: np.nanstd(animal[name]) for name in names}
     return sorted(spread, key=spread.__getitem__, reverse=True)[:N_FEATURES]
 
 
-def _sample(
-    time_s: np.ndarray, values: dict[str, np.ndarray], names: list[str], fps: float
-) -> np.ndarray:
+def _sample(animal: Animal, names: list[str], fps: float) -> np.ndarray:
     """Return features `(MAX_SAMPLES, n_names)` float32 at full seconds, NaN where missing."""
-    step = np.rint(time_s * fps).astype(np.int64)
+    step = np.rint(animal["time_s"] * fps).astype(np.int64)
     stride = max(1, round(SAMPLE_S * fps))
     rows = np.flatnonzero((step % stride == 0) & (step < MAX_SAMPLES * stride))
     sample = np.full((MAX_SAMPLES, len(names)), np.nan, np.float32)
-    sample[step[rows] // stride] = np.stack([values[name][rows] for name in names], axis=1)
+    sample[step[rows] // stride] = np.stack([animal[name][rows] for name in names], axis=1)
     return sample
 
 
-def find_mirrored(sideways: np.ndarray) -> list[int]:
-    """Return the sessions in which left and right are swapped, compared with the usual session.
+def _sideways(
+    animals: dict[str, Animal], meta: AlignedMetadata, positions: list[str]
+) -> np.ndarray:
+    """Return the median sideways position of each keypoint, body lengths, averaged over the animals.
 
-    Of two that differ, both are returned: which of them is wrong cannot be told.
+    Animals whose head and tail are swapped do not count: that swaps left and right, too, and alignment has
+    warned of it. All 0 if no animal is left.
+    """
+    medians = []
+    for individual, facts in meta.individuals.items():
+        if facts.flipped_fraction < 0.5:
+            unit = 1.0 if meta.settings["scale"] else facts.body_length_px
+            animal = animals[individual]
+            medians.append([np.nanmedian(animal[n]) / unit for n in positions if n.endswith("_y")])
+    n_keypoints = sum(name.endswith("_y") for name in positions)
+    return np.mean(medians, axis=0) if medians else np.zeros(n_keypoints)
+
+
+def find_mirrored(sideways: np.ndarray) -> list[int]:
+    """Return the sessions in which left and right are swapped, compared with most of the others.
+
+    Of two sessions that differ, both are returned: nothing tells which of them is wrong.
 
     Parameters
     ----------
     sideways : numpy.ndarray
-        `(n_sessions, n_keypoints)`, median sideways place of each keypoint, body lengths.
+        `(n_sessions, n_keypoints)`, median sideways position of each keypoint, body lengths.
     """
     size = np.linalg.norm(sideways, axis=1)
     usable = np.flatnonzero(size > MIN_SIDEWAYS * np.sqrt(max(1, sideways.shape[1])))
@@ -109,21 +143,21 @@ def find_mirrored(sideways: np.ndarray) -> list[int]:
 
 
 def find_copies(samples: np.ndarray) -> list[list[int]]:
-    """Return groups of sessions that hold the same recording, as it was or filtered.
+    """Return groups of recordings that are the same, unchanged or filtered.
 
     Parameters
     ----------
     samples : numpy.ndarray
-        `(n_sessions, n_samples, n_features)`, features at the same times of each recording; NaN where
-        they are not known.
+        `(n_recordings, n_samples, n_features)`, features at the same times of each recording; NaN where
+        missing.
     """
-    n_sessions = len(samples)
-    correlations, shared = [], np.inf
+    n_recordings = len(samples)
+    correlations, shared = [], np.full((n_recordings, n_recordings), np.inf)
     for feature in np.moveaxis(samples.astype(np.float64), 2, 0):
         known = np.isfinite(feature)
         mask = known.astype(np.float64)
         values = np.where(known, feature, 0.0)
-        # sums over the samples that two sessions share: [i, j] is of i
+        # sums over the samples that two recordings have in common: [i, j] is the sum of i
         count = np.maximum(mask @ mask.T, 1)
         total = values @ mask.T
         squares = np.square(values) @ mask.T - np.square(total) / count
@@ -132,29 +166,32 @@ def find_copies(samples: np.ndarray) -> list[list[int]]:
         correlations.append(product / np.where(size > 0, size, np.inf))
         shared = np.minimum(shared, mask @ mask.T)
     same = (np.mean(correlations, axis=0) > SAME) & (shared >= MIN_SHARED)
-    groups: list[list[int]] = []
-    for i, j in itertools.combinations(range(n_sessions), 2):
-        if same[i, j]:
-            group = next((g for g in groups if i in g or j in g), None)
-            if group is None:
-                groups.append([i, j])
-            else:
-                group += [k for k in (i, j) if k not in group]
-    return groups
+    pairs = [{i, j} for i, j in itertools.combinations(range(n_recordings), 2) if same[i, j]]
+    return _merged(pairs)
 
 
-def _warn(found: dict[str, list], n_sessions: int) -> None:
+def _merged(groups: list[set[int]]) -> list[list[int]]:
+    """Return groups of two or more that have no members in common, in order."""
+    merged: list[set[int]] = []
+    for group in groups:
+        overlapping = [other for other in merged if other & group]
+        merged = [other for other in merged if not other & group]
+        merged.append(group.union(*overlapping))
+    return sorted(sorted(group) for group in merged if len(group) > 1)
+
+
+def _warn(faults: SessionFaults, n_sessions: int) -> None:
     lines = []
-    if found["same_recording"]:
-        groups = "; ".join(" and ".join(group) for group in found["same_recording"])
+    if faults.same_recording:
+        groups = "; ".join(" and ".join(group) for group in faults.same_recording)
         lines.append(
-            f"the same recording is given more than once ({groups}), so that windows are tested that were "
-            "trained on: leave all but one of each out of sessions"
+            f"the same recording occurs more than once ({groups}), so models are validated on windows that "
+            "they were trained on: remove all but one of each from sessions"
         )
-    if found["mirrored"]:
-        which = "each other" if n_sessions == 2 else "the other sessions"
+    if faults.mirrored:
+        others = "each other" if n_sessions == 2 else "the other sessions"
         lines.append(
-            f"left and right are swapped between {', '.join(found['mirrored'])} and {which}: were they "
+            f"left and right are swapped between {', '.join(faults.mirrored)} and {others}: were they "
             "filmed from the other side, or are names of keypoints swapped?"
         )
     if lines:

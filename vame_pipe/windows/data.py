@@ -1,4 +1,4 @@
-"""The windows of a results folder, loaded for training and for comparison."""
+"""The training windows: load them, and the pieces that training and encoding share."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WindowData:
-    """Frames and windows, ready for training.
+    """Frames and windows in memory, ready for training.
 
     Attributes
     ----------
     frames : numpy.ndarray
-        `(n_frames, n_features)` float32, normalised: the valid frames of all training sessions.
+        `(n_frames, n_features)` float32, normalised: every valid frame of every training session.
     train, val : numpy.ndarray
-        int32, the row of `frames` at which each training and each validation window starts.
+        `(n_windows,)` int32, the row of `frames` at which each training or validation window starts.
     mean, std : numpy.ndarray
-        `(n_features,)` float32, over the frames in training windows.
+        `(n_features,)` float32, the normaliser: moments of the frames in training windows.
     meta : WindowsMetadata
     fingerprint : str
-        SHA-256 of all of it: of what a model is trained on, not of what it was made from.
+        SHA-256 of the content of all of these, whatever files it was made from.
     """
 
     frames: np.ndarray
@@ -44,12 +44,12 @@ class WindowData:
 
 
 def load(folder: Path) -> WindowData:
-    """Return the windows that `vame_pipe.windows.build` wrote to a folder.
+    """Return the windows that `windows.build.build` wrote to a folder.
 
     Raises
     ------
     InputError
-        If a file is missing or damaged.
+        If a file is missing or corrupt.
     """
     meta = schemas.read_record(WindowsMetadata, layout.frames(folder))
     mean, std = (np.array(values, np.float32) for values in (meta.mean, meta.std))
@@ -60,7 +60,7 @@ def load(folder: Path) -> WindowData:
 
 
 def _read_frames(path: Path, features: list[str], mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Return the normalised frames, read by row groups so that no second copy is held."""
+    """Return the normalised frames; reads one row group at a time, to hold no second copy of them."""
     with pq.ParquetFile(path) as file:
         frames = np.empty((file.metadata.num_rows, len(features)), np.float32)
         offset = 0
@@ -100,11 +100,11 @@ class ValidRows:
     Attributes
     ----------
     position : numpy.ndarray
-        `(n_rows,)`, where they are in the file.
+        `(n_rows,)` int, index of each valid row in the file.
     row : numpy.ndarray
-        `(n_rows,)`, their time step.
+        `(n_rows,)` int, its time step.
     run : numpy.ndarray
-        `(n_rows,)`, the number of the run of each, different for each animal.
+        `(n_rows,)` int, number of its run; no two animals share a number.
     """
 
     position: np.ndarray
@@ -113,7 +113,7 @@ class ValidRows:
 
 
 def read_valid_rows(path: Path) -> ValidRows:
-    """Return which rows of an aligned session are valid, and the run of each."""
+    """Return the valid rows of an aligned session and the run that each belongs to."""
     table = pq.read_table(path, columns=["individual", "row", "run"]).unify_dictionaries()
     individual = table["individual"].combine_chunks().indices.to_numpy()
     row, run = table["row"].to_numpy(), table["run"].to_numpy()
@@ -124,24 +124,40 @@ def read_valid_rows(path: Path) -> ValidRows:
 
 
 def normalise(frames: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Return z-scored features; training and encoding share this function."""
+    """Return z-scored features; shared by training and encoding."""
     return (frames - mean) / std
 
 
 def gather(frames: torch.Tensor, starts: torch.Tensor, length: int) -> torch.Tensor:
-    """Return windows `(n, length, n_features)` that begin at rows `starts` `(n,)` of `frames`."""
+    """Return the windows that start at given frames; shared by training and encoding.
+
+    Parameters
+    ----------
+    frames : Tensor
+        `(n_frames, n_features)`.
+    starts : Tensor
+        `(n_windows,)` int, on the same device.
+    length : int
+        Frames of a window.
+
+    Returns
+    -------
+    Tensor
+        `(n_windows, length, n_features)`.
+    """
     import torch
 
     return frames[starts[:, None] + torch.arange(length, device=frames.device)]
 
 
 def window_starts(run: np.ndarray, length: int) -> np.ndarray:
-    """Return the index of the first row of every window that lies in one run.
+    """Return the index of the first row of every window that lies in a single run.
 
     Parameters
     ----------
     run : numpy.ndarray
-        `(n_rows,)` int, the run of each row; rows with -1 are in no window. Rows of one run are neighbours.
+        `(n_rows,)` int, the run of each row. The rows of a run follow one another; a window contains no row
+        with -1.
     length : int
         Rows of a window.
 
@@ -152,6 +168,6 @@ def window_starts(run: np.ndarray, length: int) -> np.ndarray:
     """
     if len(run) < length:
         return np.empty(0, np.int64)
-    # the runs are unbroken, so a window whose ends are in one run lies in it as a whole
+    # runs are unbroken: if both ends of a window are in the same run, so are the rows between them
     first, last = run[: len(run) - length + 1], run[length - 1 :]
     return np.flatnonzero((first == last) & (first >= 0))
