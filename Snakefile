@@ -1,4 +1,4 @@
-"""vame_pipe: pose files -> aligned -> windows -> RNN_VAE -> latents, with each training in MLflow."""
+"""vame_pipe: pose files -> aligned -> windows -> RNN_VAE -> latents; every training run is in MLflow."""
 
 from snakemake.utils import min_version
 
@@ -36,10 +36,8 @@ rule all:
 
 
 onstart:
-    write_resolved(settings)
-    advise_server(settings)
-    warn_of_others(settings)
+    start_run()
 
 
 onerror:
-    drop_refusals(layout.aligned_folder)
+    drop_rejected()

@@ -48,12 +48,13 @@ def _variant_problems(config: Config) -> list[str]:
 
 
 def _results_problems(config: Config) -> list[str]:
-    if not re.search("[{}]", config.results):
+    if re.search("[{}]", config.results):
+        fault = "contains braces, which Snakemake reads as wildcards"
+    elif config.results.startswith("-"):
+        fault = "starts with '-', which commands read as an option"
+    else:
         return []
-    return [
-        f"config: results '{config.results}' contains braces, which Snakemake reads as wildcards. Set "
-        "results to a path without { and }."
-    ]
+    return [f"config: results '{config.results}' {fault}. Set results to another path."]
 
 
 def _session_problems(config: Config) -> list[str]:

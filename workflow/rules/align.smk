@@ -1,11 +1,11 @@
 rule align:
-    """Convert the poses of one session to egocentric features, and measure their quality.
+    """Convert the poses of one session to egocentric features, and measure the tracking quality.
 
-    If a recording is unusable, the job succeeds and the output says why: a job that fails would take down
-    the others of its batch. `windows` reports all such recordings and fails.
+    If a recording is unusable, the job succeeds and its output contains the reason. A job that fails would
+    take down the other sessions of its batch. `windows` reports all such recordings and fails.
 
-    Whether a recording is aligned again depends on the content of its file, because time stamps can lie in
-    the future, or be older than those of a file that was replaced.
+    Whether a recording is aligned again depends on the content of its file, not on its time stamp: the new
+    version of a file can be older than the one before.
     """
     input:
         pose_file,
@@ -21,9 +21,10 @@ rule align:
     resources:
         mem_mb=lambda wildcards, attempt: attempt
         * (1000 + 8 * megabytes(settings.sessions[wildcards.session].poses)),
-        runtime=lambda wildcards, attempt: 2 * attempt,  # minutes; those of a batch add up
+        runtime=lambda wildcards, attempt: 2 * attempt,  # minutes; in a batch they add up
     params:
         version=source.ALIGN,
+        # not part of the command: a change of the file's content reruns the job
         digest=lambda wildcards: pose_digest(wildcards.session),
         # functions, because Snakemake would read braces in a plain text as wildcards
         poses=lambda wildcards: settings.sessions[wildcards.session].poses,
@@ -31,18 +32,18 @@ rule align:
         format=lambda wildcards: settings.sessions[wildcards.session].format or "",
         group=lambda wildcards: settings.sessions[wildcards.session].group or "",
         metadata=lambda wildcards: json.dumps(settings.sessions[wildcards.session].metadata),
-        settings=lambda wildcards: settings.align.model_dump_json(),
+        align=lambda wildcards: settings.align.model_dump_json(),
         keypoints=lambda wildcards: json.dumps(settings.aliases),
     shell:
         r"""
         vame-pipe align \
-            --session {wildcards.session} \
-            --poses {params.poses:q} \
-            --fps {params.fps} \
-            --format={params.format} \
+            --session {wildcards.session:q} \
+            --poses={params.poses:q} \
+            --fps {params.fps:q} \
+            --format={params.format:q} \
             --group={params.group:q} \
             --metadata {params.metadata:q} \
-            --settings {params.settings:q} \
+            --settings {params.align:q} \
             --keypoints {params.keypoints:q} \
             --record-failure \
             --out {output.aligned:q} \

@@ -1,91 +1,70 @@
-"""The configuration, checked before any job starts, and what all rules share."""
+"""Reads and validates the configuration before any job starts; functions and constraints of all rules."""
 
+import functools
 import json
 import os
 import re
 import sys
 from pathlib import Path
 
-from vame_pipe.alignment.session import drop_refusals
-from vame_pipe.config import check
-from vame_pipe.config import loading as configuration
-from vame_pipe.core import files, source
+from vame_pipe.config import loading
+from vame_pipe.core import source
 from vame_pipe.core.digests import pose_digests
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.machine import has_gpu, useful_threads
-from vame_pipe.poses.simulate import KEYPOINTS
 from vame_pipe.tracking.upload import failures
 
 DEMO_SESSIONS, DEMO_FRAMES, DEMO_FPS = 4, 5000, 30
 DEMO_POSES = [f"demo/sim-{i + 1}.csv" for i in range(DEMO_SESSIONS)]
+DIGEST_CACHE = Path(".snakemake/vame_pipe/pose_digests.json")
+KNOWN_DIGESTS = {}
 
-# the jobs' `vame-pipe` is this snakemake's neighbour, also where its environment is not activated
+# so that jobs find `vame-pipe` even if its environment is not activated
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
 
 
 def read_settings():
-    """Return the validated configuration; on any problem list all of them and stop."""
-    given = workflow.config_settings.overwrite_config
-    named = [Path(file) for file in workflow.config_settings.configfiles]
-    own = dict.fromkeys(Path(file) for file in workflow.configfiles if Path(file) not in named)
-    read = [*own, *dict.fromkeys(named)]  # the last one wins
-    problems = [line for file in read for line in configuration.repeated_keys(file)]
-    settings = None
+    """Return the validated configuration, or print all problems and exit.
+
+    Snakemake's own `config` is not used: it adds the sessions of one file to those of another, and turns
+    names like 007 into numbers.
+    """
+    sources = [*map(Path, workflow.configfiles), dict(workflow.config_settings.config)]
     try:
-        # Snakemake joins mappings: one's own sessions would be added to those of config.yaml; and it reads
-        # names that are numbers as such
-        for content in [given, *map(configuration.read_yaml, read)]:
-            for key in {"sessions", "models", "keypoints"} & content.keys():
-                config[key] = content[key]
-        if workflow.is_main_process:
-            settings = check.load(config, generated=dict.fromkeys(DEMO_POSES, KEYPOINTS))
-        else:  # a job of a run that has been checked
-            settings = configuration.load(config)
+        if not workflow.is_main_process:  # a job, whose main process has checked the files
+            return loading.load(*sources)
+        from vame_pipe.config import check
+        from vame_pipe.poses.simulate import KEYPOINTS
+
+        return check.load(*sources, generated=dict.fromkeys(DEMO_POSES, KEYPOINTS))
     except InputError as error:
-        problems += error.problems
-    if problems:
-        # not by Snakemake's logger, which writes to standard output in a dry run
-        sys.stderr.write("".join(f"ERROR: {line}\n" for line in problems))
+        # not with Snakemake's logger, which writes to standard output in a dry run
+        sys.stderr.write("".join(f"ERROR: {line}\n" for line in error.problems))
         sys.exit(2)
-    return settings
 
 
-def write_resolved(settings):
-    """Write the configuration, defaults included, next to the results."""
-    import yaml
+def start_run():
+    """Write the configuration next to the results and print warnings."""
+    from vame_pipe.config import check
 
-    text = yaml.safe_dump(settings.resolved(), sort_keys=False)
-    files.write_text(f"{settings.results}/config.yaml", text)
-
-
-def advise_server(settings):
-    """Say so where the jobs of a cluster are about to write one SQLite file from several nodes."""
-    named = settings.mlflow.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-    if workflow.non_local_exec and not named:
-        sys.stderr.write(
-            f"WARNING: MLflow's store is SQLite in {settings.results}/mlflow. That does for one node; with "
-            "several set mlflow.tracking_uri or MLFLOW_TRACKING_URI to a server.\n"
-        )
+    loading.write(settings, layout.config)
+    for line in check.warnings(settings, on_cluster=workflow.non_local_exec):
+        sys.stderr.write(f"WARNING: {line}\n")
 
 
-def warn_of_others(settings):
-    """Name the sessions that an earlier run left in the results folder; other models encoded them."""
-    there = {path.stem for path in Path(settings.results, "aligned").glob("*.parquet")}
-    others = sorted(there - settings.sessions.keys())
-    if others:
-        sys.stderr.write(
-            f"WARNING: {settings.results} also holds {len(others)} session(s) of an earlier run, as "
-            f"{', '.join(others[:3])}: their latents are not of these models. Delete them, or set results "
-            "to a folder of its own for each set of recordings.\n"
-        )
+def drop_rejected():
+    """Delete the outputs of recordings that could not be aligned, so that the next run tries again."""
+    from vame_pipe.alignment.aligned_file import drop_rejections
+
+    drop_rejections(layout.aligned_folder)
 
 
 def pose_file(wildcards):
     """Return the pose file of a session as an input whose time stamp does not count.
 
-    The demo's files follow the rule that makes them. A path with braces cannot be an input, since Snakemake
-    reads wildcards in them; the rule's parameters name it in any case.
+    The demo's files follow the rule that makes them. A path with braces cannot be an input, because Snakemake
+    takes them for wildcards; the rule's parameters contain the path in any case.
     """
     path = settings.sessions[wildcards.session].poses
     if path in DEMO_POSES:
@@ -98,45 +77,38 @@ def pose_digest(session):
     path = settings.sessions[session].poses
     if path in DEMO_POSES:
         return ""
-    if path not in DIGESTS:  # a job of a run looks up its own sessions only
-        DIGESTS.update(pose_digests([path], DIGEST_CACHE, save=False))
-    return DIGESTS[path]
+    if path not in KNOWN_DIGESTS:
+        is_main = workflow.is_main_process  # a job needs those of its own sessions only
+        paths = {each.poses for each in settings.sessions.values()} if is_main else {path}
+        paths = sorted(paths - set(DEMO_POSES))
+        KNOWN_DIGESTS.update(pose_digests(paths, DIGEST_CACHE, save=is_main))
+    return KNOWN_DIGESTS[path]
 
 
 def gpus(model):
-    """Return how many GPUs the jobs of a model ask for: none where it is going to compute on the CPU.
+    """Return how many GPUs the jobs of a model request: none if it will be computed on the CPU.
 
-    So that without a GPU several models train at once, as far as the cores suffice.
+    So without a GPU several models are trained at the same time, if there are enough cores.
     """
     device = settings.variant(model)[1].device
     if device == "auto":
-        return int(workflow.non_local_exec or LOCAL_GPU)
+        return int(workflow.non_local_exec or local_gpu())
     return int(device != "cpu")
 
 
 def megabytes(*files):
-    """Return the size of files in MB, rounded up; FileNotFoundError tells Snakemake to ask again later."""
+    """Return the size of files in MB, rounded up; FileNotFoundError makes Snakemake ask again later."""
     return -(-sum(map(os.path.getsize, files)) // 10**6)
 
 
-settings = read_settings()
-
-LOCAL_GPU = has_gpu()
-DIGEST_CACHE = Path(".snakemake/vame_pipe/pose_digests.json")
-DIGESTS = {}
-if workflow.is_main_process:
-    own = {session.poses for session in settings.sessions.values()} - set(DEMO_POSES)
-    DIGESTS = pose_digests(sorted(own), DIGEST_CACHE)
-
-
-layout = Layout(Path(settings.results))
-training_sessions = [name for name, each in settings.sessions.items() if each.use == "train"]
-new_sessions = [name for name in settings.sessions if name not in training_sessions]
-
-
 def any_of(names):
-    """Return a pattern of these names and no others."""
+    """Return a regular expression that matches these names only."""
     return "|".join(map(re.escape, names)) or "(?!)"
+
+
+local_gpu = functools.cache(has_gpu)
+settings = read_settings()
+layout = Layout(Path(settings.results))
 
 
 wildcard_constraints:

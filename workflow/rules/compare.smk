@@ -6,9 +6,9 @@ rule upload_mlflow:
         latents=[
             layout.latents(model, session)
             for model in settings.variants
-            for session in training_sessions
+            for session in settings.training_sessions
         ],
-        qc=[layout.quality(session) for session in training_sessions],
+        qc=[layout.quality(session) for session in settings.training_sessions],
     output:
         layout.uploaded,
     log:
@@ -28,7 +28,7 @@ rule upload_mlflow:
     shell:
         r"""
         vame-pipe upload-mlflow {params.results:q} \
-            --models {params.models} \
+            --models {params.models:q} \
             --out {output:q} \
             --log {log:q}
         """
@@ -70,7 +70,7 @@ rule compare:
     shell:
         r"""
         vame-pipe compare {params.results:q} \
-            --models {params.models} \
+            --models {params.models:q} \
             --runs {input.uploaded:q} \
             --log {log:q}
         """
@@ -110,8 +110,8 @@ rule report:
     shell:
         r"""
         vame-pipe report {params.results:q} \
-            --sessions {params.sessions} \
-            --models {params.models} \
+            --sessions {params.sessions:q} \
+            --models {params.models:q} \
             --out {output:q} \
             --log {log:q}
         """

@@ -19,8 +19,8 @@ rule demo:
     shell:
         r"""
         vame-pipe simulate demo \
-            --sessions {params.sessions} \
-            --frames {params.frames} \
-            --fps {params.fps} \
+            --sessions {params.sessions:q} \
+            --frames {params.frames:q} \
+            --fps {params.fps:q} \
             --log {log:q}
         """

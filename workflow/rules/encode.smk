@@ -8,7 +8,7 @@ rule encode:
         model=layout.model("{model}").weights,
         frames=layout.frames,
     output:
-        [layout.latents("{model}", session) for session in training_sessions],
+        [layout.latents("{model}", session) for session in settings.training_sessions],
     log:
         layout.log("encode", "{model}"),
     benchmark:
@@ -34,8 +34,8 @@ rule encode:
             --model {input.model:q} \
             --aligned {params.aligned:q} \
             --windows {params.windows:q} \
-            --device {params.device} \
-            --threads {threads} \
+            --device {params.device:q} \
+            --threads {threads:q} \
             --scratch {params.scratch:q} \
             --out {params.out:q} \
             --log {log:q}
@@ -43,7 +43,7 @@ rule encode:
 
 
 rule encode_new:
-    """Encode one session that the models are not trained on (use: encode)."""
+    """Encode one session that no model is trained on (use: encode)."""
     input:
         model=layout.model("{model}").weights,
         aligned=layout.aligned("{session}"),
@@ -54,13 +54,15 @@ rule encode_new:
     benchmark:
         layout.benchmark("encode", "{model}/{session}")
     wildcard_constraints:
-        session=any_of(new_sessions),
+        session=any_of(settings.new_sessions),
     conda:
         "../../envs/gpu.yaml"
     threads: lambda wildcards: useful_threads(settings.variant(wildcards.model)[0])
     resources:
         gpu=lambda wildcards: gpus(wildcards.model),
         mem_mb=lambda wildcards, input, attempt: attempt * (2000 + 8 * megabytes(input.aligned)),
+        # minutes; in a batch they add up
+        runtime=lambda wildcards, input, attempt: attempt * (5 + megabytes(input.aligned)),
     params:
         version=source.ENCODE,
         aligned=layout.aligned_folder,
@@ -71,9 +73,9 @@ rule encode_new:
         vame-pipe encode \
             --model {input.model:q} \
             --aligned {params.aligned:q} \
-            --sessions {wildcards.session} \
-            --device {params.device} \
-            --threads {threads} \
+            --sessions {wildcards.session:q} \
+            --device {params.device:q} \
+            --threads {threads:q} \
             --out {params.out:q} \
             --log {log:q}
         """

@@ -55,8 +55,8 @@ rule train:
         ),
     log:
         train=layout.log("train", "{model}"),
-        # declared as a log because it is written during training: Snakemake would take an output that
-        # exists already for incomplete, and refuse to continue
+        # declared as a log because it is written during training: if it were an output, Snakemake would
+        # call it incomplete after a crash and refuse to continue
         metrics=layout.model("{model}").metrics,
     benchmark:
         layout.benchmark("train", "{model}")
@@ -78,13 +78,13 @@ rule train:
     shell:
         r"""
         vame-pipe train \
-            --name {wildcards.model} \
-            --sweep {params.sweep} \
+            --name {wildcards.model:q} \
+            --sweep {params.sweep:q} \
             --windows {params.windows:q} \
             --model {params.model:q} \
             --train {params.train:q} \
             --mlflow-config {input.experiment:q} \
-            --threads {threads} \
+            --threads {threads:q} \
             --checkpoints {params.checkpoints:q} \
             --out {params.out:q} \
             --log {log.train:q}

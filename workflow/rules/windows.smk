@@ -1,7 +1,7 @@
 rule windows:
     """Index the windows of the training sessions, split them and fit the normaliser."""
     input:
-        [layout.aligned(session) for session in training_sessions],
+        [layout.aligned(session) for session in settings.training_sessions],
     output:
         frames=layout.frames,
         index=layout.index,
@@ -17,15 +17,15 @@ rule windows:
     params:
         version=source.WINDOWS,
         aligned=layout.aligned_folder,
-        sessions=training_sessions,
-        settings=lambda wildcards: settings.windows.model_dump_json(),
+        sessions=settings.training_sessions,
+        windows=lambda wildcards: settings.windows.model_dump_json(),
         out=layout.windows,
     shell:
         r"""
         vame-pipe windows \
             --aligned {params.aligned:q} \
-            --sessions {params.sessions} \
-            --settings {params.settings:q} \
+            --sessions {params.sessions:q} \
+            --settings {params.windows:q} \
             --out {params.out:q} \
             --log {log:q}
         """
