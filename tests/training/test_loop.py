@@ -1,6 +1,5 @@
 import itertools
 import json
-import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,12 +7,10 @@ import pytest
 import torch
 from conftest import MODEL, TRAIN, train_in_process, without_timings
 
-from vame_pipe.alignment import session
-from vame_pipe.cli import main
-from vame_pipe.config.sections import Align, Train, Windows
+from vame_pipe.config.sections import Train, Windows
 from vame_pipe.core import device
 from vame_pipe.core.errors import InputError
-from vame_pipe.encoding import encode, model_file
+from vame_pipe.encoding import model_file
 from vame_pipe.training.batches import Feed
 from vame_pipe.windows import build
 
@@ -149,161 +146,6 @@ def test_without_a_future_there_is_no_prediction(data, recordings, tmp_path):
     assert outcome.history[0]["test/prediction"] == 0
     assert "test/r2_prediction" not in outcome.history[0]
     assert not any("future" in name for name in outcome.state)
-
-
-def test_model_file_is_self_sufficient_and_runs_no_code(trained):
-    folder, data, _ = trained
-    content = torch.load(folder / "model.pt", weights_only=True)
-    assert content["features"] == data.meta["features"]
-    assert content["settings"]["align"]["centre"] == "tailbase"
-    assert content["settings"]["train"]["learning_rate"] == 2e-3
-    assert content["fps"] == 30 and content["length"] == 15
-    assert content["versions"]["torch"] == "2.13.0"
-    np.testing.assert_array_equal(content["mean"], data.mean.tolist())
-
-
-@pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04 cut"])
-def test_damaged_model_files_are_refused(tmp_path, content):
-    path = tmp_path / "model.pt"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match="cannot be read as a model file"):
-        model_file.load(path)
-
-
-@pytest.mark.parametrize("session", ["sim-1", "sim-3"])
-def test_export_is_what_the_training_code_encodes(data, trained, tmp_path, session):
-    """Every window of a session, seen in training or not, to the last bit."""
-    folder, loaded, _ = trained
-    out = tmp_path / "latents.parquet"
-    encode.export(folder / "model.pt", {data / f"aligned/{session}.parquet": out}, "cpu")
-    table = pq.read_table(out).to_pandas()
-    aligned = pq.read_table(data / f"aligned/{session}.parquet").to_pandas()
-    file = model_file.load(folder / "model.pt")
-    length = file.length
-    valid = aligned["valid"].to_numpy()
-    starts = [i for i in range(len(valid) - length + 1) if valid[i : i + length].all()]
-    assert (
-        table["frame"].tolist() == aligned["frame"].iloc[[s + length // 2 for s in starts]].tolist()
-    )
-    assert table["session"].unique().tolist() == [session]
-    np.testing.assert_allclose(table["time_s"], table["frame"] / 30)
-
-    frames = torch.from_numpy(
-        build.normalise(aligned[file.features].to_numpy(), loaded.mean, loaded.std)
-    )
-    net = file.network()
-    with torch.no_grad():
-        for at in (0, len(starts) // 2, len(starts) - 1):
-            window = frames[starts[at] : starts[at] + length][None]
-            *_, mu, _ = net(window)
-            got = table[[f"z_{i:02d}" for i in range(4)]].iloc[at].to_numpy()
-            np.testing.assert_allclose(got, mu[0], rtol=2e-6, atol=1e-6)
-        chosen = torch.tensor(starts[:256])
-        window = build.gather(frames, chosen, length)
-        *_, mu, _ = net(window)  # the batch that validation would make of them
-    np.testing.assert_array_equal(
-        table[[f"z_{i:02d}" for i in range(4)]].to_numpy()[:256], mu.numpy()
-    )
-
-
-def test_recordings_that_do_not_fit_the_model_are_refused(data, trained, recordings, tmp_path):
-    settings = Align(centre="tailbase", forward="nose", fps=15, kinematics=False).model_dump_json()
-    aligned, out = tmp_path / "other.parquet", tmp_path / "latents.parquet"
-    arguments = [
-        "align",
-        "--poses",
-        str(recordings / "sim-1.csv"),
-        "--session=other",
-        "--fps",
-        "30",
-    ]
-    arguments += ["--settings", settings, "--out", str(aligned), "--qc", str(tmp_path / "q.json")]
-    assert main.main(arguments) == 0
-    with pytest.raises(InputError) as error:
-        encode.export(trained[0] / "model.pt", {aligned: out}, "cpu")
-    features, fps, kinematics = error.value.problems
-    assert (
-        "was aligned with session.kinematics false, the recordings of the model with true"
-        in kinematics
-    )
-    assert "lacks speed_forward, speed_lateral, turn_rate" in features
-    assert "15 fps, the model was trained at 30" in fps
-    assert not out.exists()
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"scale": False}, "align.scale false, the recordings of the model with true"),
-        ({"smooth": None}, "align.smooth null, the recordings of the model with 0.17"),
-        ({"min_confidence": 0.1}, "align.min_confidence 0.1, the recordings of the model with 0.6"),
-    ],
-)
-def test_a_recording_aligned_with_other_settings_is_refused_by_name(
-    trained, recordings, tmp_path, change, said
-):
-    settings = Align(centre="tailbase", forward="nose", **change).model_dump_json()
-    aligned, out = tmp_path / "other.parquet", tmp_path / "latents.parquet"
-    arguments = ["align", "--poses", str(recordings / "sim-1.csv"), "--session=other"]
-    arguments += ["--fps=30", "--settings", settings, "--out", str(aligned)]
-    assert main.main([*arguments, "--qc", str(tmp_path / "q.json")]) == 0
-    with pytest.raises(InputError) as error:
-        encode.export(trained[0] / "model.pt", {aligned: out}, "cpu")
-    (line,) = error.value.problems
-    assert said in line and not out.exists()
-
-
-def test_a_refused_recording_is_refused_again_with_its_reason(trained, tmp_path):
-    aligned = tmp_path / "bad.parquet"
-    session.write_refusal("bad", ["session bad: nothing in it"], aligned, tmp_path / "bad.qc.json")
-    with pytest.raises(InputError, match="session bad: nothing in it"):
-        encode.export(trained[0] / "model.pt", {aligned: tmp_path / "latents.parquet"}, "cpu")
-
-
-def test_an_export_that_was_stopped_goes_on_and_a_bad_recording_stops_no_other(
-    data, trained, tmp_path, capsys
-):
-    """What is done waits apart, and is taken over as it is; a model trained anew leaves none of it."""
-    folder, out = tmp_path / "aligned", tmp_path / "latents"
-    shutil.copytree(data / "aligned", folder)
-    build.build(
-        sorted(folder.glob("*.parquet")), Windows(length_s=0.5, future_s=0.2), tmp_path / "windows"
-    )
-    whole = (folder / "sim-2.parquet").read_bytes()
-    (folder / "sim-2.parquet").write_bytes(whole[:1000])
-    arguments = ["latents", "--model", str(trained[0] / "model.pt"), "--aligned", str(folder)]
-    arguments += ["--windows", str(tmp_path / "windows"), "--resume", str(tmp_path / "resume")]
-    arguments += ["--device", "cpu", "--out", str(out)]
-    assert main.main(arguments) == 2
-    (said,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("ERROR")]
-    assert "aligned/sim-2.parquet: cannot be read as Parquet" in said and not out.exists()
-    done = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "resume").iterdir()}
-    assert set(done) == {"sim-1.parquet", "sim-3.parquet"}
-    (folder / "sim-2.parquet").write_bytes(whole)
-    stale = tmp_path / "resume/sim-3.parquet"
-    other = model_file.load(trained[0] / "model.pt")
-    other.state["lmbda.hidden_to_mean.bias"] += 1
-    model_file.save(other, tmp_path / "other.pt")
-    encode.export(tmp_path / "other.pt", {folder / "sim-3.parquet": stale}, "cpu")
-    assert main.main(arguments) == 0
-    assert not (tmp_path / "resume").exists()
-    assert (out / "sim-1.parquet").stat().st_mtime_ns == done["sim-1.parquet"]
-    for name in ("sim-1", "sim-2", "sim-3"):
-        alone = tmp_path / "alone.parquet"
-        alone.unlink(missing_ok=True)
-        encode.export(trained[0] / "model.pt", {folder / f"{name}.parquet": alone}, "cpu")
-        assert pq.read_table(out / f"{name}.parquet").equals(pq.read_table(alone))
-
-
-def test_a_recording_without_a_whole_window_gives_an_empty_export(data, trained, tmp_path, caplog):
-    whole = data / "aligned/sim-1.parquet"
-    table = pq.read_table(whole).slice(0, 10)
-    short = tmp_path / "short.parquet"
-    pq.write_table(table.replace_schema_metadata(pq.read_schema(whole).metadata), short)
-    encode.export(trained[0] / "model.pt", {short: tmp_path / "latents.parquet"}, "cpu")
-    result = pq.read_table(tmp_path / "latents.parquet")
-    assert result.num_rows == 0 and "z_03" in result.column_names
-    assert "session short: no run of 15 valid frames" in caplog.text
 
 
 def test_frames_that_stream_from_the_host_give_the_same_model(data, trained, tmp_path):
