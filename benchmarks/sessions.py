@@ -1,9 +1,10 @@
-"""What many sessions cost: wall time, jobs and memory of snakemake, here and on a Slurm.
+"""Cost of many sessions: wall time, jobs and memory of snakemake, on this machine and on Slurm.
 
     python benchmarks/sessions.py FOLDER COUNT [COUNT ...] [--slurm]
 
-Simulated sessions of 1,000 frames and a tiny model in a new FOLDER; for each COUNT a first run, a second
-one that has nothing to do, and one with a session more. With --slurm by the profile (partition `main`).
+Simulated sessions of 1,000 frames and a tiny model in a new FOLDER. For each COUNT: a first run, a second
+run that has nothing to do, a run with one more session to train on, and one with one more session that is
+only encoded. With --slurm, the profile submits the jobs (partition `main`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ LOCAL = ["--cores", "2", "--resources", "gpu=1"]
 SLURM = [
     *("--workflow-profile", "workflow/profiles/slurm", "--latency-wait", "10"),
     *("--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "1"),
-    *("--set-threads", "train=2", "latents=2", "--set-resources", "train:mem_mb=1000"),
+    *("--set-threads", "train=2", "encode=2", "--set-resources", "train:mem_mb=1000"),
 ]
 SETTINGS = {
     "align": {"centre": "tailbase", "forward": "nose"},
@@ -42,14 +43,14 @@ SETTINGS = {
 
 
 def run(folder: Path, options: list[str]) -> tuple[float, int, int, int]:
-    """Run snakemake; return seconds, jobs, scheduler's jobs and the most MiB of snakemake itself."""
+    """Run snakemake; return seconds, jobs, jobs of the scheduler and snakemake's peak memory in MiB."""
     with (folder / "out.log").open("w") as log:
         command = [sys.executable, "-m", "snakemake", *options]
         began = time.monotonic()
         process = psutil.Popen(command, cwd=folder, stdout=log, stderr=log)
         peak = 0
         while process.poll() is None:
-            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            with contextlib.suppress(psutil.NoSuchProcess):  # the process has just ended
                 peak = max(peak, process.memory_info().rss)
             time.sleep(0.1)
     text = (folder / "out.log").read_text()
@@ -58,8 +59,15 @@ def run(folder: Path, options: list[str]) -> tuple[float, int, int, int]:
     return time.monotonic() - began, text.count("Finished jobid"), submitted, peak // 2**20
 
 
-def configure(folder: Path, count: int) -> None:
-    sessions = {f"s{i}": {"poses": f"../poses/sim-{i}.csv", "fps": 30} for i in range(1, count + 1)}
+def configure(folder: Path, n_trained: int, n_encoded: int) -> None:
+    sessions = {
+        f"s{i}": {
+            "poses": f"../poses/sim-{i}.csv",
+            "fps": 30,
+            "use": "train" if i <= n_trained else "encode",
+        }
+        for i in range(1, n_trained + n_encoded + 1)
+    }
     (folder / "config.yaml").write_text(yaml.safe_dump(SETTINGS | {"sessions": sessions}))
 
 
@@ -70,8 +78,8 @@ def main() -> None:
     parser.add_argument("--slurm", action="store_true")
     options = parser.parse_args()
     options.folder.mkdir(parents=True)
-    write_recordings(options.folder / "poses", max(options.counts) + 1, 1000, 30.0, 0)
-    print("| sessions | run | seconds | jobs | of the scheduler | a session, s | snakemake, MiB |")
+    write_recordings(options.folder / "poses", max(options.counts) + 2, 1000, 30.0, 0)
+    print("| sessions | run | seconds | jobs | of the scheduler | s per session | snakemake, MiB |")
     print("|---|---|---|---|---|---|---|")
     for count in options.counts:
         folder = options.folder / str(count)
@@ -79,8 +87,14 @@ def main() -> None:
         shutil.copy(ROOT / "Snakefile", folder)
         for name in ("workflow", "envs"):
             shutil.copytree(ROOT / name, folder / name)
-        for name, n_sessions in (("first", count), ("second", count), ("one more", count + 1)):
-            configure(folder, n_sessions)
+        runs = {
+            "first": (count, 0),
+            "second": (count, 0),
+            "one more": (count + 1, 0),
+            "one more to encode": (count + 1, 1),
+        }
+        for name, (n_trained, n_encoded) in runs.items():
+            configure(folder, n_trained, n_encoded)
             seconds, jobs, submitted, peak = run(folder, SLURM if options.slurm else LOCAL)
             each = seconds / count
             print(
