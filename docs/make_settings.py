@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from vame_pipe.config.loading import Config
+from vame_pipe.config.configuration import Config
 from vame_pipe.config.sections import Align, Mlflow, Model, Section, Session, Train, Windows
 
 INTRO = """# Settings
@@ -33,8 +33,8 @@ keys as columns. Further columns become `metadata`.""",
     "model": "An entry of `models` can change every key of `model` and `train`.",
 }
 PRESETS = """`train.preset: vame` changes these keys, unless you set them. With it, the default of
-`model.dropout_pred` is 0. The values of `beta` and `spectral_weight` follow from the batch size and `zdims`:
-here they are for `batch_size: 256` and `zdims: 30`."""
+`model.dropout_pred` is 0. The values of `beta` and `spectral_weight` follow from the batch size and from
+`zdims`: here they are for `batch_size: 256` and `zdims: 30`."""
 BOUNDS = {
     "minimum": "at least",
     "exclusiveMinimum": "above",
