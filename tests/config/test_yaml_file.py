@@ -1,0 +1,43 @@
+"""YAML files."""
+
+import pytest
+
+from vame_pipe.config import loading, yaml_file
+from vame_pipe.core.errors import InputError
+
+
+def test_keys_that_occur_twice_are_found(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("sessions:\n  a: {poses: a.csv, fps: 30}\n  a: {poses: b.csv, fps: 30}\n")
+    assert yaml_file.read(path)[1] == [
+        f"config file {path}, line 3: sessions.a occurs twice. Rename or remove one."
+    ]
+
+
+def test_numbers_and_dates_are_names_of_sessions(tmp_path):
+    path = tmp_path / "config.yaml"
+    session = "{poses: a.csv, fps: 30}"
+    path.write_text(
+        f"sessions:\n  007: {session}\n  2024-03-05: {session}\n  yes: {session}\n"
+        "align: {centre: tail, forward: nose}\n"
+    )
+    assert list(loading.load(path).sessions) == ["007", "2024-03-05", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a\n", "expected a mapping of settings, found ['a']"),
+        ("", "expected a mapping of settings, found None"),
+        ("a: [\n", "cannot be read ("),
+        ("? [a]\n: b\n", "a key is not text"),
+        ("a: !!python/object:os.system {}\n", "cannot be read ("),
+    ],
+)
+def test_files_that_hold_no_settings_are_refused_in_one_line(tmp_path, text, message):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as error:
+        yaml_file.read(path)
+    (line,) = error.value.problems
+    assert line.startswith(f"config file {path}: ") and message in line
