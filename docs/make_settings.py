@@ -15,6 +15,9 @@ This page is made from the package by `python docs/make_settings.py`. An editor 
 complete and explain the keys with `workflow/schemas/config.schema.json`. `vame-pipe schema` prints it.
 
 A configuration that is given with `--configfile` stands alone: what it leaves out has these defaults.
+Of several files, the later ones take precedence: their `sessions`, `models` and `keypoints` replace those
+of the earlier files, and all other keys are merged.
+
 `results/config.yaml` is the configuration of the last run with every default written out. With
 `snakemake --configfile results/config.yaml` it makes the same results.
 """
