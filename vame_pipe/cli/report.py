@@ -10,7 +10,9 @@ from vame_pipe.cli.arguments import add_results, name
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_results(parser)
-    parser.add_argument("--sessions", nargs="+", type=name, required=True, help="session names")
+    parser.add_argument(
+        "--sessions", nargs="+", type=name, required=True, help="sessions to show, by name"
+    )
     parser.add_argument("--out", type=Path, required=True, help="output file (HTML)")
 
 

@@ -1,0 +1,228 @@
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from small_models import make_results
+
+from vame_pipe import __version__
+from vame_pipe.cli import main
+from vame_pipe.core import files
+from vame_pipe.core.errors import InputError
+from vame_pipe.core.layout import Layout
+from vame_pipe.poses import simulate
+from vame_pipe.reporting import page
+from vame_pipe.windows import data as window_data
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+SESSIONS = ["sim-1", "sim-2", "sim-3"]
+
+
+@pytest.fixture(scope="module")
+def results(data, recordings, tmp_path_factory):
+    """Two models, compared. The quality of sim-2 is bad on purpose; sim-3 is only encoded."""
+    root = tmp_path_factory.mktemp("report") / "results"
+    layout = make_results(root, data, {"mice-z4": 4, "mice-z2": 2}, SESSIONS)
+    quality = json.loads(layout.quality("sim-2").read_text())
+    animal = quality["individuals"]["id_0"]
+    animal["valid_fraction"] = 0.41
+    animal["keypoints"]["nose"] |= {"missing": 0.59, "outliers": 0.06}
+    layout.quality("sim-2").write_text(json.dumps(quality))
+    sessions = {name: {"poses": str(recordings / f"{name}.csv"), "fps": 30.0} for name in SESSIONS}
+    sessions["sim-2"]["poses"] = "gone.csv"
+    text = yaml.safe_dump({"sessions": sessions, "results": "<b>bold</b>"})
+    layout.config.write_text(text)
+    arguments = ["--sessions", *SESSIONS, "--out", str(layout.report)]
+    assert main.main(["report", str(root), *arguments]) == 0
+    return layout
+
+
+def text_of(results):
+    """The page without its scripts."""
+    return results.report.read_text().partition("<script>")[0]
+
+
+def embedded(results, name):
+    found = re.search(
+        rf'<script type="application/json" id="{name}">(.*?)</script>', text_of(results)
+    )
+    return json.loads(found.group(1))
+
+
+def rows_of(results, index):
+    """The cells of the body of a table."""
+    body = re.findall(r"<tbody>(.*?)</tbody>", text_of(results), re.S)[index]
+    rows = re.findall(r"<tr.*?</tr>", body, re.S)
+    return [re.findall(r"<td.*?>(.*?)</td>", row, re.S) for row in rows]
+
+
+def test_a_bad_session_is_flagged_in_words_and_listed_first(results):
+    bad, good, encoded = rows_of(results, 0)
+    assert bad[0] == "sim-2" and good[0] == "sim-1" and good[-1] == ""
+    assert bad[-1] == "59% of frames not valid; nose missing in 59%; nose jumps in 6%"
+    index = pq.read_table(results.index)["session"].to_pylist()
+    assert [int(bad[5]), int(good[5])] == [index.count("sim-2"), index.count("sim-1")]
+    assert [bad[1], good[1]] == ["training", "training"]
+    assert encoded[0] == "sim-3" and encoded[1] == "encoding only"
+    assert encoded[5] == encoded[-1] == ""
+
+
+def test_the_first_lines_summarise_the_results(results):
+    head = " ".join(re.sub("<.*?>", "", text_of(results).partition("<nav>")[0]).split())
+    assert "3 sessions, 1.5 minutes in total: 2 used for training, 1 only encoded." in head
+    assert "1 of 3 is flagged: check the tracking" in head
+    table = pd.read_parquet(results.comparison).set_index("model")
+    best = table["best"].idxmax()
+    assert (
+        f"{best}, which has the lowest error of 2 models. Its {best[-1]} latent dimensions" in head
+    )
+    for name in ("final/r2_reconstruction", "pca/r2_reconstruction"):
+        assert f"{100 * table.loc[best, name]:.0f}%" in head
+    assert f"{results.latents_folder(best)}/, one Parquet file per session" in head
+
+
+def test_the_comparison_is_the_table(results):
+    table = pd.read_parquet(results.comparison)
+    section = text_of(results).split('id="comparison"')[1]
+    heads = re.findall(r"<th(?: [^>]*)?>(.*?)</th>", section, re.S)
+    shown = pd.DataFrame(rows_of(results, 1), columns=heads)
+    assert shown["model"].tolist() == table["model"].tolist() == ["mice-z2", "mice-z4"]
+    for name in ("final/r2_reconstruction", "pca/r2_reconstruction", "model.zdims", "final/kl"):
+        assert shown[name].astype(float).tolist() == [float(f"{v:.4g}") for v in table[name]]
+    assert heads[:3] == ["model", "model.zdims", "final/r2_reconstruction"]
+    assert '<th class="differs">model.zdims</th>' in text_of(results)
+    (points,) = [d for d in embedded(results, "scores-json")["data"] if "PCA" in d["name"]]
+    assert points["y"] == [float(f"{v:.4g}") for v in table["pca/r2_reconstruction"]]
+
+
+def test_the_trace_shows_a_keypoint_as_recorded_and_as_aligned(results, recordings):
+    gone, found, _ = embedded(results, "traces")
+    assert [line["yaxis"] for line in gone["data"]] == ["y2", "y2"]
+    assert "pose file not found" in gone["layout"]["annotations"][0]["text"]
+    recorded_x, recorded_y, x, _ = found["data"]
+    table = pd.read_csv(recordings / "sim-1.csv", header=[1, 2])
+    keypoint = simulate.KEYPOINTS[1]  # the first one that moves in both directions
+    start = round(recorded_x["x"][0] * 30)
+    for line, axis in ((recorded_x, "x"), (recorded_y, "y")):
+        expected = table[(keypoint, axis)].to_numpy()[start : start + len(line["y"])]
+        finite = np.isfinite(expected)
+        np.testing.assert_allclose(np.array(line["y"], float)[finite], expected[finite], rtol=1e-5)
+    aligned = pd.read_parquet(results.aligned("sim-1")).set_index("time_s")
+    expected = aligned[f"{keypoint}_x"].loc[x["x"][0] - 0.01 : x["x"][-1] + 0.01]
+    np.testing.assert_allclose(np.array(x["y"], float), expected, rtol=1e-4)
+    assert len(x["y"]) == 20 * 30
+
+
+def test_each_model_shows_the_figures_of_its_training_run(results):
+    images = re.findall(r'<img alt="([^"]*)" src="data:image/png;base64,([^"]*)"', text_of(results))
+    folders = [results.model(name) for name in ("mice-z2", "mice-z4")]
+    paths = [path for f in folders for path in (f.losses, f.reconstructions, f.spectrum)]
+    assert [base64.b64decode(png) for _, png in images] == [path.read_bytes() for path in paths]
+    assert images[3][0] == "Loss terms of mice-z4 for each epoch"
+
+
+def test_the_provenance_says_how_to_reproduce_the_results(results):
+    section = text_of(results).split('<section id="provenance">')[1]
+    assert f"snakemake --configfile {results.root}/config.yaml --cores 4" in section
+    assert f"sqlite:///{results.root}/mlflow/mlflow.db" in section
+    cells = dict(rows_of(results, 2))
+    assert cells["git commit"] == "c0ffee, with uncommitted changes"
+    assert cells["fingerprint of the windows"] == window_data.load(results.windows).fingerprint
+    assert cells["vame_pipe"] == __version__ and cells["trained on"] == "cpu"
+
+
+def test_the_same_results_give_the_same_page_and_nothing_in_it_is_markup(results):
+    before, text = results.report.read_bytes(), text_of(results)
+    page.write(results, SESSIONS, ["mice-z2", "mice-z4"], results.report)
+    assert results.report.read_bytes() == before
+    assert "<b>bold</b>" not in text and "&lt;b&gt;bold&lt;/b&gt;" in text
+    assert re.findall(r'(?:src|href)="(?!#|data:)([^"]*)"', text) == []
+
+
+def test_a_page_of_some_models_and_sessions_shows_only_these(results, tmp_path):
+    page.write(results, ["sim-1"], ["mice-z2"], tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text().partition("<script>")[0]
+    assert "mice-z2" in text and "mice-z4" not in text
+    assert "1 session, 0.5 minutes in total." in text and "None is flagged." in text
+    assert "sim-2" not in text.partition("All settings")[0] and 'id="similarity"' not in text
+
+
+def test_every_missing_file_is_named(results, tmp_path, capsys):
+    arguments = ["--sessions", "sim-1", "sim-9", "--models", "mice-z2", "no"]
+    out = tmp_path / "r.html"
+    assert main.main(["report", str(results.root), *arguments, "--out", str(out)]) == 2
+    messages = capsys.readouterr().err
+    for name in ("aligned/sim-9.qc.json", "models/no/run.json", "latents/mice-z2/sim-9.parquet"):
+        assert f"{name} not found. Run snakemake." in messages
+    assert not out.exists()
+
+
+def test_a_model_that_is_not_in_the_comparison_is_named(results, tmp_path):
+    layout = Layout(tmp_path / "results")
+    shutil.copytree(results.root, layout.root)
+    table = pd.read_parquet(layout.comparison)
+    table[table["model"] != "mice-z2"].to_parquet(layout.comparison)
+    with pytest.raises(InputError, match=r"model mice-z2 is not in .*compare.parquet"):
+        page.write(layout, SESSIONS, ["mice-z2", "mice-z4"], tmp_path / "page.html")
+
+
+def test_latents_of_an_earlier_model_are_refused_also_for_encoded_sessions(results, tmp_path):
+    layout = Layout(tmp_path / "results")
+    shutil.copytree(results.root, layout.root)
+    path = layout.latents("mice-z4", "sim-3")
+    table, meta = pq.read_table(path), files.read_metadata(path)
+    files.write_tables(path, [table], table.schema, meta | {"model_fingerprint": "0" * 64})
+    with pytest.raises(InputError, match=r"latents/mice-z4/sim-3.parquet: was made by another"):
+        page.write(layout, SESSIONS, ["mice-z2", "mice-z4"], tmp_path / "page.html")
+
+
+WATCH = """<script>addEventListener("load", () => setTimeout(() => {
+const asked = performance.getEntriesByType("resource").map(entry => entry.name);
+document.title = `asked for ${asked.length} ${asked.join(" ")}`;
+}, 1000));</script></body>"""
+"""Writes the addresses that a page asks for into its title, whether it gets them or not."""
+
+
+def browse(page, profile):
+    """Open a page in a headless Chromium without network; return the resulting page and the log."""
+    chosen = os.environ.get("VAME_PIPE_CHROMIUM")
+    browser = chosen or next(filter(None, map(shutil.which, NAMES)), None)
+    if browser is None:
+        pytest.skip("Chromium not found; VAME_PIPE_CHROMIUM may be set to its path")
+    watched = page.with_name(f"watched-{page.name}")
+    watched.write_text(page.read_text().replace("</body>", WATCH))
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    command += ["--virtual-time-budget=20000", "--enable-logging=stderr", "--v=0"]
+    command += [f"--user-data-dir={profile}", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    done = subprocess.run([*command, watched.as_uri()], capture_output=True, text=True, timeout=120)
+    return done.stdout, done.stderr
+
+
+def test_a_browser_shows_it_without_network_and_without_errors(results, tmp_path):
+    shown, log = browse(results.report, tmp_path / "profile")
+    assert "CONSOLE" not in log, log
+    assert "<title>asked for 0 </title>" in shown
+    table = pd.read_parquet(results.comparison)
+    best = 1 + table["best"].tolist().index(True)  # the other models are drawn when opened
+    drawn = re.findall(r'<div class="plot js-plotly-plot" id="([^"]*)"', shown)
+    assert drawn == ["trace", "scores", "similarity", f"projection-{best}"]
+    assert shown.count("main-svg") >= len(drawn)
+
+
+def test_the_check_in_the_browser_finds_requests_and_errors(tmp_path):
+    bad = tmp_path / "page.html"
+    bad.write_text(
+        '<html><body><img src="https://example.org/x.png"><script>no()</script></body></html>'
+    )
+    shown, log = browse(bad, tmp_path / "profile")
+    assert "<title>asked for 1 https://example.org/x.png</title>" in shown
+    assert "CONSOLE" in log and "no is not defined" in log

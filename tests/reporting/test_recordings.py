@@ -1,0 +1,111 @@
+import json
+import shutil
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from vame_pipe.core.errors import InputError
+from vame_pipe.core.layout import Layout
+from vame_pipe.reporting.recordings import (
+    KeypointQuality,
+    Recording,
+    quality_flags,
+    read_recordings,
+)
+
+FINE = Recording(
+    session="m1",
+    individual="id_0",
+    label="m1",
+    use="train",
+    n_rows=900,
+    minutes=0.5,
+    valid=0.95,
+    flipped=0.0,
+    n_windows=10,
+    body_length_px=50.0,
+    keypoints={"nose": KeypointQuality(missing=0.02, outliers=0.0, placeholders=0.0)},
+    mirrored=False,
+    copies=(),
+)
+
+
+@pytest.fixture
+def layout(data, tmp_path):
+    """Three aligned sessions, of which two are used for training."""
+    for name in ("aligned", "windows"):
+        shutil.copytree(data / name, tmp_path / name)
+    return Layout(tmp_path)
+
+
+def change_quality(layout, session, change):
+    path = layout.quality(session)
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("change", "flags"),
+    [
+        ({}, []),
+        ({"n_windows": 0}, ["has no windows"]),
+        ({"n_windows": 0, "use": "encode"}, []),
+        ({"valid": 0.62}, ["38% of frames not valid"]),
+        ({"body_length_px": 125.0}, ["body length 2.5 x the median of all sessions"]),
+        ({"body_length_px": 20.0}, ["body length 0.4 x the median of all sessions"]),
+        ({"flipped": 0.219}, ["head and tail seem swapped in 21.9%"]),
+        ({"mirrored": True}, ["left and right seem swapped, compared with other sessions"]),
+        ({"copies": ("m2", "m3")}, ["the same recording as m2, m3"]),
+        (
+            {"keypoints": {"nose": KeypointQuality(0.04, 0.0, placeholders=0.04)}},
+            ["nose is a placeholder, such as (0, 0), in 4%"],
+        ),
+    ],
+)
+def test_a_recording_is_flagged_with_its_reasons(change, flags):
+    assert quality_flags(replace(FINE, **change), 50.0) == flags
+
+
+def test_sessions_that_are_only_encoded_are_listed_but_not_flagged(layout):
+    recordings = read_recordings(layout, ["sim-1", "sim-2", "sim-3"])
+    assert [(r.session, r.use) for r in recordings] == [
+        ("sim-1", "train"),
+        ("sim-2", "train"),
+        ("sim-3", "encode"),
+    ]
+    index = pq.read_table(layout.index)["session"].to_pylist()
+    assert [r.n_windows for r in recordings] == [index.count(f"sim-{i}") for i in (1, 2, 3)]
+    assert recordings[2].n_windows == 0 and recordings[2].flags == ()
+
+
+def test_each_animal_of_a_session_has_its_own_row(layout):
+    def add_an_animal(content):
+        bad = content["individuals"]["id_0"] | {"valid_fraction": 0.5}
+        content["individuals"] = {"black": content["individuals"]["id_0"], "white": bad}
+
+    change_quality(layout, "sim-1", add_an_animal)
+    index = pq.read_table(layout.index)
+    of_session = [name == "sim-1" for name in index["session"].to_pylist()]
+    animals = ["black" if mine else "id_0" for mine in of_session]
+    column = pa.array(animals).dictionary_encode()
+    pq.write_table(index.set_column(1, "individual", column), layout.index)
+
+    white, black, other = read_recordings(layout, ["sim-1", "sim-2"])
+    assert (white.label, black.label, other.label) == ("sim-1, white", "sim-1, black", "sim-2")
+    assert white.flags == ("has no windows", "50% of frames not valid") and black.flags == ()
+    assert (white.n_windows, black.n_windows) == (0, sum(of_session))
+
+
+def test_recordings_that_could_not_be_aligned_are_named_with_the_reason(layout):
+    for session in ("sim-1", "sim-3"):
+        rejected = {"session": session, "rejected": [f"session {session}: no valid frame."]}
+        layout.quality(session).write_text(json.dumps(rejected))
+    with pytest.raises(InputError) as caught:
+        read_recordings(layout, ["sim-1", "sim-2", "sim-3"])
+    assert caught.value.problems == [
+        "session sim-1: no valid frame.",
+        "session sim-3: no valid frame.",
+    ]
