@@ -23,8 +23,12 @@ from vame_pipe.core.layout import Layout
 from vame_pipe.encoding import model_file
 from vame_pipe.poses import simulate
 from vame_pipe.poses.contract import Poses
-from vame_pipe.training import loop, result
+from vame_pipe.training import result
 from vame_pipe.training.checkpoints import CheckpointFolder
+from vame_pipe.training.identity import identify
+from vame_pipe.training.loop import train
+from vame_pipe.training.resume import starting_point
+from vame_pipe.training.state import TrainingSetup
 from vame_pipe.windows import build
 from vame_pipe.windows import data as window_data
 
@@ -124,10 +128,12 @@ def train_in_process(data, path, model=MODEL, settings=TRAIN, **more):
     """Train in this process; resumes a training run in the same folder."""
     torch.set_num_threads(2)
     loaded = window_data.load(data / "windows")
-    checkpoints = CheckpointFolder(path / "checkpoints", loop.identity(loaded, model, settings))
-    start, settings = loop.starting_point(checkpoints, settings, "cpu")
-    metrics = path / "metrics.jsonl"
-    trained = loop.train(loaded, model, settings, "cpu", checkpoints, metrics, start, **more)
+    checkpoints = CheckpointFolder(path / "checkpoints", identify(loaded, model, settings))
+    start, settings = starting_point(checkpoints, settings, "cpu")
+    setup = TrainingSetup(
+        loaded, model, settings, "cpu", checkpoints, path / "metrics.jsonl", start
+    )
+    trained = train(setup, **more)
     file = result.to_model_file(trained, loaded, model, settings, None)
     model_file.save(file, path / "model.pt")
     return loaded, trained

@@ -10,9 +10,11 @@ from vame_pipe.cli.arguments import name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `vame-pipe train`."""
     parser.add_argument("--name", type=name, required=True, help="model name")
     parser.add_argument(
-        "--sweep", help="entry under `models` that this model was expanded from (default: NAME)"
+        "--sweep",
+        help="the entry under `models` that this model was expanded from (default: NAME)",
     )
     parser.add_argument("--windows", type=Path, required=True, help="output folder of `windows`")
     parser.add_argument("--model", required=True, help="section `model` of config.yaml, as JSON")
@@ -31,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    """Train a model; its log file in the checkpoint folder survives failed jobs."""
     from vame_pipe.config import sections
     from vame_pipe.config.loading import parse
     from vame_pipe.core.logs import log_file

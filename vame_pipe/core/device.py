@@ -1,4 +1,4 @@
-"""The device and the threads that a job computes with."""
+"""The compute device of a job, its CPU threads, and the resources that it uses."""
 
 from __future__ import annotations
 
@@ -19,79 +19,114 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 ADAPT_SECONDS = 2.0
 NEARLY_FREE = 0.25
-"""A core counts as free if other processes use less of it."""
-PROMISES = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
-"""Environment variables by which a scheduler says what GPUs a job has."""
+"""A core counts as free if other processes use less than this fraction of it."""
+GPU_ENV_VARS = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
+"""Environment variables in which schedulers announce the GPUs of a job."""
 CPU = torch.backends.cpu.get_cpu_capability()
 SAME_WITH_ANY_THREADS = torch.backends.mkl.is_available() and CPU in {"AVX2", "AVX512"}
-"""Whether matrix products come out the same, to the last bit, with any number of threads."""
+"""Whether matrix products are the same, to the last bit, with any number of threads."""
 if SAME_WITH_ANY_THREADS:
-    # MKL reads it at its first product, and by default rounds as its threads happen to share the work
+    # MKL reads this at its first product; by default its rounding depends on the number of threads
     os.environ.setdefault("MKL_CBWR", f"{CPU},STRICT")
-_held: list[FileLock] = []
-"""Locks of this process, until it ends."""
+_held_locks: list[FileLock] = []
+"""Locks of GPUs, held until this process ends."""
 
 
-def choose_device(wanted: str) -> str:
-    """Return the torch device for `train.device`, saying so if there is no GPU.
+def choose_device(requested: str) -> str:
+    """Return the torch device to compute on; log which one it is.
 
-    Of several GPUs, one that no other job of this user has taken; CUDA_VISIBLE_DEVICES is respected,
-    as torch sees no others. Where all are taken, this waits.
+    With several GPUs, this is one that no other job of the same user has locked; if all are in use, this
+    waits. CUDA_VISIBLE_DEVICES is respected, because torch sees no other GPUs.
 
     Parameters
     ----------
-    wanted : {'auto', 'cpu', 'cuda', 'mps'}
+    requested : {'auto', 'cpu', 'cuda', 'mps'}
+        The setting `train.device`. 'auto': CUDA before MPS before the CPU.
 
     Raises
     ------
     InputError
-        If a device is asked for by name and is not there.
+        If the requested device is not available.
     """
-    torch.set_num_threads(1)
-    there = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if wanted == "auto":
-        wanted = next(name for name, found in there.items() if found)
-        if wanted == "cpu":
-            log.info("no GPU found: computing on the CPU")
-            for name in PROMISES:
-                if os.environ.get(name, "-1") not in {"", "-1"}:
-                    log.warning(
-                        "a GPU was promised (%s=%s) and torch %s finds none: going on with the CPU. "
-                        "Install a build of torch with CUDA, or see the node's driver.",
-                        *(name, os.environ[name], torch.__version__),
-                    )
-                    break
-    if not there[wanted]:
+    available = _available_devices()
+    if requested == "auto":
+        requested = available[0]
+        if requested == "cpu":
+            _log_missing_gpu()
+    if requested not in available:
         raise InputError(
-            f"train.device is '{wanted}', but torch finds no such device here. Set it to auto, or run "
-            "where there is one."
+            f"train.device is '{requested}', but that device is not available here. Use 'auto', or run on "
+            "a machine that has one."
         )
-    if wanted != "cuda":
-        return wanted
-    # a GPU's number depends on CUDA_VISIBLE_DEVICES, its UUID does not
+    return _lock_gpu() if requested == "cuda" else requested
+
+
+def _available_devices() -> list[str]:
+    """Return the kinds of devices that torch finds, the preferred one first."""
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    return [*(["cuda"] if cuda else []), *(["mps"] if mps else []), "cpu"]
+
+
+def _log_missing_gpu() -> None:
+    """Log that there is no GPU; warn if the scheduler announces one."""
+    log.info("no GPU found: computing on the CPU")
+    announced = [name for name in GPU_ENV_VARS if os.environ.get(name, "-1") not in {"", "-1"}]
+    if announced:
+        log.warning(
+            "%s=%s announces a GPU, but torch %s finds none: falling back to the CPU. Install a CUDA "
+            "build of torch, or check the driver of this machine.",
+            *(announced[0], os.environ[announced[0]], torch.__version__),
+        )
+
+
+def _lock_gpu() -> str:
+    """Return a GPU that is locked for this process until it ends."""
+    # a GPU's index depends on CUDA_VISIBLE_DEVICES, its UUID does not
     gpus = [str(torch.cuda.get_device_properties(i).uuid) for i in range(torch.cuda.device_count())]
-    number, lock = take_free(gpus, Path(tempfile.gettempdir()) / f"vame_pipe-{os.getuid()}")
-    _held.append(lock)
-    log.info("computing on GPU %d, %s", number, torch.cuda.get_device_name(number))
-    return f"cuda:{number}"
+    index, lock = acquire_device(gpus, Path(tempfile.gettempdir()) / f"vame_pipe-{os.getuid()}")
+    _held_locks.append(lock)
+    log.info("computing on GPU %d, %s", index, torch.cuda.get_device_name(index))
+    return f"cuda:{index}"
+
+
+def acquire_device(names: list[str], folder: Path) -> tuple[int, FileLock]:
+    """Return the index of the first free device and its lock; wait if none is free.
+
+    Parameters
+    ----------
+    names : list of str
+        Device names, the same in every process on the machine.
+    folder : Path
+        Folder for the lock files. A lock is released when its process ends, however it ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    waiting = False
+    while True:
+        for index, name in enumerate(names):
+            lock = FileLock(folder / f"{name}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            return index, lock
+        if not waiting:
+            log.warning("all %d GPUs are in use by other jobs: waiting for one", len(names))
+            waiting = True
+        time.sleep(POLL_SECONDS)
 
 
 class Threads:
-    """Keeps torch to the threads that find a core of their own.
+    """Limits torch to as many threads as there are free CPU cores.
 
-    Two threads of torch that share a core wait for each other, spinning: next to one other busy process,
-    a training with two threads runs at a fiftieth of its speed, one with a single thread at its full
-    speed. So the number follows what other processes leave, where it changes no bit of a result; elsewhere
-    it is the one asked for.
+    Two torch threads that share a core wait for each other, spinning: next to one other busy process,
+    training with two threads runs at a fiftieth of its speed, with a single thread at its full speed. So
+    the number of threads follows the free cores, if that changes no bit of a result (see
+    `SAME_WITH_ANY_THREADS`); otherwise it is always the requested one.
 
     Parameters
     ----------
     most : int
-        CPU threads that the job may use; no more are used than the machine has.
+        CPU threads that the job may use; never more than the machine has.
     """
 
     def __init__(self, most: int):
@@ -100,24 +135,24 @@ class Threads:
         self._cores = affinity() if affinity else range(os.cpu_count() or 1)
         self._most = max(1, min(most, len(self._cores)))
         torch.set_num_threads(1 if SAME_WITH_ANY_THREADS else self._most)
-        self._last = self._seconds()
+        self._last = self._read_clocks()
 
     def adapt(self) -> None:
-        """Update the number of threads every few seconds; cheap enough to call at every step."""
+        """Update the number of threads every few seconds; cheap enough to call after every step."""
         if self._most == 1 or not SAME_WITH_ANY_THREADS:
             return
         if time.monotonic() - self._last[0] < ADAPT_SECONDS:
             return
-        now = self._seconds()
-        passed, busy, own = (after - before for after, before in zip(now, self._last, strict=True))
+        now = self._read_clocks()
+        elapsed, busy, own = (after - before for after, before in zip(now, self._last, strict=True))
         self._last = now
-        free = len(self._cores) - (busy - own) / passed
+        free = len(self._cores) - (busy - own) / elapsed
         torch.set_num_threads(max(1, min(self._most, int(free + NEARLY_FREE))))
 
-    def _seconds(self) -> tuple[float, float, float]:
-        """Return the time, and the CPU seconds so far of all processes on these cores and of this one."""
+    def _read_clocks(self) -> tuple[float, float, float]:
+        """Return the time, and the CPU seconds used so far: on these cores, and by this process."""
         times = psutil.cpu_times(percpu=True)
-        idle = {"idle", "iowait", "guest", "guest_nice"}  # guests are counted as user time, too
+        idle = {"idle", "iowait", "guest", "guest_nice"}  # guest time is part of user time
         busy = sum(
             value
             for core in self._cores
@@ -128,43 +163,22 @@ class Threads:
         return time.monotonic(), busy, user + system
 
 
-def take_free(names: list[str], folder: Path) -> tuple[int, FileLock]:
-    """Return the index of the first free device and its lock; wait where none is free.
+def resource_usage(device: str) -> dict[str, float]:
+    """Return CPU, memory and GPU memory in use, under MLflow's names of system metrics.
+
+    CPU utilisation is the average since the last call, memory that of this process now, and GPU memory the
+    peak since the last call.
 
     Parameters
     ----------
-    names : list of str
-        Of the devices, the same in every process of the machine.
-    folder : Path
-        For the locks; a process that ends, in whatever way, frees its own.
+    device : str
+        A torch device.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    waiting = False
-    while True:
-        for number, name in enumerate(names):
-            lock = FileLock(folder / f"{name}.lock")
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                continue
-            return number, lock
-        if not waiting:
-            log.warning("all %d GPUs are taken by other jobs: waiting for one", len(names))
-            waiting = True
-        time.sleep(POLL_SECONDS)
-
-
-def usage(device: str) -> dict[str, float]:
-    """Return what is in use, under the names by which MLflow groups system metrics.
-
-    The CPU's share of time since the last call, the memory of this process, and the most memory of a
-    GPU since the last call.
-    """
-    found = {
+    in_use = {
         "system/cpu_utilization_percentage": psutil.cpu_percent(),
         "system/memory_usage_megabytes": psutil.Process().memory_info().rss / 1e6,
     }
     if device.startswith("cuda"):
-        found["system/gpu_memory_usage_megabytes"] = torch.cuda.max_memory_allocated(device) / 1e6
+        in_use["system/gpu_memory_usage_megabytes"] = torch.cuda.max_memory_allocated(device) / 1e6
         torch.cuda.reset_peak_memory_stats(device)
-    return found
+    return in_use

@@ -1,4 +1,4 @@
-"""What a job should ask of the machine; used by the rules, so that it does not load torch."""
+"""What a job may request from the machine. The rules use it, so it does not import torch."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ if TYPE_CHECKING:
 
 MAX_THREADS = 4
 SMALL_HIDDEN = 64
-"""Up to this size a second thread is worth nothing: benchmarks/README.md, "A busy machine"."""
+"""Up to this hidden size a second thread gains nothing: benchmarks/README.md, "A busy machine"."""
 
 
 def useful_threads(model: Model) -> int:
-    """Return how many CPU threads a training or an export of a model can make use of."""
+    """Return how many CPU threads training or encoding with a model can make use of.
+
+    Examples
+    --------
+    >>> from vame_pipe.config.sections import Model
+    >>> useful_threads(Model())
+    4
+    """
     sizes = (model.hidden_size_layer_1, model.hidden_size_rec, model.hidden_size_pred)
     return 1 if max(sizes) <= SMALL_HIDDEN else MAX_THREADS
 
 
 def has_gpu() -> bool:
-    """Return whether this machine has a GPU that torch may compute on."""
+    """Return whether this machine has a GPU that torch can compute on."""
     if platform.system() == "Darwin":
         return platform.machine() == "arm64"
     if os.environ.get("CUDA_VISIBLE_DEVICES", "0") in {"", "-1"}:

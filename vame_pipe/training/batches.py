@@ -1,4 +1,4 @@
-"""Batches of windows on the device that computes."""
+"""Batches of windows, gathered on the compute device."""
 
 from __future__ import annotations
 
@@ -10,34 +10,46 @@ import torch
 from vame_pipe.windows.data import gather
 
 BLOCK = 64
-"""Batches that are gathered at once where the frames stay on the host."""
+"""Batches that are gathered at the same time if the frames stay on the host."""
 
 
-class Feed:
-    """Frames, on the device if they fit there, and batches of windows of them.
+class WindowBatches:
+    """Gathers batches of windows; keeps all frames on the device if they fit, otherwise streams windows.
 
     Parameters
     ----------
     frames : numpy.ndarray
         `(n_frames, n_features)` float32, normalised.
     device : str
-    memory_gb : float, optional
-        What frames may take on the device; more stay on the host and windows stream over in blocks.
+        A torch device.
+    memory_gib : float, optional
+        Memory for frames on the device, in GiB. If they need more, they stay on the host and blocks of
+        windows are copied to the device. Default: no limit.
     """
 
-    def __init__(self, frames: np.ndarray, device: str, memory_gb: float | None = None):
+    def __init__(self, frames: np.ndarray, device: str, memory_gib: float | None = None):
         self.device = device
-        self.streams = memory_gb is not None and frames.nbytes > memory_gb * 2**30
+        self.is_streaming = memory_gib is not None and frames.nbytes > memory_gib * 2**30
         self.frames = torch.from_numpy(frames)
-        if not self.streams:
+        if not self.is_streaming:
             self.frames = self.frames.to(device)
 
-    def batches(self, starts: torch.Tensor, size: int, length: int) -> Iterator[torch.Tensor]:
-        """Yield windows `(size, length, n_features)` that begin at rows `starts`, in their order."""
+    def gather(self, starts: torch.Tensor, size: int, length: int) -> Iterator[torch.Tensor]:
+        """Yield batches of windows `(size, length, n_features)` in the order of their starts.
+
+        Parameters
+        ----------
+        starts : Tensor
+            `(n_windows,)` int, the row of `frames` at which each window starts.
+        size : int
+            Windows per batch; the last batch may be smaller.
+        length : int
+            Frames per window.
+        """
         if not len(starts):
-            return  # torch splits nothing into one empty batch
+            return  # torch.split of an empty tensor yields one empty batch
         starts = starts.to(self.frames.device)
-        if not self.streams:
+        if not self.is_streaming:
             for batch in torch.split(starts, size):
                 yield gather(self.frames, batch, length)
             return

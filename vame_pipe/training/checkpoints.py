@@ -1,7 +1,7 @@
-"""Resume files: where a training goes on after it was killed, stopped or extended.
+"""Training checkpoints, from which an interrupted or extended training run is resumed.
 
-They live in a folder that no rule declares as output, because Snakemake deletes what a failed job has
-declared.
+They are in a folder that no rule declares as output, because Snakemake deletes the declared outputs of
+failed jobs.
 """
 
 from __future__ import annotations
@@ -10,134 +10,188 @@ import hashlib
 import io
 import json
 import logging
-import random
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
+from torch import Tensor
 
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
+from vame_pipe.training.identity import Identity
+from vame_pipe.training.schedule import Progress, Schedule
 
 log = logging.getLogger(__name__)
 
-KEPT = 2
-"""Newest files that are kept: should the last be damaged, the one before it serves."""
+N_KEPT_CHECKPOINTS = 2
+"""Checkpoints that are kept: if the newest is corrupt, the previous one is used."""
 PLATEAU = "plateau"
-"""Name of the state at the end of the plateau, from which a training is extended."""
-LOCK = "lock"
+"""Name of the checkpoint at the end of the plateau, from which a training run is extended."""
+LOCK_NAME = "lock"
 OWN_FILE = re.compile(r"\.?([0-9a-f]{16})-(?:\d+|plateau|run)\.(?:pt|json)(.*)")
-"""Names of the files written here: the key of a training; a rest, where a save was interrupted."""
-DIGEST = hashlib.sha256().digest_size
+"""Names of the files in the folder: key of an identity; a suffix, if saving was interrupted."""
+DIGEST_SIZE = hashlib.sha256().digest_size
+
+
+@dataclass(frozen=True)
+class RunIds:
+    """What a resumed training run takes over, so that it continues the same MLflow run.
+
+    Attributes
+    ----------
+    training_id : str
+    started : int
+        Milliseconds since 1970.
+    run_id : str or None
+        Of the MLflow run; None if there is none yet.
+    """
+
+    training_id: str
+    started: int
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that is needed to resume a training run so that it ends with the same weights, bit for bit.
+
+    Its tensors are those of the live network: save it before the next step.
+
+    Attributes
+    ----------
+    network, optimizer : dict
+        Their state dicts.
+    best : dict of str to Tensor
+        Weights of the best epoch, on the CPU; empty before the first epoch has finished.
+    schedule : Schedule
+    progress : Progress
+    random : dict
+        What `random_states` returned.
+    device : str
+        Type of the device: 'cpu', 'cuda' or 'mps'.
+    batch_size : int
+    run : RunIds or None
+    """
+
+    network: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    best: dict[str, Tensor]
+    schedule: Schedule
+    progress: Progress
+    random: dict[str, Any]
+    device: str
+    batch_size: int
+    run: RunIds | None = None
 
 
 class CheckpointFolder:
-    """The states of one training, in files of a SHA-256 and the content that it is of.
+    """Checkpoints of one model; each file is a SHA-256 digest followed by the content.
 
     Parameters
     ----------
     folder : Path
         Of one model.
-    made_of : dict of str to dict
-        What may not change: settings, fingerprints of data and code. States made of something else
-        are never loaded.
+    identity : Identity
+        Checkpoints of another identity are never loaded.
     """
 
-    def __init__(self, folder: Path, made_of: dict[str, dict[str, Any]]):
+    def __init__(self, folder: Path, identity: Identity):
         self.folder = folder
-        self.made_of = made_of
-        self.key = files.fingerprint(made_of)[:16]
+        self.identity = identity
+        self.key = identity.key
 
-    def lock(self) -> FileLock:
-        """Take the folder for this process, until it ends or the lock is released.
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Lock the folder for this process while the context lasts.
 
         Raises
         ------
         InputError
-            If another training has taken it.
+            If another process has locked it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / LOCK)
+        lock = FileLock(self.folder / LOCK_NAME)
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise InputError(
-                f"{self.folder}: this model is being trained by another process. Wait for it, or stop it."
+                f"{self.folder}: this model is being trained by another process. Wait until it has "
+                "finished, or stop it."
             ) from None
-        return lock
+        try:
+            yield
+        finally:
+            lock.release()
 
-    def save(self, step: int, state: dict[str, Any], name: str | None = None) -> None:
-        """Write a state of numbers, strings, tensors and containers of them, atomically.
+    def save(self, checkpoint: Checkpoint, name: str | None = None) -> None:
+        """Write a checkpoint atomically, and delete all but the newest two.
 
         Parameters
         ----------
-        step : int
-            Steps taken.
-        state : dict
+        checkpoint : Checkpoint
         name : str, optional
-            Keep it under this name, apart from the newest.
+            Save it under this name instead; then no later checkpoint replaces it.
         """
+        content = {"identity": vars(self.identity), "checkpoint": _to_content(checkpoint)}
         buffer = io.BytesIO()
-        torch.save({"made_of": self.made_of, "state": state}, buffer)
-        content = buffer.getvalue()
-        with files.atomic(self.folder / f"{self.key}-{name or f'{step:09d}'}.pt") as path:
-            path.write_bytes(hashlib.sha256(content).digest() + content)
-        for old in self._newest(self.key)[KEPT:]:
+        torch.save(content, buffer)
+        payload = buffer.getvalue()
+        stem = name or f"{checkpoint.progress.step:09d}"
+        with files.atomic(self.folder / f"{self.key}-{stem}.pt") as path:
+            path.write_bytes(hashlib.sha256(payload).digest() + payload)
+        for old in self._newest(self.key)[N_KEPT_CHECKPOINTS:]:
             old.unlink()
 
-    def load(self, name: str | None = None) -> dict[str, Any] | None:
-        """Return the newest whole state, or the named one; None if there is none."""
+    def load(self, name: str | None = None) -> Checkpoint | None:
+        """Return the newest intact checkpoint, or the one of this name; None if there is none."""
         named = self.folder / f"{self.key}-{name}.pt"
         for path in self._newest(self.key) if name is None else [named]:
             content = _read(path)
             if content is not None:
-                return content["state"]
+                return _from_content(content["checkpoint"])
         return None
 
-    def opened(self, run: dict[str, Any]) -> dict[str, Any]:
-        """Note what identifies a run before anything else learns of it, and return it.
+    def claim_run(self, run: RunIds) -> RunIds:
+        """Save the ids of a run before MLflow learns of them, and return them.
 
-        An attempt that was killed before it saved a state left such a note: then that run goes on.
+        If an earlier attempt was killed before its first checkpoint, its ids are returned instead.
         """
         path = self.folder / f"{self.key}-run.json"
         if path.exists() and self.load() is None:
-            return json.loads(path.read_text())
-        files.write_json(path, run)
+            return RunIds(**json.loads(path.read_text(encoding="utf-8")))
+        files.write_json(path, vars(run))
         return run
 
-    def differences(self) -> list[str]:
-        """Return how the newest other training in this folder differs, one line per value."""
-        path = next(iter(self._others()), None)
+    def describe_mismatch(self) -> list[str]:
+        """Return how the newest incompatible checkpoint in the folder differs, one line per value."""
+        path = next(iter(self._incompatible()), None)
         content = None if path is None else _read(path)
-        if content is None:
+        if content is None or "identity" not in content:  # as in files of version 0.1
             return []
-        before, now = _flat(content["made_of"]), _flat(self.made_of)
-        return [
-            f"{name} was {_short(before.get(name))}, is {_short(now.get(name))}"
-            for name in sorted(before.keys() | now.keys())
-            if before.get(name) != now.get(name)
-        ]
+        return self.identity.describe_mismatch(Identity(**content["identity"]))
 
-    def clear_others(self) -> None:
-        """Delete what an interrupted save left, and states of all other trainings but the newest.
+    def delete_incompatible(self) -> None:
+        """Delete leftovers of interrupted saves, and all incompatible checkpoints but the newest.
 
-        The newest stays for one more run: what differs may be a setting that is about to be corrected, or a
-        fault of a machine.
+        The newest incompatible training run is kept until yet another one is started: what differs may be a
+        mistyped setting or a fault of the machine.
         """
-        newest = next(iter(self._others()), None)
-        keep = {self.key} | ({newest.name[:16]} if newest else set())
+        newest = next(iter(self._incompatible()), None)
+        kept = {self.key} | ({newest.name[:16]} if newest else set())
         for path in self.folder.iterdir():
             name = OWN_FILE.fullmatch(path.name)
-            if name and path.is_file() and (name[1] not in keep or name[2]):
+            if name and path.is_file() and (name[1] not in kept or name[2]):
                 path.unlink()
 
-    def _others(self) -> list[Path]:
-        """Return the states of other trainings, the newest first."""
-        states = [path for path in self._newest("*") if not path.name.startswith(f"{self.key}-")]
-        return sorted(states, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    def _incompatible(self) -> list[Path]:
+        """Return the checkpoints of all other identities, the newest first."""
+        others = [path for path in self._newest("*") if not path.name.startswith(f"{self.key}-")]
+        return sorted(others, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
     def _newest(self, key: str) -> list[Path]:
         return sorted(self.folder.glob(f"{key}-[0-9]*.pt"), reverse=True)
@@ -147,39 +201,27 @@ def _read(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     raw = path.read_bytes()
-    content = raw[DIGEST:]
-    if hashlib.sha256(content).digest() != raw[:DIGEST]:
-        log.warning("%s is damaged (its checksum differs): using the one before it, if any", path)
+    payload = raw[DIGEST_SIZE:]
+    if hashlib.sha256(payload).digest() != raw[:DIGEST_SIZE]:
+        log.warning("%s is corrupt: falling back to the previous checkpoint, if any", path)
         return None
-    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    content: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    return content
 
 
-def _short(value: Any) -> str:
-    """Return a value as it is said, the first digits of a fingerprint."""
-    said = str(value)
-    return said[:8] if len(said) == 64 else said
-
-
-def _flat(made_of: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return {f"{section}.{key}": v for section, part in made_of.items() for key, v in part.items()}
-
-
-def random_states() -> dict[str, Any]:
-    """Return the states of all generators of random numbers."""
-    kind, keys, *rest = np.random.get_state()
-    return {
-        "python": random.getstate(),
-        "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), *rest],
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+def _to_content(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return a checkpoint as numbers, strings, tensors and containers of them: no code is pickled."""
+    return vars(checkpoint) | {
+        "schedule": vars(checkpoint.schedule),
+        "progress": vars(checkpoint.progress),
+        "run": vars(checkpoint.run) if checkpoint.run else None,
     }
 
 
-def set_random_states(states: dict[str, Any]) -> None:
-    """Set what `random_states` returned."""
-    random.setstate(states["python"])
-    kind, keys, *rest = states["numpy"]
-    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
-    torch.set_rng_state(states["torch"])
-    if states["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(states["cuda"])
+def _from_content(content: dict[str, Any]) -> Checkpoint:
+    records = {
+        "schedule": Schedule(**content["schedule"]),
+        "progress": Progress(**content["progress"]),
+        "run": RunIds(**content["run"]) if content["run"] else None,
+    }
+    return Checkpoint(**content | records)

@@ -1,130 +1,202 @@
-"""Figures of a finished training run."""
+"""Figures of a finished training run: losses, example reconstructions, spectrum of the latent space.
+
+The report and Snakemake's report embed these files, and MLflow stores them.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from vame_pipe.core import files
+from vame_pipe.training.result import examples, latent_spectrum
 
 if TYPE_CHECKING:
     from vame_pipe.core.layout import ModelFolder
     from vame_pipe.core.schemas import WindowsMetadata
-    from vame_pipe.training.result import Outcome
+    from vame_pipe.training.result import TrainingResult
     from vame_pipe.windows.data import WindowData
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-from matplotlib.ticker import MaxNLocator
-
-# Okabe and Ito's colours, which colour-blind people tell apart
-TRAIN, VAL, TRUTH = "#0072B2", "#D55E00", "#444444"
+# from the palette of Okabe and Ito, which is safe for colour-blind readers
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"
+SPLITS = {"train": ("train", BLUE, "o"), "val": ("validation", ORANGE, "s")}
+"""Label, colour and marker of each split."""
+WIDTH, DPI = 10.4, 110
+"""Inches and dots per inch: as wide as the report at 100 %."""
+STYLE = {
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.grid": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 3.5,
+}
 MAX_FEATURES = 6
 
 
-def plot_training(trained: Outcome, data: WindowData, device: str, folder: ModelFolder) -> None:
-    """Draw the losses, example reconstructions and the latent spectrum of a finished training run."""
-    from vame_pipe.training import result
-
-    plot_losses(trained.history, trained.summary["final/best_epoch"], folder.losses)
-    window, output = result.examples(trained, data, device)
-    plot_reconstructions(window, output, data.meta, folder.reconstructions)
-    plot_spectrum(result.latent_spectrum(trained, data, device), folder.spectrum)
-
-
-def plot_losses(history: list[dict[str, Any]], best_epoch: int, path: str | Path) -> None:
-    """Draw every loss term over the epochs, for training and validation windows."""
-    panels = {
-        "loss": "Objective, not annealed",
-        "reconstruction": "Squared error, reconstruction",
-        "prediction": "Squared error, prediction",
-        "kl": "KL divergence, nats",
-    }
-    epochs = [metrics["epoch"] for metrics in history]
-    figure, axes = plt.subplots(2, 2, figsize=(9, 6), sharex=True, layout="constrained")
-    for axis, (name, title) in zip(axes.flat, panels.items(), strict=True):
-        for split, colour in (("train", TRAIN), ("val", VAL)):
-            values = [metrics[f"{split}/{name}"] for metrics in history]
-            axis.plot(epochs, values, color=colour, marker=".", markersize=4, label=split)
-        if min(metrics[f"{s}/{name}"] for metrics in history for s in ("train", "val")) > 0:
-            axis.set_yscale("log")
-        axis.axvline(best_epoch, color=TRUTH, linestyle=":", label="best epoch")
-        axis.set_title(f"{title}, per window", fontsize=10)
-        axis.grid(alpha=0.3)
-    axes[0, 0].legend(frameon=False)
-    for axis in axes[1]:
-        axis.set_xlabel("Epoch")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _save(figure, path)
-
-
-def plot_reconstructions(
-    window: np.ndarray, output: np.ndarray, meta: WindowsMetadata, path: Path
+def plot_training(
+    result: TrainingResult, data: WindowData, device: str, folder: ModelFolder
 ) -> None:
-    """Draw validation windows beside their reconstruction and prediction.
+    """Draw losses, reconstructions and spectrum of a finished training run as PNG files."""
+    best_epoch = int(result.summary["final/best_epoch"])
+    save(draw_losses(result.history, best_epoch), folder.losses)
+    window, output = examples(result, data, device)
+    save(draw_reconstructions(window, output, data.meta), folder.reconstructions)
+    save(draw_spectrum(latent_spectrum(result, data, device)), folder.spectrum)
+
+
+@rc_context(STYLE)
+def draw_losses(history: list[dict[str, Any]], best_epoch: int) -> Figure:
+    """Return a figure of the loss terms and the learning rate in each epoch.
+
+    Terms that are always above 0 have a logarithmic axis.
+
+    Parameters
+    ----------
+    history : list of dict
+        One entry per epoch, as in metrics.jsonl.
+    best_epoch : int
+        The epoch whose weights were kept.
+    """
+    titles = {
+        "loss": "Objective (without annealing)",
+        "reconstruction": "Reconstruction: squared error",
+        "prediction": "Prediction: squared error",
+        "kl": "KL divergence (nats)",
+        "spectral": "Spectral term",
+    }
+    figure = _figure(height=5.6)
+    axes = figure.subplots(2, 3, sharex=True).flat
+    for axis, (name, title) in zip(axes, titles.items(), strict=False):
+        if any(metrics[f"val/{name}"] for metrics in history):
+            _draw_term(axis, history, name, best_epoch)
+            axis.set_title(title)
+        else:  # there is no prediction
+            axis.set_visible(False)
+    epochs = [metrics["epoch"] for metrics in history]
+    axes[5].plot(epochs, [metrics["learning_rate"] for metrics in history], color=GREY, marker="o")
+    axes[5].set_ylim(bottom=0)
+    axes[5].set_title("Learning rate (last step of the epoch)")
+    for axis in axes:
+        axis.axvline(best_epoch, color=GREY, linestyle=":", label=f"best epoch ({best_epoch})")
+        axis.set_xlim(-0.5, len(history) - 0.5)
+    for axis in axes[0], axes[3]:
+        axis.set_ylabel("per window")
+    for axis in axes[3:]:
+        axis.set_xlabel("Epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
+def _draw_term(axis: Axes, history: list[dict[str, Any]], name: str, best_epoch: int) -> None:
+    """Draw one loss term per window for both splits, with a ring around the best epoch."""
+    epochs = [metrics["epoch"] for metrics in history]
+    lowest, highest = np.inf, -np.inf
+    for split, (label, colour, marker) in SPLITS.items():
+        values = [metrics[f"{split}/{name}"] for metrics in history]
+        axis.plot(epochs, values, color=colour, marker=marker, label=label)
+        lowest, highest = min(lowest, *values, np.inf), max(highest, *values, -np.inf)
+    best = history[best_epoch][f"val/{name}"]
+    axis.plot([best_epoch], [best], "o", color=ORANGE, fillstyle="none", markersize=11)
+    if lowest > 0:
+        _set_log_scale(axis, lowest, highest)
+
+
+def _set_log_scale(axis: Axes, lowest: float, highest: float) -> None:
+    """Use a logarithmic y axis with plain numbers, also if the values span less than a decade."""
+    axis.set_yscale("log")
+    wide = highest / lowest > 10
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(5))
+    axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.yaxis.set_minor_locator(NullLocator())
+
+
+@rc_context(STYLE)
+def draw_reconstructions(window: np.ndarray, output: np.ndarray, meta: WindowsMetadata) -> Figure:
+    """Return a figure of validation windows and of their reconstruction and prediction.
 
     Parameters
     ----------
     window, output : numpy.ndarray
         `(n_windows, length + future, n_features)`, in the units of the features.
     meta : WindowsMetadata
-        Metadata of the windows: features, length (frames reconstructed), fps, align.
-    path : Path
+        For the names of the features, the frame rate, and the number of encoded frames.
     """
-    features, length, scaled = meta.features, meta.length, meta.align["scale"]
-    chosen = np.linspace(0, len(features) - 1, min(MAX_FEATURES, len(features))).astype(int)
+    names, length = meta.features, meta.length
+    chosen = np.linspace(0, len(names) - 1, min(MAX_FEATURES, len(names))).astype(int)
     time_s = np.arange(window.shape[1]) / meta.fps
-    figure, axes = plt.subplots(
-        len(chosen),
-        len(window),
-        figsize=(3 * len(window), 1.5 * len(chosen)),
-        sharex=True,
-        sharey="row",
-        squeeze=False,
-        layout="constrained",
-    )
+    figure = _figure(height=1.45 * len(chosen) + 1)
+    axes = figure.subplots(len(chosen), len(window), sharex=True, sharey="row", squeeze=False)
     for row, feature in zip(axes, chosen, strict=True):
-        for axis, true, made in zip(row, window[..., feature], output[..., feature], strict=True):
-            axis.plot(time_s, true, color=TRUTH, linewidth=2.5, alpha=0.5, label="recorded")
-            axis.plot(time_s[:length], made[:length], color=TRAIN, label="reconstructed")
-            axis.plot(time_s[length:], made[length:], color=VAL, label="predicted")
-            axis.grid(alpha=0.3)
-        row[0].set_ylabel(f"{features[feature]}\n({_unit(features[feature], scaled)})", fontsize=8)
+        for axis, recorded, decoded in zip(
+            row, window[..., feature], output[..., feature], strict=True
+        ):
+            axis.plot(time_s, recorded, color=GREY, linewidth=4, alpha=0.4, label="recorded")
+            axis.plot(time_s[:length], decoded[:length], color=BLUE, label="reconstructed")
+            axis.plot(
+                time_s[length:], decoded[length:], color=ORANGE, linestyle="--", label="predicted"
+            )
+        unit = feature_unit(names[feature], bool(meta.align["scale"]))
+        row[0].set_ylabel(f"{names[feature]}\n({unit})", fontsize=8.5)
     for number, axis in enumerate(axes[0], start=1):
-        axis.set_title(f"Held-out window {number}", fontsize=10)
+        axis.set_title(f"Validation window {number}")
     for axis in axes[-1]:
         axis.set_xlabel("Time (s)")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    _save(figure, path)
+    figure.align_ylabels()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
 
 
-def plot_spectrum(variances: np.ndarray, path: str | Path) -> None:
-    """Draw the variance of each principal component of the latent, and their running share.
+@rc_context(STYLE)
+def draw_spectrum(variances: np.ndarray) -> Figure:
+    """Return a figure of the variance of each principal component of the latent space.
 
     Parameters
     ----------
     variances : numpy.ndarray
         `(zdims,)`, the largest first.
-    path : str or Path
     """
-    number = np.arange(1, len(variances) + 1)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-    left.bar(number, variances, color=TRAIN)
-    left.set_ylabel("Variance (prior: 1)")
-    right.plot(number, variances.cumsum() / max(variances.sum(), 1e-12), color=VAL, marker=".")
+    component = np.arange(1, len(variances) + 1)
+    figure = _figure(height=3.4)
+    left, right = figure.subplots(1, 2)
+    left.plot(component, variances, color=BLUE, marker="o")
+    positive = variances[variances > 0]
+    if len(positive):  # components that are not in use may be exactly 0
+        lowest, highest = max(positive.min(), 1e-6 * positive.max()), max(1, positive.max())
+        _set_log_scale(left, lowest, highest)
+        left.set_ylim(0.7 * lowest, 1.4 * highest)
+    left.axhline(1, color=GREY, linestyle=":", label="prior")
+    left.legend(loc="center right")
+    left.set_title("Variance of each component")
+    right.plot(
+        component, variances.cumsum() / max(variances.sum(), 1e-12), color=ORANGE, marker="s"
+    )
     right.set_ylim(0, 1.02)
-    right.set_ylabel("Share of the variance up to it")
+    right.set_title("Fraction of variance up to each component")
     for axis in (left, right):
-        axis.set_xlabel("Principal component of the latent")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.grid(alpha=0.3)
-    _save(figure, path)
+        axis.set_xlabel("Principal component of the latent space")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    return figure
 
 
-def _unit(feature: str, scaled: bool) -> str:
+def feature_unit(feature: str, scaled: bool) -> str:
+    """Return the unit of a feature.
+
+    Examples
+    --------
+    >>> feature_unit("nose_x", scaled=True), feature_unit("log_speed", scaled=False)
+    ('body lengths', 'ln px/s')
+    """
     length = "body lengths" if scaled else "px"
     units = {"turn_rate": "rad/s", "speed_forward": f"{length}/s", "speed_lateral": f"{length}/s"}
     if feature.startswith("log_"):
@@ -132,8 +204,11 @@ def _unit(feature: str, scaled: bool) -> str:
     return units.get(feature, length)
 
 
-def _save(figure: plt.Figure, path: str | Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, atomically; the same figure always gives the same file."""
     with files.atomic(path) as temporary:
-        # without a date, the same figure is the same file
-        figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
-    plt.close(figure)
+        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+
+
+def _figure(height: float) -> Figure:
+    return Figure(figsize=(WIDTH, height), layout="constrained")

@@ -1,7 +1,13 @@
 """RNN_VAE, the recurrent variational autoencoder of VAME.
 
-Luxem et al. 2022, Communications Biology 5:1267. Names, arguments, shapes and parameter names are
-those of VAME 0.14.2, so that its state dicts load.
+An encoder maps a window of frames to the mean and log variance of a normal posterior over latent vectors.
+Two decoders reconstruct the window from a latent vector z and predict the frames after it:
+
+    h = encoder(window);  mu, logvar = W h;  z = mu + exp(logvar / 2) * noise
+    reconstruction = decoder(z);  prediction = decoder_future(z)
+
+Luxem et al. 2022, Communications Biology 5:1267. Names, arguments, shapes and parameter names are those of
+VAME 0.14.2, so that its state dicts load.
 """
 
 from __future__ import annotations
@@ -12,17 +18,18 @@ from torch.nn import functional
 
 
 class Encoder(nn.Module):
-    """Two-layer bidirectional GRU.
+    """Two-layer bidirectional GRU (Cho et al. 2014, arXiv 1406.1078).
 
     Parameters
     ----------
     NUM_FEATURES : int
+        Features per frame.
     hidden_size_layer_1 : int
         Hidden units per direction, in both layers.
     hidden_size_layer_2 : int
-        As in VAME, not used: one GRU has one size.
+        Unused, as in VAME: both layers of the GRU have the same size.
     dropout_encoder : float
-        Dropout between the layers.
+        Dropout between the two layers.
     """
 
     def __init__(
@@ -43,25 +50,39 @@ class Encoder(nn.Module):
         )
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Encode `(batch, time, features)` to `(batch, 4 * hidden_size_layer_1)`.
+        """Return the four final hidden states next to each other.
 
-        The four final hidden states side by side: layer 1 forward and backward, layer 2 forward and
-        backward.
+        Parameters
+        ----------
+        inputs : Tensor
+            `(batch, time, NUM_FEATURES)`.
+
+        Returns
+        -------
+        Tensor
+            `(batch, 4 * hidden_size_layer_1)`: layer 1 forward, layer 1 backward, layer 2 forward, layer 2
+            backward.
         """
         _, hidden = self.encoder_rnn(inputs)  # (4, batch, hidden)
         return hidden.transpose(0, 1).flatten(1)
 
 
 class Lambda(nn.Module):
-    """Maps the encoder's hidden state to the posterior and samples from it.
+    """Maps the hidden states of the encoder to the posterior, and samples from it.
+
+    Sampling is reparametrised: `z = mean + exp(logvar / 2) * noise`, with standard normal noise (Kingma &
+    Welling 2014, arXiv 1312.6114).
 
     Parameters
     ----------
     ZDIMS : int
-    hidden_size_layer_1, hidden_size_layer_2 : int
-        Sizes of the encoder; only the first counts.
+        Dimensions of the latent space.
+    hidden_size_layer_1 : int
+        That of the encoder.
+    hidden_size_layer_2 : int
+        Unused, see `Encoder`.
     softplus : bool
-        Apply softplus to the log variance.
+        Apply softplus to the log variance, which keeps it positive.
     """
 
     def __init__(
@@ -73,7 +94,18 @@ class Lambda(nn.Module):
         self.softplus = softplus
 
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `(z, mean, logvar)`, each `(batch, ZDIMS)`; in evaluation z is the mean."""
+        """Return z, mean and log variance of the posterior.
+
+        Parameters
+        ----------
+        hidden : Tensor
+            `(batch, 4 * hidden_size_layer_1)`.
+
+        Returns
+        -------
+        z, mean, logvar : Tensor
+            `(batch, ZDIMS)` each. z is a sample in training, and the mean in evaluation.
+        """
         mean = self.hidden_to_mean(hidden)
         logvar = self.hidden_to_logvar(hidden)
         if self.softplus:
@@ -84,27 +116,34 @@ class Lambda(nn.Module):
 
 
 def _initial_state(states: Tensor, batch_mixing: bool) -> Tensor:
-    """Turn `(batch, 2 * hidden)` into the `(2, batch, hidden)` of a bidirectional GRU."""
+    """Turn `(batch, 2 * hidden)` into the initial state `(2, batch, hidden)` of a bidirectional GRU."""
     batch, width = states.shape
-    if (
-        batch_mixing
-    ):  # VAME's reshape: sample b gets the state of samples b // 2 and (batch + b) // 2
+    if batch_mixing:
+        # VAME's reshape: sample b gets the states of the samples b // 2 and (batch + b) // 2
         return states.reshape(2, batch, width // 2)
     return states.view(batch, 2, width // 2).transpose(0, 1).contiguous()
 
 
 class Decoder(nn.Module):
-    """Reconstructs the window from z: z repeated over time feeds a bidirectional GRU.
+    """Reconstructs the window from z.
+
+    z, repeated for every frame, is the input of a one-layer bidirectional GRU whose initial state is a
+    linear map of z; a linear layer maps its hidden states to features.
 
     Parameters
     ----------
     TEMPORAL_WINDOW : int
-        Frames to decode.
-    ZDIMS, NUM_FEATURES, hidden_size_rec : int
+        Frames to reconstruct.
+    ZDIMS : int
+        Dimensions of the latent space.
+    NUM_FEATURES : int
+        Features per frame.
+    hidden_size_rec : int
+        Hidden units per direction.
     dropout_rec : float
         Dropout on the hidden states (in VAME this argument has no effect).
     batch_mixing : bool
-        Reproduce VAME's initial hidden state, which mixes the samples of a batch.
+        Reproduce VAME's initial state, which mixes the samples of a batch.
     """
 
     def __init__(
@@ -125,20 +164,39 @@ class Decoder(nn.Module):
         self.dropout = nn.Dropout(dropout_rec)
 
     def forward(self, inputs: Tensor, z: Tensor) -> Tensor:
-        """Decode `(batch, TEMPORAL_WINDOW, ZDIMS)` from `z` `(batch, ZDIMS)` to features."""
+        """Return the reconstruction `(batch, TEMPORAL_WINDOW, NUM_FEATURES)`.
+
+        Parameters
+        ----------
+        inputs : Tensor
+            `(batch, time, ZDIMS)`, z repeated over time; at least TEMPORAL_WINDOW frames.
+        z : Tensor
+            `(batch, ZDIMS)`.
+        """
         state = _initial_state(self.latent_to_hidden(z), self.batch_mixing)
         decoded, _ = self.rnn_rec(inputs[:, : self.steps], state)
         return self.hidden_to_output(self.dropout(decoded))
 
 
 class Decoder_Future(nn.Module):
-    """Predicts the frames after the window; as `Decoder`, over FUTURE_STEPS frames.
+    """Predicts the frames after the window from z, as `Decoder` reconstructs the window.
 
     Parameters
     ----------
-    TEMPORAL_WINDOW, ZDIMS, NUM_FEATURES, FUTURE_STEPS, hidden_size_pred : int
+    TEMPORAL_WINDOW : int
+        Unused, as in VAME.
+    ZDIMS : int
+        Dimensions of the latent space.
+    NUM_FEATURES : int
+        Features per frame.
+    FUTURE_STEPS : int
+        Frames to predict.
+    hidden_size_pred : int
+        Hidden units per direction.
     dropout_pred : float
+        Dropout on the hidden states (in VAME this argument has no effect).
     batch_mixing : bool
+        Reproduce VAME's initial state, which mixes the samples of a batch.
     """
 
     def __init__(
@@ -160,27 +218,56 @@ class Decoder_Future(nn.Module):
         self.dropout = nn.Dropout(dropout_pred)
 
     def forward(self, inputs: Tensor, z: Tensor) -> Tensor:
-        """Predict `(batch, FUTURE_STEPS, NUM_FEATURES)` from `inputs` (z over time) and `z`."""
+        """Return the prediction `(batch, FUTURE_STEPS, NUM_FEATURES)`.
+
+        Parameters
+        ----------
+        inputs : Tensor
+            `(batch, time, ZDIMS)`, z repeated over time; at least FUTURE_STEPS frames.
+        z : Tensor
+            `(batch, ZDIMS)`.
+        """
         state = _initial_state(self.latent_to_hidden(z), self.batch_mixing)
         decoded, _ = self.rnn_pred(inputs[:, : self.steps], state)
         return self.hidden_to_output(self.dropout(decoded))
 
 
 class RNN_VAE(nn.Module):
-    """The whole autoencoder.
+    """The autoencoder: encoder, latent space, decoders of the window and of the frames after it.
 
     Parameters
     ----------
     TEMPORAL_WINDOW : int
-        Twice the frames that are encoded (VAME's convention).
-    ZDIMS, NUM_FEATURES : int
+        Twice the number of frames that are encoded (VAME's convention).
+    ZDIMS : int
+        Dimensions of the latent space.
+    NUM_FEATURES : int
+        Features per frame.
     FUTURE_DECODER : bool
+        Predict the frames after the window.
     FUTURE_STEPS : int
-    hidden_size_layer_1, hidden_size_layer_2, hidden_size_rec, hidden_size_pred : int
+        Frames to predict.
+    hidden_size_layer_1 : int
+        Hidden units of the encoder, per direction.
+    hidden_size_layer_2 : int
+        Unused, see `Encoder`.
+    hidden_size_rec, hidden_size_pred : int
+        Hidden units of the two decoders, per direction.
     dropout_encoder, dropout_rec, dropout_pred : float
+        Dropout between the layers of the encoder, and on the hidden states of the decoders.
     softplus : bool
+        Apply softplus to the log variance.
     batch_mixing : bool
-        Decode as VAME does, where the samples of a batch influence one another; for its weights.
+        Reproduce VAME's decoders, which mix the samples of a batch; required for weights trained with VAME.
+
+    Examples
+    --------
+    >>> sizes = dict.fromkeys(["hidden_size_layer_1", "hidden_size_layer_2"], 8)
+    >>> sizes |= dict.fromkeys(["hidden_size_rec", "hidden_size_pred"], 8)
+    >>> dropout = dict.fromkeys(["dropout_encoder", "dropout_rec", "dropout_pred"], 0.0)
+    >>> network = RNN_VAE(30, 4, 12, True, 5, **sizes, **dropout, softplus=False)
+    >>> [tuple(output.shape) for output in network(torch.zeros(2, 15, 12))]
+    [(2, 15, 12), (2, 5, 12), (2, 4), (2, 4), (2, 4)]
     """
 
     def __init__(
@@ -220,18 +307,27 @@ class RNN_VAE(nn.Module):
                 dropout_pred,
                 batch_mixing,
             )
-            # z is repeated as often as the longer of the decoders reads it
+            # repeat z for the longer of the two decoders
             self.repeats = max(self.seq_len, FUTURE_STEPS)
         else:
             self.repeats = self.seq_len
 
     def forward(self, seq: Tensor) -> tuple[Tensor, ...]:
-        """Autoencode `(batch, TEMPORAL_WINDOW // 2, NUM_FEATURES)`.
+        """Encode and decode a batch of windows.
+
+        Parameters
+        ----------
+        seq : Tensor
+            `(batch, TEMPORAL_WINDOW // 2, NUM_FEATURES)`.
 
         Returns
         -------
-        tuple of Tensor
-            `(prediction, future, z, mu, logvar)`, without `future` if there is no future decoder.
+        prediction : Tensor
+            `(batch, TEMPORAL_WINDOW // 2, NUM_FEATURES)`: VAME's name for the reconstruction.
+        future : Tensor
+            `(batch, FUTURE_STEPS, NUM_FEATURES)`; left out if there is no future decoder.
+        z, mu, logvar : Tensor
+            `(batch, ZDIMS)` each, see `Lambda`.
         """
         z, mu, logvar = self.lmbda(self.encoder(seq))
         inputs = z.unsqueeze(1).expand(-1, self.repeats, -1)

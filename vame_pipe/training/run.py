@@ -1,4 +1,4 @@
-"""Train one model, from the windows on disk to the files of a finished run."""
+"""Train one model: from the windows on disk to the files of a finished training run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import signal
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,11 +18,16 @@ from vame_pipe.core import files, run_record
 from vame_pipe.core.device import choose_device
 from vame_pipe.core.errors import Interrupted
 from vame_pipe.core.layout import ModelFolder
-from vame_pipe.core.run_record import RunRecord
+from vame_pipe.core.run_record import RunRecord, TrainingData
 from vame_pipe.encoding import model_file
-from vame_pipe.training import figures, loop, result
-from vame_pipe.training.checkpoints import CheckpointFolder
+from vame_pipe.training.checkpoints import CheckpointFolder, RunIds
+from vame_pipe.training.identity import identify
+from vame_pipe.training.loop import train
+from vame_pipe.training.result import TrainingResult, resolved, to_model_file
+from vame_pipe.training.resume import starting_point
+from vame_pipe.training.state import TrainingSetup
 from vame_pipe.windows import data as window_data
+from vame_pipe.windows.data import WindowData
 
 if TYPE_CHECKING:
     from vame_pipe.config.sections import Model, Train
@@ -30,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class Tracker(Protocol):
-    """Records a training run while it is under way; nothing it does stops the training."""
+    """Records a training run while it is in progress; its errors never stop training."""
 
     def start(self, record: RunRecord) -> RunRecord:
         """Open the run, and return the record with its `run_id`."""
@@ -52,17 +58,17 @@ class TrainingJob:
     Attributes
     ----------
     name, sweep : str
-        Of the model; of the entry of `models` that it was expanded from.
+        Of the model; of the entry under `models` in the configuration that it was expanded from.
     model : Model
     train : Train
     windows : Path
-        Folder of the windows.
+        Output folder of `vame-pipe windows`.
     checkpoints : Path
-        Folder of the checkpoints; training resumes from them if they fit.
+        Folder of the checkpoints; training resumes from them if they match.
     out : Path
         Folder of the finished model.
     threads : int
-        CPU threads that may be used, if other processes leave room for them.
+        CPU threads that may be used, if other processes leave cores free.
     """
 
     name: str
@@ -83,7 +89,7 @@ def train_model(job: TrainingJob, tracker: Tracker, source_tags: dict[str, str])
     job : TrainingJob
     tracker : Tracker
     source_tags : dict of str to str
-        MLflow tags that say who runs what.
+        MLflow tags: who runs which code.
 
     Raises
     ------
@@ -92,55 +98,90 @@ def train_model(job: TrainingJob, tracker: Tracker, source_tags: dict[str, str])
     Interrupted
         After SIGTERM or SIGINT; a checkpoint has been saved.
     """
-    with StopRequest() as stopped:
-        return _train_model(job, tracker, source_tags, stopped)
-
-
-def _train_model(
-    job: TrainingJob, tracker: Tracker, source_tags: dict[str, str], stopped: StopRequest
-) -> RunRecord:
     model = job.model.for_preset(job.train.preset)
     settings = job.train.for_model(model)
-    device = choose_device(settings.device)
-    data = window_data.load(job.windows)
-    checkpoints = CheckpointFolder(job.checkpoints, loop.identity(data, model, settings))
-    lock = checkpoints.lock()
-    start, settings = loop.starting_point(checkpoints, settings, device)
-    record = result.run_record(job.name, job.sweep, data, model, settings, job.windows)
-    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
-    record = dataclasses.replace(record, source=source_tags | {"device": name})
-    fresh = {key: getattr(record, key) for key in ("run_id", "started", "training_id")}
-    saved = start["run"] if start else checkpoints.opened(fresh)
-    record = tracker.start(dataclasses.replace(record, **saved))
-    folder = ModelFolder(job.out)
-    try:
-        trained = loop.train(
-            data,
-            model,
-            settings,
-            device,
-            checkpoints,
-            folder.metrics,
-            start,
-            saved | {"run_id": record.run_id},
-            on_epoch=tracker.log_epochs,
-            stopped=stopped,
-            threads=job.threads,
-        )
-    except BaseException as error:
-        tracker.end("KILLED" if isinstance(error, Interrupted) else "FAILED")
-        raise
-    sections = result.resolved(data, model, settings)
+    with StopRequest() as stopped:
+        device = choose_device(settings.device)
+        data = window_data.load(job.windows)
+        checkpoints = CheckpointFolder(job.checkpoints, identify(data, model, settings))
+        with checkpoints.locked():
+            start, settings = starting_point(checkpoints, settings, device)
+            record = new_record(job, data, model, settings)
+            record = dataclasses.replace(record, source=source_tags | {"device": _name(device)})
+            ids = (start and start.run) or checkpoints.claim_run(
+                RunIds(record.training_id, record.started)
+            )
+            record = tracker.start(dataclasses.replace(record, **vars(ids)))
+            setup = TrainingSetup(
+                data=data,
+                model=model,
+                settings=settings,
+                device=device,
+                checkpoints=checkpoints,
+                metrics=ModelFolder(job.out).metrics,
+                start=start,
+                run=dataclasses.replace(ids, run_id=record.run_id),
+                threads=job.threads,
+            )
+            try:
+                result = train(setup, on_epoch=tracker.log_epochs, stopped=stopped)
+            except BaseException as error:
+                tracker.end("KILLED" if isinstance(error, Interrupted) else "FAILED")
+                raise
+            return finish(job, setup, result, record, tracker)
+
+
+def new_record(job: TrainingJob, data: WindowData, model: Model, settings: Train) -> RunRecord:
+    """Return the record of a training run that is about to start."""
+    meta, sections = data.meta, resolved(data, model, settings)
+    return RunRecord(
+        name=job.name,
+        sweep=job.sweep,
+        variant=job.name.removesuffix(f"-s{settings.seed}"),
+        training_id=uuid.uuid4().hex,
+        started=int(time.time() * 1000),
+        params={f"{s}.{key}": v for s, part in sections.items() for key, v in part.items()},
+        data=TrainingData(
+            path=str(job.windows),
+            fingerprint=data.fingerprint,
+            features=meta.features,
+            sessions=meta.sessions,
+            length=meta.length,
+            fps=meta.fps,
+            n_frames=len(data.frames),
+            n_train=len(data.train),
+            n_val=len(data.val),
+        ),
+    )
+
+
+def finish(
+    job: TrainingJob,
+    setup: TrainingSetup,
+    result: TrainingResult,
+    record: RunRecord,
+    tracker: Tracker,
+) -> RunRecord:
+    """Write the files of a finished training run, the run record last; return the record."""
+    from vame_pipe.training import figures  # matplotlib takes half a second to import
+
+    data, settings, folder = setup.data, setup.settings, ModelFolder(job.out)
+    sections = resolved(data, setup.model, settings)
     files.write_text(folder.config, yaml.safe_dump(sections, sort_keys=False))
-    figures.plot_training(trained, data, device, folder)
-    file = result.to_model_file(trained, data, model, settings, record.run_id)
+    figures.plot_training(result, data, setup.device, folder)
+    file = to_model_file(result, data, setup.model, settings, record.run_id)
     model_file.save(file, folder.weights)
-    ended = int(time.time() * 1000)
-    record = dataclasses.replace(record, summary=trained.summary, stop=trained.stop, ended=ended)
-    record = tracker.finish(record, trained.history)
+    record = dataclasses.replace(
+        record, summary=result.summary, stop=result.stop, ended=int(time.time() * 1000)
+    )
+    record = tracker.finish(record, result.history)
     run_record.write(record, folder.run)
-    lock.release()
     return record
+
+
+def _name(device: str) -> str:
+    """Return the name of a GPU, or the device itself."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
 class StopRequest:
@@ -150,14 +191,14 @@ class StopRequest:
         self._received = False
 
     def __enter__(self) -> StopRequest:
-        self._before = {s: signal.signal(s, self._note) for s in (signal.SIGTERM, signal.SIGINT)}
+        self._before = {s: signal.signal(s, self._record) for s in (signal.SIGTERM, signal.SIGINT)}
         return self
 
     def __exit__(self, *_: object) -> None:
-        for each, handler in self._before.items():
-            signal.signal(each, handler)
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
 
-    def _note(self, signum: int, frame: object) -> None:
+    def _record(self, signum: int, frame: object) -> None:
         log.warning("received %s: saving a checkpoint, then exiting", signal.Signals(signum).name)
         self._received = True
         self.__exit__()

@@ -1,4 +1,4 @@
-"""What a model is worth on held-out windows."""
+"""Evaluate a model on validation windows."""
 
 from __future__ import annotations
 
@@ -6,26 +6,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from vame_pipe.training.batches import Feed
-from vame_pipe.training.losses import loss_terms, objective
+from vame_pipe.training.batches import WindowBatches
+from vame_pipe.training.losses import LossTerms, loss_terms, objective
 from vame_pipe.training.network import RNN_VAE
-from vame_pipe.windows.data import WindowData
 
 if TYPE_CHECKING:
     from vame_pipe.config.sections import Train
+    from vame_pipe.core.schemas import WindowsMetadata
+    from vame_pipe.windows.data import WindowData
 
 BATCH = 256
 MAX_WINDOWS = 20_000
-"""Validation stays cheap on large data; the same windows are drawn each time."""
+"""Most validation windows that are used; the same ones in every epoch."""
 ACTIVE_VARIANCE = 0.01
-"""A latent dimension is active if its mean varies by more (Burda et al. 2016, arXiv 1509.00519)."""
+"""A latent dimension is active if the variance of its posterior mean over the windows is above this
+(Burda et al. 2016, arXiv 1509.00519)."""
 
 
-def validation_starts(data: WindowData) -> torch.Tensor:
-    """Return the windows of validation: all of them, or a draw of many.
+def validation_starts(data: WindowData) -> Tensor:
+    """Return the first frame of each validation window that is used, `(n_windows,)`.
 
-    The draw depends on the windows alone, so that models of any seed are validated on the same ones.
+    If there are more than `MAX_WINDOWS`, these are a random choice that depends on the windows alone, so
+    that all models are validated on the same windows, whatever their seed.
     """
     val = data.val
     if len(val) > MAX_WINDOWS:
@@ -37,52 +41,83 @@ def validation_starts(data: WindowData) -> torch.Tensor:
 @torch.no_grad()
 def evaluate(
     network: RNN_VAE,
-    feed: Feed,
-    starts: torch.Tensor,
-    length: int,
-    future: int,
+    batches: WindowBatches,
+    starts: Tensor,
+    meta: WindowsMetadata,
     settings: Train,
 ) -> dict[str, float]:
-    """Return the un-annealed loss terms, R2 and active dimensions over the validation windows.
+    """Return the metrics `val/*`: loss terms without annealing, R2 and active latent dimensions.
 
-    R2 is one minus the squared error over the squared deviation from each feature's mean over the
-    same windows; in evaluation z is the posterior mean.
+    `R2 = 1 - squared error / squared deviation from the mean of each feature`, both summed over the same
+    windows. In evaluation the latent vector is the posterior mean. A dimension is active if the variance of
+    its posterior mean is above `ACTIVE_VARIANCE`.
+
+    Parameters
+    ----------
+    network : RNN_VAE
+    batches : WindowBatches
+    starts : Tensor
+        `(n_windows,)`, what `validation_starts` returned.
+    meta : WindowsMetadata
+    settings : Train
+        Weights of the loss terms.
     """
     network.eval()
-    n_features = feed.frames.shape[1]
-    sums = torch.zeros(4, device=feed.device)
-    moments = torch.zeros(2, 2, n_features, device=feed.device)  # (part, power, feature)
+    length, future = meta.length, meta.future
+    sums = torch.zeros(4, device=batches.device)
+    moments = torch.zeros(2, 2, len(meta.features), device=batches.device)  # (part, power, feature)
     means = []
-    for window in feed.batches(starts, BATCH, length + future):
+    for window in batches.gather(starts, BATCH, length + future):
         parts = (window[:, :length], window[:, length:])
         terms, mu = loss_terms(network, parts[0], window)
-        sums += terms * len(window)
+        sums += torch.stack(terms) * len(window)
         means.append(mu)
         for part, values in enumerate(parts):
             moments[part, 0] += values.sum(dim=(0, 1))
             moments[part, 1] += values.square().sum(dim=(0, 1))
-    terms = (sums / len(starts)).tolist()
-    metrics = named("val", terms, settings)
+    averages: LossTerms[float] = LossTerms(*(sums / len(starts)).tolist())
+    metrics = with_prefix("val", averages, settings)
     variance = torch.cat(means).var(dim=0, correction=0)
     metrics["val/active_units"] = int((variance > ACTIVE_VARIANCE).sum())
     for part, (name, steps) in enumerate((("reconstruction", length), ("prediction", future))):
         if steps:
             count = len(starts) * steps
             total = (moments[part, 1] - moments[part, 0].square() / count).sum()
-            metrics[f"val/r2_{name}"] = 1 - terms[part] * len(starts) / float(total)
+            metrics[f"val/r2_{name}"] = 1 - averages[part] * len(starts) / float(total)
     return metrics
 
 
-def named(split: str, terms: list[float], settings: Train) -> dict[str, float]:
-    """Return loss terms under the names of metrics.jsonl, with the un-annealed objective."""
-    values = dict(zip(("reconstruction", "prediction", "kl", "spectral"), terms, strict=True))
-    values["loss"] = objective(terms, settings)
+def with_prefix(split: str, terms: LossTerms[float], settings: Train) -> dict[str, float]:
+    """Return loss terms, and the objective without annealing, under their names in metrics.jsonl.
+
+    Parameters
+    ----------
+    split : {'train', 'val'}
+    terms : LossTerms
+    settings : Train
+        Weights of the loss terms.
+    """
+    values = terms._asdict() | {"loss": objective(terms, settings)}
     return {f"{split}/{name}": float(value) for name, value in values.items()}
 
 
 @torch.no_grad()
-def reconstruct(network: RNN_VAE, window: torch.Tensor, length: int) -> torch.Tensor:
-    """Return reconstruction and prediction `(batch, length + future, n_features)` of windows."""
+def reconstruct(network: RNN_VAE, window: Tensor) -> Tensor:
+    """Return reconstruction and prediction of windows, one after the other in time.
+
+    Parameters
+    ----------
+    network : RNN_VAE
+    window : Tensor
+        `(batch, length + future, n_features)`, of which the first `length` frames are encoded.
+
+    Returns
+    -------
+    Tensor
+        Of the same shape.
+    """
     network.eval()
-    prediction, *rest = network(window[:, :length])
-    return torch.cat([prediction, rest[0]], dim=1) if network.FUTURE_DECODER else prediction
+    reconstruction, *rest = network(window[:, : network.seq_len])
+    if not network.FUTURE_DECODER:
+        return reconstruction
+    return torch.cat([reconstruction, rest[0]], dim=1)
