@@ -7,7 +7,7 @@ from vame_pipe.core.digests import pose_digests
 from vame_pipe.core.files import file_fingerprint
 
 
-def test_digests_are_of_the_content_and_only_what_changed_is_read(tmp_path, monkeypatch):
+def test_digests_are_of_the_content_and_only_changed_files_are_read(tmp_path, monkeypatch):
     one, two, cache = tmp_path / "one.csv", tmp_path / "two.csv", tmp_path / "cache.json"
     one.write_text("a")
     two.write_text("b")
@@ -38,11 +38,11 @@ def test_a_file_put_in_place_with_its_old_time_stamp_is_noticed(tmp_path):
     assert pose_digests([poses], cache) != before
 
 
-def test_a_damaged_cache_is_made_again(tmp_path):
+def test_a_damaged_cache_is_replaced(tmp_path):
     path, cache = tmp_path / "m.csv", tmp_path / "cache.json"
     path.write_text("x")
     found = pose_digests([path], cache)
-    for damage in ("{", "[1]", ""):
+    for damage in ("{", "[1]", "", '{"m.csv": 1}', '{"m.csv": "x"}'):
         cache.write_text(damage)
         assert pose_digests([path], cache) == found
         assert json.loads(cache.read_text())[str(path)][1] == found[str(path)]

@@ -1,7 +1,7 @@
 from vame_pipe.core.errors import InputError, listing, shortened
 
 
-def test_what_cannot_be_printed_is_escaped():
+def test_unprintable_characters_are_escaped():
     error = InputError("f.csv: holds 'a\0b\nc\x1b[2J'", "ä 鼠 is fine")
     assert error.problems == ["f.csv: holds 'a\\x00b\\nc\\x1b[2J'", "ä 鼠 is fine"]
     assert str(error) == "\n".join(error.problems)

@@ -68,7 +68,7 @@ def redact(text: str, *uris: str) -> str:
 
     Examples
     --------
-    >>> redact("cannot reach http://me:pa55phrase@lab.example")
+    >>> redact("cannot reach http://me:hunter2@lab.example")
     'cannot reach http://***@lab.example'
     """
     secrets = {os.environ[name] for name in SECRET_VARIABLES if os.environ.get(name)}
