@@ -133,16 +133,17 @@ def pca_r2(data: WindowData, components: set[int]) -> dict[int, float]:
     components : set of int
         Numbers of components to keep.
     """
+    from sklearn.decomposition import PCA
+
     train, val = (_draw_windows(data, starts) for starts in (data.train, data.val))
-    mean = train.mean(axis=0)
-    centred = train - mean
-    _, vectors = np.linalg.eigh(centred.T @ centred)
+    n_components = min(max(components), *train.shape)
+    pca = PCA(n_components, svd_solver="covariance_eigh").fit(train)
     by_feature = val.reshape(-1, data.frames.shape[1])
     total = np.square(by_feature - by_feature.mean(axis=0)).sum()
-    projected = (val - mean) @ vectors[:, ::-1]
-    # the axes are orthonormal: the error of leaving out axes is the sum of squares along them
-    residual = np.square(projected).sum(axis=0)[::-1].cumsum()[::-1]
-    return {k: float(1 - (residual[k] if k < len(residual) else 0.0) / total) for k in components}
+    # the components are orthonormal: rebuilding a window recovers the sum of squares along them
+    recovered = np.square(pca.transform(val)).sum(axis=0).cumsum()
+    residual = np.square(val - pca.mean_).sum() - recovered
+    return {k: float(1 - residual[min(k, n_components) - 1] / total) for k in components}
 
 
 def write(table: pd.DataFrame, path: Path) -> None:
