@@ -14,12 +14,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chosen = parser.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--sessions", nargs="+", type=name, help="session names")
     chosen.add_argument(
-        "--windows", type=Path, help="output folder of `windows`: encode the sessions in it"
+        "--windows", type=Path, help="output folder of `windows`: encode the sessions listed in it"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="default: auto"
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument(
-        "--scratch", type=Path, help="folder that keeps finished sessions until all are done"
+        "--scratch",
+        type=Path,
+        help="folder for finished sessions, which are moved to --out once all are done; an interrupted job "
+        "resumes from it",
     )
     parser.add_argument("--out", type=Path, required=True, help="output folder")
 

@@ -39,4 +39,4 @@ def run(options: argparse.Namespace) -> None:
         options.std,
     )
     model_file.save(model, options.out)
-    log.info("%s: %d features, %d frames", options.out, len(model.mean), model.length)
+    log.info("%s: %d features, windows of %d frames", options.out, len(model.mean), model.length)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from tqdm import tqdm
 
-from vame_pipe.config.sections import Align
 from vame_pipe.core import files
 from vame_pipe.core.device import Threads
 from vame_pipe.core.errors import InputError
@@ -32,120 +29,105 @@ from vame_pipe.core.schemas import (
 )
 from vame_pipe.core.source import ENCODE
 from vame_pipe.encoding import model_file
+from vame_pipe.encoding.compatibility import check_compatible, feature_problems
 from vame_pipe.encoding.model_file import ModelFile
+from vame_pipe.encoding.posterior import encode_windows
 from vame_pipe.training.network import RNN_VAE
-from vame_pipe.windows.data import gather, normalise, read_valid_rows, window_starts
+from vame_pipe.windows.data import normalise, read_valid_rows, window_starts
 
 if TYPE_CHECKING:
     from vame_pipe.alignment.session import Aligned
 
 log = logging.getLogger(__name__)
 
-BATCH = 256
-"""Windows encoded at the same time; on a CPU the fastest of 64, 256 and 4,096."""
-
-
-@dataclass(frozen=True)
-class Latents:
-    """The posterior of windows.
-
-    Attributes
-    ----------
-    mean : numpy.ndarray
-        `(n_windows, zdims)` float32.
-    posterior_std : numpy.ndarray
-        `(zdims,)` float64, the posterior standard deviation, averaged over the windows; 0 without any.
-    """
-
-    mean: np.ndarray
-    posterior_std: np.ndarray
-
-
-@torch.no_grad()
-def encode_windows(
-    network: RNN_VAE,
-    frames: np.ndarray,
-    starts: np.ndarray,
-    length: int,
-    after_batch: Callable[[], None] = lambda: None,
-) -> Latents:
-    """Return the posterior of windows.
-
-    Parameters
-    ----------
-    network : RNN_VAE
-        In evaluation mode.
-    frames : numpy.ndarray
-        `(n_frames, n_features)` float32, normalised.
-    starts : numpy.ndarray
-        `(n_windows,)` int64, the first row of each.
-    length : int
-        Frames of a window.
-    after_batch : callable
-        Called after each batch.
-    """
-    weight = network.lmbda.hidden_to_mean.weight
-    on_device = torch.from_numpy(frames).to(weight.device)
-    means = [torch.empty(0, len(weight))]
-    std = torch.zeros(len(weight), dtype=torch.float64)
-    for batch in torch.split(torch.from_numpy(starts).to(weight.device), BATCH):
-        if not len(batch):
-            break  # torch.split of an empty tensor gives one empty batch
-        _, mean, logvar = network.lmbda(network.encoder(gather(on_device, batch, length)))
-        means.append(mean.cpu())
-        std += (logvar / 2).exp().sum(dim=0).cpu().double()
-        after_batch()
-    return Latents(torch.cat(means).numpy(), (std / max(1, len(starts))).numpy())
-
 
 def encode(model: ModelFile, aligned: Aligned) -> pd.DataFrame:
-    """Return the latent vectors of every window of one animal's recording, computed on the CPU.
+    """Return the latent vector of every window of one animal; computes on the CPU.
 
     Parameters
     ----------
     model : ModelFile
-        What `load_model` returned.
+        Result of `load_model`.
     aligned : Aligned
-        What `align` returned, with the settings that the model was trained with.
+        Result of `align`, with the settings that the model was trained with (`model.settings["align"]`).
 
     Returns
     -------
     pandas.DataFrame
-        One row per window, at its centre: `row`, `frame`, `time_s`, `run`, `z_00`, `z_01`, ...
+        One row per window, at its centre: `row`, `frame`, `time_s`, `run` and the latent vector `z_00`,
+        `z_01`, ...; see `core.schemas` for the columns.
 
     Raises
     ------
     InputError
-        If features or frame rate are not those of the model.
+        If the features or the frame rate are not those of the model.
+
+    Examples
+    --------
+    A model with random weights, and an animal that wanders about for two seconds:
+
+    >>> from vame_pipe import align
+    >>> from vame_pipe.config.sections import Align
+    >>> from vame_pipe.poses.contract import Poses
+    >>> rng = np.random.default_rng(0)
+    >>> position = np.cumsum(rng.normal(size=(60, 2, 2)), axis=0) + [[[0, 0], [50, 0]]]
+    >>> poses = Poses(position, np.ones((60, 2)), ("tail", "nose"), 30.0, "example.csv")
+    >>> aligned = align(poses, Align(centre="tail", forward="nose"))
+    >>> sizes = ("hidden_size_layer_1", "hidden_size_layer_2", "hidden_size_rec", "hidden_size_pred")
+    >>> arguments = {
+    ...     **{"TEMPORAL_WINDOW": 2 * 15, "ZDIMS": 2, "NUM_FEATURES": len(aligned.names)},
+    ...     **{"FUTURE_DECODER": False, "FUTURE_STEPS": 0, "softplus": False},
+    ...     **dict.fromkeys(sizes, 8),
+    ...     **dict.fromkeys(("dropout_encoder", "dropout_rec", "dropout_pred"), 0.0),
+    ... }
+    >>> model = ModelFile(
+    ...     arguments=arguments,
+    ...     state=RNN_VAE(**arguments).state_dict(),
+    ...     features=aligned.names,
+    ...     mean=[0.0] * 6,
+    ...     std=[1.0] * 6,
+    ...     length=15,
+    ...     fps=30.0,
+    ...     settings={},
+    ...     data_fingerprint=None,
+    ...     training={},
+    ... )
+    >>> latents = encode(model, aligned)
+    >>> latents[["row", "frame", "run"]].tail(2).values.tolist()
+    [[51, 51, 0], [52, 52, 0]]
+    >>> latents.shape
+    (46, 6)
     """
     problems = feature_problems(model, aligned.names, aligned.fps)
     if problems:
         raise InputError(*problems)
+    _warn_of_unknown_features(model, aligned.names)
     order = [aligned.names.index(name) for name in model.features or aligned.names]
     position = np.flatnonzero(aligned.valid)
     starts = window_starts(aligned.run[position], model.length)
-    latents = encode_windows(
-        model.network(),
-        _normalised(model, aligned.features[position][:, order]),
-        starts,
-        model.length,
-    )
+    frames = _normalised(model, aligned.features[position][:, order])
+    latents = encode_windows(model.network(), frames, starts, model.length)
     centre = position[starts + model.length // 2]
-    index = {"row": centre, "frame": aligned.frame[centre], "time_s": aligned.time_s[centre]}
+    index = {
+        "row": centre,
+        "frame": aligned.frame[centre],
+        "time_s": aligned.time_s[centre],
+        "run": aligned.run[centre],
+    }
     columns = dict(zip(latent_names(latents.mean.shape[1]), latents.mean.T, strict=True))
-    return pd.DataFrame(index | {"run": aligned.run[centre]} | columns)
+    return pd.DataFrame(index | columns)
 
 
 def encode_runs(model: ModelFile, network: RNN_VAE, runs: np.ndarray) -> np.ndarray:
-    """Return the latent vectors of every window in runs of frames of equal length.
+    """Return the latent vector of every window in runs of equal length.
 
     Parameters
     ----------
     model : ModelFile
     network : RNN_VAE
-        What `model.network()` returned.
+        Result of `model.network()`.
     runs : numpy.ndarray
-        `(n_runs, n_frames, n_features)` float32, as aligned.
+        `(n_runs, n_frames, n_features)` float32, aligned features in the order of the model.
 
     Returns
     -------
@@ -155,7 +137,7 @@ def encode_runs(model: ModelFile, network: RNN_VAE, runs: np.ndarray) -> np.ndar
     Raises
     ------
     InputError
-        If runs are shorter than a window.
+        If the runs are shorter than a window.
     """
     n_runs, n_frames, n_features = runs.shape
     if n_frames < model.length:
@@ -171,6 +153,32 @@ def _normalised(model: ModelFile, frames: np.ndarray) -> np.ndarray:
     return normalise(frames, np.array(model.mean, np.float32), np.array(model.std, np.float32))
 
 
+def _warn_of_unknown_features(model: ModelFile, features: list[str]) -> None:
+    if model.features is None:
+        log.warning("the model stores no feature names; assuming %s", ", ".join(features))
+
+
+@dataclass(frozen=True)
+class _Encoder:
+    """A loaded model.
+
+    Attributes
+    ----------
+    model : ModelFile
+    network : RNN_VAE
+        On the device that computes.
+    fingerprint : str
+        SHA-256 of the model file.
+    after_batch : callable
+        Called after each batch of windows.
+    """
+
+    model: ModelFile
+    network: RNN_VAE
+    fingerprint: str
+    after_batch: Callable[[], None]
+
+
 def encode_sessions(
     model_path: Path,
     targets: dict[Path, Path],
@@ -178,48 +186,35 @@ def encode_sessions(
     scratch: Path | None = None,
     threads: int = 1,
 ) -> None:
-    """Write the latents of aligned sessions; files that are up to date stay.
+    """Write the latents of aligned sessions; files that are up to date are kept.
 
     Parameters
     ----------
     model_path : Path
         model.pt.
     targets : dict of Path to Path
-        For each results/aligned/{session}.parquet the results/latents/{model}/{session}.parquet.
+        For each results/aligned/{session}.parquet: results/latents/{model}/{session}.parquet.
     device : str
         A torch device.
     scratch : Path, optional
-        Finished sessions wait in this folder until all are done; then they move to their targets.
+        Folder for finished sessions, which are moved to their targets once all are done. A job that was
+        interrupted resumes from it.
     threads : int
-        CPU threads that may be used, if other processes leave room for them.
+        Most CPU threads to use; fewer are used if other processes need the cores.
 
     Raises
     ------
     InputError
-        If sessions do not fit the model; the others are encoded all the same.
+        If sessions do not fit the model. The other sessions are still encoded.
     """
     model = model_file.load(model_path)
     network, digest = model.network(device), files.file_fingerprint(model_path)
-    cores = Threads(threads)
+    encoder = _Encoder(model, network, digest, Threads(threads).adapt)
     written = {path: scratch / out.name if scratch else out for path, out in targets.items()}
     problems = []
     for path, out in tqdm(written.items(), unit="session", disable=None):
         try:
-            meta = read_record(AlignedMetadata, path)
-            check_compatible(model, meta, path)
-            fingerprint = files.fingerprint(meta.fingerprint, digest, ENCODE)
-            if not (out.exists() and read_record(LatentsMetadata, out).fingerprint == fingerprint):
-                table, posterior_std = _encode_session(model, network, path, meta, cores.adapt)
-                content = LatentsMetadata(
-                    model_fingerprint=digest,
-                    aligned_fingerprint=meta.fingerprint,
-                    fingerprint=fingerprint,
-                    length=model.length,
-                    fps=meta.fps,
-                    posterior_std=posterior_std.tolist(),
-                    stage_version=ENCODE,
-                )
-                files.write_tables(out, [table], table.schema, to_metadata(content))
+            _encode_session(encoder, path, out)
         except InputError as error:
             problems += error.problems
     if problems:
@@ -231,76 +226,56 @@ def encode_sessions(
         shutil.rmtree(scratch)
 
 
-def _encode_session(
-    model: ModelFile,
-    network: RNN_VAE,
-    path: Path,
-    meta: AlignedMetadata,
-    after_batch: Callable[[], None],
+def _encode_session(encoder: _Encoder, aligned: Path, out: Path) -> None:
+    """Write the latents of a session, unless the file is up to date."""
+    meta = read_record(AlignedMetadata, aligned)
+    check_compatible(encoder.model, meta, aligned)
+    fingerprint = files.fingerprint(meta.fingerprint, encoder.fingerprint, ENCODE)
+    if _is_up_to_date(out, fingerprint):
+        return
+    _warn_of_unknown_features(encoder.model, meta.features)
+    table, posterior_std = _latents_table(encoder, aligned, meta)
+    content = LatentsMetadata(
+        model_fingerprint=encoder.fingerprint,
+        aligned_fingerprint=meta.fingerprint,
+        fingerprint=fingerprint,
+        length=encoder.model.length,
+        fps=meta.fps,
+        posterior_std=posterior_std.tolist(),
+        stage_version=ENCODE,
+    )
+    files.write_tables(out, [table], table.schema, to_metadata(content))
+
+
+def _is_up_to_date(out: Path, fingerprint: str) -> bool:
+    """Return whether a file of latents exists, is intact and has a fingerprint."""
+    try:
+        return read_record(LatentsMetadata, out).fingerprint == fingerprint
+    except InputError:
+        return False
+
+
+def _latents_table(
+    encoder: _Encoder, aligned: Path, meta: AlignedMetadata
 ) -> tuple[pa.Table, np.ndarray]:
     """Return the latents of a session as a table, and the average posterior standard deviation."""
-    table, valid = pq.read_table(path), read_valid_rows(path)
+    model = encoder.model
+    table, valid = pq.read_table(aligned), read_valid_rows(aligned)
     features = model.features or meta.features
     values = np.stack([table[name].to_numpy()[valid.position] for name in features], axis=1)
     starts = window_starts(valid.run, model.length)
-    latents = encode_windows(network, _normalised(model, values), starts, model.length, after_batch)
-    if not len(starts):
-        log.warning("session %s: no run of %d valid frames, no latents", path.stem, model.length)
+    latents = encode_windows(
+        encoder.network, _normalised(model, values), starts, model.length, encoder.after_batch
+    )
+    if len(starts):
+        log.info("session %s: %d latent vectors", aligned.stem, len(starts))
     else:
-        log.info("session %s: %d latent vectors", path.stem, len(starts))
+        log.warning(
+            "session %s: no run of %d valid frames, so no latent vectors",
+            *(aligned.stem, model.length),
+        )
     centre = pa.array(valid.position[starts + model.length // 2])
     index = table.select([field.name for field in INDEX_FIELDS]).take(centre)
     fields = [*INDEX_FIELDS, *feature_fields(latent_names(latents.mean.shape[1]))]
     columns = [*index.columns, *map(pa.array, latents.mean.T)]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields)), latents.posterior_std
-
-
-def check_compatible(model: ModelFile, meta: AlignedMetadata, aligned: Path) -> None:
-    """Raise InputError unless an aligned session has what the model was trained on."""
-    problems = feature_problems(model, meta.features, meta.fps)
-    problems += [
-        f"was aligned with {name} {json.dumps(found)}, the recordings of the model with "
-        f"{json.dumps(expected)}. Align it with the settings of the model."
-        for name, found, expected in _differing_settings(model, meta)
-    ]
-    if problems:
-        raise InputError(*(f"{aligned}: {problem}" for problem in problems))
-
-
-def feature_problems(model: ModelFile, features: list[str], fps: float) -> list[str]:
-    """Return why features and frame rate do not fit a model, one line each."""
-    problems = []
-    n_features = model.arguments["NUM_FEATURES"]
-    if model.features is None:
-        if len(features) != n_features:
-            problems.append(
-                f"has {len(features)} features ({', '.join(features)}), the model takes {n_features}. "
-                "Align it with the keypoints and settings of the model."
-            )
-        else:
-            log.warning("the model stores no feature names; assuming %s", ", ".join(features))
-    elif set(features) != set(model.features):
-        missing = [name for name in model.features if name not in features]
-        unexpected = [name for name in features if name not in model.features]
-        problems.append(
-            f"its features do not match the model's: missing {', '.join(missing) or 'none'}; "
-            f"unexpected {', '.join(unexpected) or 'none'}. Align it with the model's keypoints and "
-            "settings."
-        )
-    if model.fps not in (None, fps):
-        problems.append(f"{fps:g} fps, the model was trained at {model.fps:g}. Set align.fps.")
-    return problems
-
-
-def _differing_settings(model: ModelFile, meta: AlignedMetadata) -> list[tuple[str, Any, Any]]:
-    """Return the alignment settings, with both values, in which a session differs from the model's.
-
-    Models of VAME come without settings. Feature names and frame rate are compared elsewhere.
-    """
-    expected, found = model.settings.get("align"), meta.settings
-    if expected is None:
-        return []
-    defaults = {name: field.default for name, field in Align.model_fields.items()}
-    names = sorted((expected.keys() | found.keys()) - {"keypoints", "fps", "head_fixed"})
-    pairs = [(n, found.get(n, defaults.get(n)), expected.get(n, defaults.get(n))) for n in names]
-    return [(f"align.{n}", one, other) for n, one, other in pairs if one != other]

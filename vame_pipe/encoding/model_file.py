@@ -1,8 +1,8 @@
-"""The self-sufficient model file."""
+"""The self-contained model file."""
 
 from __future__ import annotations
 
-import pickle
+import dataclasses
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +12,18 @@ import numpy as np
 import torch
 
 from vame_pipe import __version__
+from vame_pipe.config.sections import RENAMED
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.training.network import RNN_VAE
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: the names of settings are those of vame_pipe 0.2."""
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """Everything that encoding a recording takes.
+    """Everything that is needed to encode a recording.
 
     Attributes
     ----------
@@ -30,21 +32,22 @@ class ModelFile:
     state : dict of str to Tensor
         Its weights.
     features : list of str or None
-        Names of the features, in the order that the weights expect; None: not known (weights of VAME).
+        Names of the features, in the order that the weights expect; None if unknown (weights of VAME).
     mean, std : list of float
-        Normaliser, per feature.
+        The normaliser, one value per feature.
     length : int
         Frames of the window that is encoded.
     fps : float or None
-        None: not known (weights of VAME).
+        Rows per second of the recordings; None if unknown (weights of VAME).
     settings : dict
-        Settings of align, windows, model and train.
+        Sections `align`, `windows`, `model` and `train` of the configuration.
     data_fingerprint : str or None
+        SHA-256 of the training windows; None if unknown.
     training : dict
-        Outcome: epochs, best epoch, metrics.
+        Metrics of the best epoch, and why training stopped.
     mlflow_run_id : str or None
     note : str or None
-        Where the model came from, if not from a training here.
+        Where the model comes from, if it was not trained with vame_pipe.
     """
 
     arguments: dict[str, Any]
@@ -64,7 +67,8 @@ class ModelFile:
         """Return the network with its weights, in evaluation mode."""
         network = RNN_VAE(**self.arguments)
         network.load_state_dict(self.state)
-        return network.to(device).eval()
+        network.to(device).eval()
+        return network
 
 
 def save(model: ModelFile, path: str | Path) -> None:
@@ -88,29 +92,83 @@ def load(path: str | Path) -> ModelFile:
     Raises
     ------
     InputError
-        If it is missing, damaged, not a model file or of a newer format.
+        If it is missing, corrupt, not a model file or of a newer version.
+
+    Examples
+    --------
+    Save a model and load it again. Models are usually saved by training, as models/{model}/model.pt in the
+    results folder.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> model = ModelFile(
+    ...     arguments={},
+    ...     state={"weight": torch.zeros(2)},
+    ...     features=["nose_x", "speed_forward"],
+    ...     mean=[0.9, 0.1],
+    ...     std=[0.2, 1.5],
+    ...     length=30,
+    ...     fps=30.0,
+    ...     settings={"align": {"centre": "tailbase", "forward": "nose"}},
+    ...     data_fingerprint=None,
+    ...     training={},
+    ... )
+    >>> with TemporaryDirectory() as folder:
+    ...     save(model, f"{folder}/model.pt")
+    ...     loaded = load(f"{folder}/model.pt")
+    >>> loaded.features, loaded.length, loaded.settings["align"]["centre"]
+    (['nose_x', 'speed_forward'], 30, 'tailbase')
     """
     content = read_safely(path, "a model file")
-    if not isinstance(content, dict) or "format_version" not in content:
-        raise InputError(f"{path}: not a model file of vame_pipe.")
-    if content.pop("format_version") > FORMAT_VERSION:
-        raise InputError(f"{path}: written by a newer vame_pipe. Update it.")
-    content.pop("versions")
-    return ModelFile(**content)
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if not isinstance(version, int):
+        raise InputError(
+            f"{path}: not a model file of vame_pipe. Expected the model.pt of a trained model; to convert "
+            "weights of VAME, run vame-pipe import-vame."
+        )
+    if version > FORMAT_VERSION:
+        raise InputError(
+            f"{path}: was written by a newer version of vame_pipe (format {version}, this version reads "
+            f"formats up to {FORMAT_VERSION}). Upgrade vame_pipe."
+        )
+    names = [field.name for field in dataclasses.fields(ModelFile)]
+    missing = [name for name in names if name not in content]
+    if missing:
+        raise InputError(
+            f"{path}: not a model file of vame_pipe, it has no {', '.join(missing)}. Expected the model.pt "
+            "of a trained model."
+        )
+    values = {name: content[name] for name in names}
+    if version == 1:
+        values["settings"] = _with_current_names(values["settings"])
+    return ModelFile(**values)
+
+
+def _with_current_names(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a model of vame_pipe 0.1, which had other names for some."""
+    return {
+        section: {RENAMED.get(f"{section}.{key}", key): value for key, value in values.items()}
+        for section, values in settings.items()
+    }
 
 
 def read_safely(path: str | Path, kind: str) -> Any:
-    """Return what torch saved, on the CPU; never runs code from it.
+    """Return the content of a file that torch saved, on the CPU; never runs code from it.
+
+    Parameters
+    ----------
+    path : str or Path
+    kind : str
+        What the file should be, for messages.
 
     Raises
     ------
     InputError
-        If the file is missing or cannot be read as what it should be, its `kind`.
+        If the file is missing or cannot be read.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file, {kind} is wanted.") from None
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise InputError(f"{path}: file not found, expected {kind}.") from None
+    except Exception as error:  # a corrupt file can raise nearly any of them
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path}: cannot be read as {kind} ({reason}).") from None

@@ -1,4 +1,4 @@
-"""Turn the weights of a model that VAME trained into a model file."""
+"""Convert weights trained with VAME into a model file."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ ARGUMENTS = {
     "dropout_pred": "dropout_pred",
     "softplus": "softplus",
 }
-"""Arguments of RNN_VAE and the keys of VAME's config.yaml, beside time_window."""
+"""Arguments of RNN_VAE and their keys in VAME's config.yaml; TEMPORAL_WINDOW is 2 * time_window."""
+MAY_BE_ZERO = ("prediction_decoder", "prediction_steps", "softplus")
 NOT_EGOCENTRIC = (0, 2, 3)
-"""Features that VAME's versions take off num_features where egocentric_data is false."""
+"""How many features versions of VAME subtract from num_features if egocentric_data is false."""
 INPUT_WEIGHT = "encoder.encoder_rnn.weight_ih_l0"
 
 
@@ -48,125 +49,153 @@ def read_vame(
     weights : Path
         State dict (.pkl).
     config : Path
-        The config.yaml of its VAME project.
+        config.yaml of the VAME project.
     features : list of str, optional
-        Names of its features, in their order. Without, whatever has as many features is taken.
+        Names of the features, in training order. If omitted, any recording with the same number of features
+        is accepted.
     fps : float, optional
-        Frames per second that it was trained at.
+        Frame rate of the training recordings.
     mean, std : Path, optional
-        What VAME scaled its training data by (.npy), one number or one a feature. Without, features
-        are taken as they are.
+        What VAME scaled its training data by (.npy): one number, or one number per feature. If omitted,
+        features are not scaled.
 
     Raises
     ------
     InputError
-        With every file that cannot be read, key or weight that lacks and shape that differs.
+        With every unreadable file, missing key or weight, and shape that does not match.
     """
     state, settings = _read_state(weights), _read_config(config)
-    arguments = {name: settings[key] for name, key in ARGUMENTS.items()}
-    arguments["TEMPORAL_WINDOW"] = 2 * settings["time_window"]
-    arguments["FUTURE_DECODER"] = bool(arguments["FUTURE_DECODER"])
-    found = state[INPUT_WEIGHT].shape[-1] if INPUT_WEIGHT in state else arguments["NUM_FEATURES"]
-    if settings.get("egocentric_data") is False:
-        fewer = arguments["NUM_FEATURES"] - found
-        arguments["NUM_FEATURES"] = found if fewer in NOT_EGOCENTRIC else arguments["NUM_FEATURES"]
-    arguments["batch_mixing"] = True
+    arguments = _arguments(state, settings)
     n_features = arguments["NUM_FEATURES"]
-    problems = _misfits(state, RNN_VAE(**arguments).state_dict(), weights, config)
+    problems = _mismatches(state, RNN_VAE(**arguments).state_dict(), weights, config)
     if features is not None and len(features) != n_features:
-        problems.append(f"--features names {len(features)}, the model has {n_features}.")
-    scale = []
-    for path, default in ((mean, 0.0), (std, 1.0)):
+        noun = "name" if len(features) == 1 else "names"
+        problems.append(
+            f"--features has {len(features)} {noun}, the model has {n_features} features."
+        )
+    scale = {}
+    for name, path, default in (("mean", mean, 0.0), ("std", std, 1.0)):
         values = _read_numbers(path) if path else np.array([default])
-        if len(values) not in (1, n_features) or not np.isfinite(values).all():
-            problems.append(
-                f"{path}: holds {len(values)} numbers, allowed: 1 or {n_features}, finite."
-            )
-            continue
-        if path == std and path and not values.all():
-            problems.append(f"{path}: holds a 0, nothing can be divided by it.")
-        scale.append(np.broadcast_to(values, n_features).astype(float).tolist())
+        if path:
+            problems += _scale_problems(name, path, values, n_features)
+        scale[name] = values
     if problems:
         raise InputError(*problems)
     return ModelFile(
         arguments=arguments,
         state=state,
         features=features,
-        mean=scale[0],
-        std=scale[1],
+        mean=np.broadcast_to(scale["mean"], n_features).astype(float).tolist(),
+        std=np.broadcast_to(scale["std"], n_features).astype(float).tolist(),
         length=settings["time_window"],
         fps=fps,
         settings={"vame": settings},
         data_fingerprint=None,
         training={},
-        note="weights imported from VAME, decoded with its mixing of the samples of a batch",
+        note="imported from VAME; the decoder mixes the samples of a batch, as in VAME",
     )
+
+
+def _arguments(state: dict[str, torch.Tensor], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of RNN_VAE."""
+    arguments = {name: settings[key] for name, key in ARGUMENTS.items()}
+    arguments["TEMPORAL_WINDOW"] = 2 * settings["time_window"]
+    arguments["FUTURE_DECODER"] = bool(arguments["FUTURE_DECODER"])
+    arguments["batch_mixing"] = True
+    if settings.get("egocentric_data") is False and INPUT_WEIGHT in state:
+        n_found = state[INPUT_WEIGHT].shape[-1]
+        if arguments["NUM_FEATURES"] - n_found in NOT_EGOCENTRIC:
+            arguments["NUM_FEATURES"] = n_found
+    return arguments
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
     state = read_safely(path, "weights")
     if not isinstance(state, dict) or not all(torch.is_tensor(v) for v in state.values()):
-        raise InputError(f"{path}: not a state dict (names and tensors), as VAME saves it.")
+        raise InputError(
+            f"{path}: not a state dict (names and tensors). Choose the .pkl file that VAME saved."
+        )
     return dict(state)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file.") from None
+        raise InputError(f"{path}: file not found, expected the config.yaml of VAME.") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: cannot be read as YAML ({reason}).") from None
-    wanted = ["time_window", *ARGUMENTS.values()]
-    given = settings if isinstance(settings, dict) else {}
-    lacking = [key for key in wanted if key not in given]
+    settings: dict[str, Any] = content if isinstance(content, dict) else {}
+    required = ["time_window", *ARGUMENTS.values()]
+    missing = [key for key in required if key not in settings]
     wrong = [
-        f"{key}: {given[key]!r}" for key in wanted if key in given and not _fits(key, given[key])
+        f"{key}: {settings[key]!r}"
+        for key in required
+        if key in settings and not _is_allowed(key, settings[key])
     ]
-    if lacking or wrong:
+    problems = [f"missing keys: {', '.join(missing)}"] if missing else []
+    if wrong:
+        problems.append(f"not allowed (whole numbers; dropout: 0 to 1): {', '.join(wrong)}")
+    if problems:
         raise InputError(
-            f"{path}: lacks {', '.join(lacking) or 'nothing'}; has no whole number (dropout: no number) "
-            f"in {', '.join(wrong) or 'nothing'}. Give the config.yaml of the VAME project that trained "
-            "the model."
+            f"{path}: {'; '.join(problems)}. Choose the config.yaml of the VAME project that trained the "
+            "model."
         )
     return settings
+
+
+def _is_allowed(key: str, value: object) -> bool:
+    if key.startswith("dropout"):
+        return isinstance(value, int | float) and 0 <= value <= 1
+    return isinstance(value, int) and value >= (0 if key in MAY_BE_ZERO else 1)
 
 
 def _read_numbers(path: Path) -> np.ndarray:
     try:
         values = np.load(path, allow_pickle=False)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file.") from None
+        raise InputError(f"{path}: file not found, expected an array of numbers (.npy).") from None
     except (OSError, EOFError, ValueError) as error:
         raise InputError(
-            f"{path}: cannot be read as .npy ({str(error).splitlines()[0]}). Give what VAME scaled its "
-            "training data by, as numpy.save writes it."
+            f"{path}: cannot be read as .npy ({str(error).splitlines()[0]}). Choose a file that numpy.save "
+            "wrote, with what VAME scaled its training data by."
         ) from None
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
-        raise InputError(f"{path}: holds no array of numbers. Give one number or one a feature.")
+        raise InputError(
+            f"{path}: does not contain numbers. It must contain one number, or one number per feature."
+        )
     return values.ravel()
 
 
-def _fits(key: str, value: object) -> bool:
-    kinds = (int, float) if key.startswith("dropout") else int
-    return isinstance(value, kinds) and value >= 0
+def _scale_problems(name: str, path: Path, values: np.ndarray, n_features: int) -> list[str]:
+    """Return why numbers cannot be the mean or standard deviation of the features, one line each."""
+    if len(values) not in (1, n_features):
+        return [f"{path}: contains {len(values)} numbers; it must contain 1 or {n_features}."]
+    if not np.isfinite(values).all():
+        return [f"{path}: all of its values must be finite."]
+    if name == "std" and not (values > 0).all():
+        return [f"{path}: contains {values.min():g}; standard deviations must be above 0."]
+    return []
 
 
-def _misfits(
-    state: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], weights: Path, config: Path
+def _mismatches(
+    state: dict[str, torch.Tensor],
+    expected: dict[str, torch.Tensor],
+    weights: Path,
+    config: Path,
 ) -> list[str]:
-    """Say what weights lack, have besides or have in another shape."""
-    problems = [f"{weights}: lacks {name}." for name in wanted if name not in state]
+    """Return which weights are missing, unexpected or of another shape, one line each."""
+    problems = [f"{weights}: {name} is missing." for name in expected if name not in state]
     problems += [
         f"{weights}: has {name}, which the model of {config} does not have."
         for name in state
-        if name not in wanted
+        if name not in expected
     ]
     problems += [
-        f"{weights}: {name} has the shape {tuple(state[name].shape)}, by {config} it is "
-        f"{tuple(wanted[name].shape)}."
-        for name in wanted
-        if name in state and state[name].shape != wanted[name].shape
+        f"{weights}: {name} has the shape {tuple(state[name].shape)}, the model of {config} needs "
+        f"{tuple(expected[name].shape)}."
+        for name in expected
+        if name in state and state[name].shape != expected[name].shape
     ]
     return problems
