@@ -1,8 +1,9 @@
-"""Run the whole workflow on real DeepLabCut recordings and print what came of it.
+"""Run the whole workflow on real DeepLabCut recordings and print the results.
 
     VAME_PIPE_POSES=FOLDER python benchmarks/real_recordings.py
 
-The folder holds bsoid-openfield/, odor/, vame-sample/ and elevated-plus-maze/ of those projects.
+The folder contains bsoid-openfield/, odor/, vame-sample/ and elevated-plus-maze/ of those projects.
+One of the two runs alone: add `mixed` or `elevated-plus-maze`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import yaml
 
-from vame_pipe.encoding import model_file
+from vame_pipe.core import run_record
+from vame_pipe.core.layout import Layout
 
 ROOT = Path(__file__).parents[1]
 POSES = Path(os.environ["VAME_PIPE_POSES"]).resolve()
+STAGES = ("align", "windows", "init_mlflow", "train", "encode")
 SMALL = {
     "model": {
         "zdims": 12,
@@ -61,46 +64,56 @@ MAZE = {
 
 
 def run(name: str, settings: dict, folder: Path) -> None:
-    """Run the workflow on one configuration and print its figures."""
+    """Run the workflow on one configuration and print its results."""
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(SMALL | settings | {"results": name}))
-    (folder / "config.yaml").write_text("{}")
     command = ["snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
     command += ["--configfile", str(path), "--cores", "2", "--resources", "gpu=1", "--quiet"]
-    began = time.perf_counter()
+    start = time.perf_counter()
     subprocess.run(command, check=True)
-    seconds = time.perf_counter() - began
-    results = folder / name
+    print(f"\n## {name}: {time.perf_counter() - start:.0f} s in total\n")
+    layout = Layout(folder / name)
+    print_sessions(layout, list(settings["sessions"]))
+    print_model(layout)
+    print_stages(layout)
+    windows = layout.frames.stat().st_size + layout.index.stat().st_size
+    aligned = sum(file.stat().st_size for file in layout.aligned_folder.glob("*.parquet"))
+    print(f"\nwindows/ on disk: {windows / aligned:.2f} x aligned/")
+
+
+def print_sessions(layout: Layout, sessions: list[str]) -> None:
+    """Print frames, valid fraction and windows of each animal of each session."""
+    print("| session | frames in | rows | valid | windows |\n|---|---|---|---|---|")
+    index = pq.read_table(layout.index, columns=["session", "individual"]).to_pandas()
+    n_windows = index.value_counts(["session", "individual"]).to_dict()
+    for session in sessions:
+        animals = json.loads(layout.quality(session).read_text())["individuals"]
+        for individual, qc in animals.items():
+            label = session if len(animals) == 1 else f"{session}, {individual}"
+            count = n_windows.get((session, individual), 0)
+            print(
+                f"| {label} | {qc['n_frames']} | {qc['n_rows']} | {qc['valid_fraction']:.1%} | {count} |"
+            )
+
+
+def print_model(layout: Layout) -> None:
+    """Print the R2 of the model on its validation windows."""
+    record = run_record.read(layout.model("vame").run)
     print(
-        f"\n## {name}: {seconds:.0f} s in all\n\n| session | frames in | rows | valid | windows |"
+        f"\nR2 of reconstruction {record.summary['final/r2_reconstruction']:.3f}, of prediction "
+        f"{record.summary['final/r2_prediction']:.3f} on {record.data.n_val} validation windows\n"
     )
-    print("|---|---|---|---|---|")
-    index = pq.read_table(results / "windows/windows.parquet").to_pandas()
-    for session in settings["sessions"]:
-        qc = json.loads((results / f"aligned/{session}.qc.json").read_text())
-        count = int((index["session"] == session).sum())
-        print(
-            f"| {session} | {qc['n_frames']} | {qc['n_rows']} | {qc['valid_fraction']:.1%} | {count} |"
-        )
-    final = model_file.load(results / "models/vame/model.pt").training
-    print(
-        f"\nR2 of reconstruction {final['final/r2_reconstruction']:.3f}, of prediction "
-        f"{final['final/r2_prediction']:.3f} on {(index['split'] == 'test').sum()} held-out windows\n"
-    )
+
+
+def print_stages(layout: Layout) -> None:
+    """Print the number of jobs of each stage, their run time and their memory."""
     print("| stage | jobs | seconds | peak MiB |\n|---|---|---|---|")
-    for stage in ("align", "windows", "mlflow", "train", "latents"):
-        files = [
-            *results.glob(f"benchmarks/{stage}/**/*.tsv"),
-            *results.glob(f"benchmarks/{stage}.tsv"),
-        ]
-        rows = [row for f in files for row in csv.DictReader(f.open(), delimiter="	")]
+    for stage in STAGES:
+        single = layout.benchmark(stage)
+        files = [*single.with_suffix("").rglob("*.tsv"), *single.parent.glob(single.name)]
+        rows = [row for file in files for row in csv.DictReader(file.open(), delimiter="\t")]
         total, peak = sum(float(r["s"]) for r in rows), max(float(r["max_rss"]) for r in rows)
         print(f"| {stage} | {len(rows)} | {total:.1f} | {peak:.0f} |")
-    size = sum(
-        (results / "windows" / f).stat().st_size for f in ("frames.parquet", "windows.parquet")
-    )
-    aligned = sum(f.stat().st_size for f in results.glob("aligned/*.parquet"))
-    print(f"\nwindows/ on disk: {size / aligned:.2f} x aligned/")
 
 
 if __name__ == "__main__":
