@@ -1,4 +1,4 @@
-"""CSV files as programs and spreadsheets write them; each kind from one small table."""
+"""CSV files as programs and spreadsheets write them; each kind is made from one small table."""
 
 import csv
 import io
@@ -38,7 +38,8 @@ def written(rows, separator=",", end="\n", quoting=csv.QUOTE_MINIMAL):
 def read(tmp_path, text, encoding="utf-8"):
     path = tmp_path / "f.csv"
     path.write_bytes(text.encode(encoding) if isinstance(text, str) else text)
-    return read_poses(path, 30)
+    (poses,) = read_poses(path, 30).values()
+    return poses
 
 
 def refuse(tmp_path, text, match):
@@ -76,7 +77,7 @@ SAVED = {
 
 @pytest.mark.parametrize("kind", SAVED)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_every_way_to_save_gives_the_same_poses(tmp_path, kind, encoding):
+def test_every_way_to_save_results_in_the_same_poses(tmp_path, kind, encoding):
     poses = read(tmp_path, SAVED[kind], encoding)
     assert poses.keypoints == ("nöse", "tail") and not poses.faults
     np.testing.assert_array_equal(poses.position, POSITION)
@@ -84,13 +85,13 @@ def test_every_way_to_save_gives_the_same_poses(tmp_path, kind, encoding):
     assert read_keypoints(tmp_path / "f.csv") == ["nöse", "tail"]
 
 
-def test_utf16_of_both_byte_orders(tmp_path):
+def test_utf16_can_have_either_byte_order(tmp_path):
     for encoding, mark in (("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")):
         poses = read(tmp_path, mark + SAVED["tab"].encode(encoding))
         np.testing.assert_array_equal(poses.position, POSITION)
 
 
-def test_rows_of_images_may_name_their_folders_in_columns(tmp_path):
+def test_rows_of_images_can_have_their_folders_in_separate_columns(tmp_path):
     rows = [[row[0], "", "", *row[1:]] for row in ROWS[:3]]
     rows += [["labeled-data", "v", f"{row[0]}.png", *row[1:]] for row in ROWS[3:]]
     np.testing.assert_array_equal(read(tmp_path, written(rows)).position, POSITION)
@@ -123,18 +124,18 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "match"), REFUSED)
-def test_refused_for_the_true_reason(tmp_path, text, match):
+def test_a_damaged_file_is_refused_with_the_actual_reason(tmp_path, text, match):
     refuse(tmp_path, text, match)
 
 
-def test_bad_bytes_far_below_the_header(tmp_path):
+def test_bad_bytes_far_below_the_header_are_located(tmp_path):
     row = b"0,1.5,2.5,0.5,1.5,2.5,0.5\n"
     n = CHUNK // len(row) + 10
     rows = b"".join(str(i).encode() + row[1:] for i in range(n))
     refuse(tmp_path, TEXT[: TEXT.index(b"0,317")] + rows + b"\xe4\n", f"line {n + 4} has byte 0xe4")
 
 
-def test_whole_numbers_are_not_lost_decimal_points(tmp_path):
+def test_integers_are_not_mistaken_for_lost_decimal_points(tmp_path):
     poses = read(tmp_path, written([*ROWS[:3], ["0", *"123456"], ["1", *"654321"]]))
     np.testing.assert_array_equal(poses.confidence, [[3, 6], [4, 1]])
 
@@ -149,7 +150,7 @@ def test_whole_numbers_are_not_lost_decimal_points(tmp_path):
     st.sampled_from(["\n", "\r\n", "\r"]),
     st.booleans(),
 )
-def test_numbers_survive(tmp_path_factory, values, separator, end, comma):
+def test_numbers_are_read_exactly_as_written(tmp_path_factory, values, separator, end, comma):
     rows = [["scorer", *"ssss"], ["bodyparts", *"aabb"], ["coords", *"xyxy"]]
     rows += [[i, *("" if v is None else repr(v) for v in row)] for i, row in enumerate(values)]
     rows = [[str(cell) for cell in row] for row in rows]
@@ -161,4 +162,5 @@ def test_numbers_survive(tmp_path_factory, values, separator, end, comma):
         return
     path = tmp_path_factory.getbasetemp() / "survive.csv"
     path.write_bytes(written(rows, separator, end).encode())
-    np.testing.assert_allclose(read_poses(path, 30).position, expected, rtol=1e-12)
+    (poses,) = read_poses(path, 30).values()
+    np.testing.assert_allclose(poses.position, expected, rtol=1e-12)

@@ -1,4 +1,4 @@
-"""HDF5 files as pandas writes them, and such as attack or are damaged; written with PyTables."""
+"""HDF5 files as pandas writes them with PyTables, damaged files, and files that attack the reader."""
 
 import os
 import pickle
@@ -31,6 +31,11 @@ def write(path, table, format="fixed", key="df_with_missing", **more):
     return path
 
 
+def read(path):
+    (poses,) = read_poses(path, 30).values()
+    return poses
+
+
 def refuse(path, match):
     with pytest.raises(InputError, match=match) as error:
         read_poses(path, 30)
@@ -49,9 +54,9 @@ def path(tmp_path):
     return tmp_path / "p.h5"
 
 
-def test_values_land_where_the_columns_say(path, format):
+def test_values_are_assigned_by_the_names_of_columns(path, format):
     table = recording()
-    poses = read_poses(write(path, table, format), 30)
+    poses = read(write(path, table, format))
     expected = table.to_numpy().reshape(50, 2, 3)
     np.testing.assert_array_equal(poses.position, expected[..., :2])
     np.testing.assert_array_equal(poses.confidence, expected[..., 2])
@@ -59,13 +64,13 @@ def test_values_land_where_the_columns_say(path, format):
     assert read_keypoints(path) == ["nose", "tail"]
 
 
-def test_several_types_and_orders_of_columns(path, format):
+def test_columns_can_have_several_types_and_any_order(path, format):
     table = recording(("b", "ä"))
     table[("net", "b", "x")] = np.arange(50)
     table[("net", "ä", "y")] = table[("net", "ä", "y")].astype(np.float32)
     table[("net", "b", "likelihood")] = table[("net", "b", "likelihood")] > 0.5
     table = table[table.columns[[4, 0, 1, 2, 3, 5]]]
-    poses = read_poses(write(path, table, format), 30)
+    poses = read(write(path, table, format))
     assert poses.keypoints == ("ä", "b")
     for k, name in enumerate(poses.keypoints):
         expected = table["net"][name]
@@ -75,18 +80,18 @@ def test_several_types_and_orders_of_columns(path, format):
         )
 
 
-def test_keypoints_may_be_numbered_and_scorers_nameless(path, format):
-    poses = read_poses(write(path, recording([1, 2], scorer=""), format), 30)
+def test_keypoints_can_be_numbered_and_scorers_nameless(path, format):
+    poses = read(write(path, recording([1, 2], scorer=""), format))
     assert poses.keypoints == ("1", "2")
 
 
-def test_one_animal_with_bodyparts_of_none(path, format):
+def test_unique_bodyparts_belong_to_the_only_animal(path, format):
     table = recording(individuals=["mouse"])
     single = table[[c for c in table.columns if c[2] == "tail"]]
     single.columns = pd.MultiIndex.from_tuples(
         [("net", "single", "corner", c[3]) for c in single.columns], names=table.columns.names
     )
-    poses = read_poses(write(path, pd.concat([table, single], axis=1), format), 30)
+    poses = read(write(path, pd.concat([table, single], axis=1), format))
     assert poses.individual == "mouse" and poses.keypoints == ("nose", "tail", "corner")
     refuse(write(path, recording(individuals=["a", "b"]), format), r"several animals \(a, b\)")
 
@@ -95,68 +100,68 @@ def test_the_table_of_poses_is_found_among_others(tmp_path, format):
     table, other = recording(), pd.DataFrame({"a": [1.0, 2.0]})
     both = write(tmp_path / "both.h5", table, format)
     write(both, recording(n_frames=5), key="machinelabels")
-    assert len(read_poses(both, 30).position) == 50
+    assert len(read(both).position) == 50
     write(tmp_path / "named.h5", table, format, key="tracks/raw")
     write(tmp_path / "named.h5", other, key="other")
-    assert len(read_poses(tmp_path / "named.h5", 30).position) == 50
+    assert len(read(tmp_path / "named.h5").position) == 50
     write(tmp_path / "named.h5", table, key="again")
     refuse(tmp_path / "named.h5", "several tables of poses: again, tracks/raw")
     refuse(write(tmp_path / "other.h5", other, key="other"), "expected column levels scorer")
 
 
-def test_frames_may_be_counted_from_any_number(path, format):
+def test_frames_can_be_counted_from_any_number(path, format):
     table = recording()
     table.index = table.index + 300.0
-    assert read_poses(write(path, table, format), 30).first_frame == 300
+    assert read(write(path, table, format)).first_frame == 300
 
 
-def test_rows_that_are_images(path, format, caplog):
+def test_analysed_images_are_read_and_labelled_images_refused(path, format, caplog):
     table = recording()
     table.index = [f"img{i}.png" for i in range(50)]
-    assert read_poses(write(path, table, format), 30).position.shape == (50, 2, 2)
+    assert read(write(path, table, format)).position.shape == (50, 2, 2)
     assert "rows are images" in caplog.text
     labelled = table[[c for c in table.columns if c[2] != "likelihood"]]
     refuse(write(path, labelled, format), "human-labelled")
 
 
-def test_rows_that_are_images_with_folders(path):
+def test_rows_that_are_images_can_name_their_folders(path):
     table = recording()
     table.index = pd.MultiIndex.from_product(
         [["labeled-data"], ["v"], [f"{i}.png" for i in range(50)]]
     )
-    assert read_poses(write(path, table), 30).position.shape == (50, 2, 2)
+    assert read(write(path, table)).position.shape == (50, 2, 2)
 
 
 def test_rows_that_are_dates_are_refused(path):
     table = recording()
     table.index = pd.date_range("2024-01-01", periods=50)
-    refuse(write(path, table), "rows are named by 'datetime64")
+    refuse(write(path, table), "rows are labelled by 'datetime64")
 
 
-def test_compression(path, format):
+def test_compressed_files_are_read(path, format):
     table = recording(n_frames=5000)
     table.iloc[:, 0] = 1.0
-    poses = read_poses(write(path, table, format, complevel=9, complib="zlib"), 30)
+    poses = read(write(path, table, format, complevel=9, complib="zlib"))
     np.testing.assert_array_equal(poses.position[:, 1, 1], table[("net", "tail", "y")])
 
 
 def test_text_in_a_column_is_a_fault_of_its_keypoint(path):
     table = recording()
     table[("net", "nose", "x")] = "abc"
-    poses = read_poses(write(path, table, "table"), 30)
-    assert list(poses.faults) == ["nose"] and "holds 'abc'" in poses.faults["nose"]
+    poses = read(write(path, table, "table"))
+    assert list(poses.faults) == ["nose"] and "is 'abc'" in poses.faults["nose"]
 
 
-def test_without_rows_or_poses(tmp_path):
-    refuse(write(tmp_path / "none.h5", recording(n_frames=0)), "has a header but no frames")
-    refuse(write(tmp_path / "one.h5", recording(n_frames=1)), "has one frame only")
+def test_a_file_without_rows_or_poses_is_refused(tmp_path):
+    refuse(write(tmp_path / "none.h5", recording(n_frames=0)), "contains a header but no frames")
+    refuse(write(tmp_path / "one.h5", recording(n_frames=1)), "contains only one frame")
     with h5py.File(tmp_path / "sleap.h5", "w") as file:
         file["tracks"] = np.zeros(3)
     refuse(tmp_path / "sleap.h5", "no table written by pandas, but tracks")
 
 
-def test_data_elsewhere_is_never_read(tmp_path, path):
-    """Links and external storage may lead to any other file."""
+def test_data_in_another_file_is_never_read(tmp_path, path):
+    """Links and external storage can lead to any other file."""
     secret = write(tmp_path / "other.h5", recording())
     with h5py.File(path, "w") as file:
         file["df_with_missing"] = h5py.ExternalLink(str(secret), "/df_with_missing")
@@ -170,7 +175,7 @@ def test_data_elsewhere_is_never_read(tmp_path, path):
         raw = [(str(secret), 0, h5py.h5f.UNLIMITED)]
         group.create_dataset("block0_values", (50, 6), "f8", external=raw)
         group["block0_values"].attrs.update(attributes)
-    refuse(path, "has its data elsewhere")
+    refuse(path, "has its data in another file")
 
 
 def test_an_absurd_size_is_refused_before_it_is_allocated(path):
@@ -184,7 +189,7 @@ def test_an_absurd_size_is_refused_before_it_is_allocated(path):
 
 
 class Attack:
-    """Runs a command when it is unpickled."""
+    """An object that runs a command when it is unpickled."""
 
     def __init__(self, mark):
         self.command = f"touch '{mark}'"
@@ -227,14 +232,14 @@ ATTACKS = [in_an_attribute, in_the_names_of_columns, in_an_object_array, in_the_
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("attack", ATTACKS)
-@pytest.mark.parametrize("read", [lambda path: read_poses(path, 30), read_keypoints])
-def test_no_code_of_a_file_is_run(tmp_path, path, attack, read):
+@pytest.mark.parametrize("read", [read, read_keypoints])
+def test_no_code_in_a_file_is_run(tmp_path, path, attack, read):
     mark = tmp_path / "mark"
     attack(path, Attack(mark))
     with pytest.raises(InputError, match="could run code") as error:
         read(path)
     assert len(error.value.problems) == 1 and not mark.exists()
-    # the attack is real
+    # the attack works on pandas
     try:
         pd.read_hdf(path)
     except Exception as error:
@@ -252,4 +257,4 @@ def test_a_file_that_another_program_writes_is_refused_with_the_reason(path):
     write(path, recording())
     with h5py.File(path, "a", locking=True):
         refuse(path, "lock")
-    assert len(read_poses(path, 30).position) == 50
+    assert len(read(path).position) == 50

@@ -1,4 +1,4 @@
-"""Damaged pose files are read sanely or refused in one line, whatever the damage."""
+"""Randomly damaged pose files are either read with sane values or refused in one line."""
 
 import random
 import warnings
@@ -19,7 +19,7 @@ WORDS = [b"", b"x", b"likelihood", b"nose", b"\xff", b"coords", b"z"]
 
 @pytest.fixture(scope="module")
 def intact(tmp_path_factory):
-    """Contents of the same recording in each format, by suffix and name."""
+    """Contents of the same recording in each format, by file name."""
     folder = tmp_path_factory.mktemp("intact")
     position, confidence, _ = simulate.simulate(300, 30, 0)
     simulate.write_deeplabcut(folder / "a.csv", position, confidence, simulate.KEYPOINTS)
@@ -63,12 +63,12 @@ def damage_cells(content, rng):
 
 
 def outcome(path):
-    """Read and align; say whether it was read, or refused as it should be."""
+    """Read and align a file; return whether it was read or refused."""
     try:
         names = read_keypoints(path)
-        poses = read_poses(path, 30.0)
+        (poses,) = read_poses(path, 30.0).values()
         settings = Align(centre=poses.keypoints[-1], forward=poses.keypoints[0])
-        aligned = align(poses, "s", settings)
+        aligned = align(poses, settings)
     except InputError as error:
         assert error.problems
         assert all(p.isprintable() and len(p) < 600 for p in error.problems), error.problems
@@ -80,7 +80,7 @@ def outcome(path):
 
 
 @pytest.mark.parametrize("name", ["a.csv", "fixed.h5", "table.h5"])
-def test_damaged_files(intact, name, tmp_path):
+def test_a_damaged_file_is_read_sanely_or_refused(intact, name, tmp_path):
     path = tmp_path / name
     path.write_bytes(intact[name])
     assert outcome(path) == "read"

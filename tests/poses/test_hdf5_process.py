@@ -1,4 +1,4 @@
-"""The process that reads HDF5 files: it is reused, may crash, and ends with its parent."""
+"""The process that reads HDF5 files: it is reused, can crash, and ends with its parent."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_dlc_hdf5 import recording, write
+from test_dlc_hdf5 import read, recording, write
 
 from vame_pipe.core.errors import InputError
 from vame_pipe.poses import hdf5_process
@@ -22,7 +22,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def fresh():
-    """No process at the beginning, none that is upset at the end."""
+    """No process before the test, and none with damaged memory after it."""
     hdf5_process._end()
     yield
     hdf5_process._end()
@@ -71,16 +71,16 @@ def test_a_file_that_crashes_the_library_is_refused(path, fresh, monkeypatch):
         patch.setattr(hdf5_process._Child, "ask", crash)
         with pytest.raises(InputError, match=r"crashed the HDF5 library \(signal 11\)"):
             read_poses(path, 30)
-    assert len(read_poses(path, 30).position) == 50
+    assert len(read(path).position) == 50
 
 
-def test_a_crash_of_a_process_that_has_read_before_is_not_blamed_on_the_file(path, fresh):
+def test_a_crash_after_another_file_is_not_blamed_on_the_file(path, fresh):
     read_poses(path, 30)
     child = hdf5_process._child.process
     os.kill(child.pid, signal.SIGSTOP)
-    os.kill(child.pid, signal.SIGSEGV)  # comes when it goes on: in the midst of the next file
+    os.kill(child.pid, signal.SIGSEGV)  # arrives when it continues: during the next file
     with subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -CONT {child.pid}"]):
-        assert len(read_poses(path, 30).position) == 50
+        assert len(read(path).position) == 50
     assert child.returncode == -signal.SIGSEGV
 
 
@@ -89,13 +89,13 @@ def test_a_file_that_takes_too_long_is_refused(fresh, monkeypatch, tmp_path):
     read_keypoints(path)
     monkeypatch.setattr(hdf5_process, "CPU_S", 1e-4)
     monkeypatch.setattr(hdf5_process, "CPU_S_PER_BYTE", 0)
-    with pytest.raises(InputError, match="does not come to an end"):
+    with pytest.raises(InputError, match="takes too long"):
         read_poses(path, 30)
     monkeypatch.undo()
-    assert len(read_poses(path, 30).position) == 200_000
+    assert len(read(path).position) == 200_000
 
 
-def test_an_interrupted_reading_leaves_no_answer_for_the_next(path, fresh, monkeypatch):
+def test_an_interrupted_read_leaves_no_answer_for_the_next_file(path, fresh, monkeypatch):
     def interrupt(child):
         raise KeyboardInterrupt
 
@@ -104,13 +104,13 @@ def test_an_interrupted_reading_leaves_no_answer_for_the_next(path, fresh, monke
         patch.setattr(hdf5_process._Child, "receive", interrupt)
         with pytest.raises(KeyboardInterrupt):
             read_keypoints(path)
-    assert len(read_poses(path, 30).position) == 50
+    assert len(read(path).position) == 50
 
 
 SCRIPT = """
 import os, signal, sys
 from vame_pipe.poses import hdf5_process, readers
-print(len(readers.read_poses(sys.argv[1], 30).position))
+print(len(readers.read_poses(sys.argv[1], 30)["id_0"].position))
 print(hdf5_process._child.process.pid, flush=True)
 {end}
 """
@@ -125,7 +125,7 @@ def test_it_ends_with_its_parent(path, end):
 
 
 def test_it_imports_the_package_of_its_parent_and_nothing_of_the_working_directory(path, tmp_path):
-    """From a script without a main guard, with PYTHONPATH unset and modules of the same names."""
+    """Run a script without a main guard, without PYTHONPATH, next to modules of the same names."""
     for name in ("h5py", "numpy", "json", "vame_pipe"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('this must not be imported')")
     elsewhere = tmp_path / "scripts"
@@ -144,6 +144,6 @@ def test_it_imports_the_package_of_its_parent_and_nothing_of_the_working_directo
 
 
 def test_it_imports_neither_pandas_nor_torch():
-    code = "import sys, vame_pipe.hdf5_process, vame_pipe.dlc_hdf5; print(*sys.modules)"
+    code = "import sys, vame_pipe.poses.hdf5_process, vame_pipe.poses.dlc_hdf5; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"pandas", "torch", "mlflow", "pyarrow", "pydantic"} & set(done.stdout.split())

@@ -10,7 +10,7 @@ from vame_pipe.poses.contract import Poses
 from vame_pipe.poses.readers import read_poses
 
 
-def test_recordings_are_the_same_each_time_and_differ_from_one_another(tmp_path):
+def test_recordings_are_reproducible_and_differ_from_each_other(tmp_path):
     for folder in ("one", "two"):
         simulate.write_recordings(tmp_path / folder, n_sessions=2, n_frames=200, fps=30, seed=3)
     names = ["sim-1.csv", "sim-1.motifs.csv", "sim-2.csv", "sim-2.motifs.csv"]
@@ -19,20 +19,20 @@ def test_recordings_are_the_same_each_time_and_differ_from_one_another(tmp_path)
     assert not filecmp.cmp(tmp_path / "one/sim-1.csv", tmp_path / "one/sim-2.csv", shallow=False)
 
 
-def test_the_true_motif_of_every_frame_is_beside_the_recording(recordings):
+def test_the_true_motif_of_every_frame_is_written_next_to_the_recording(recordings):
     motifs = pd.read_csv(recordings / "sim-1.motifs.csv")
     assert motifs["frame"].tolist() == list(range(900))
     assert set(motifs["motif"]) <= set(simulate.MOTIFS)
     changes = np.flatnonzero(motifs["motif"].ne(motifs["motif"].shift()))
-    # each lasts at least as long as is promised, save the last, which the end cuts
+    # each motif lasts at least its minimum, except for the last, which the recording cuts
     assert np.diff(changes).min() >= round(simulate.MIN_MOTIF_S * 30)
 
 
-def test_motifs_move_as_they_are_called():
+def test_each_motif_moves_as_its_name_promises():
     position, confidence, motif = simulate.simulate(20_000, 30, 0)
     named = {name: motif == i for i, name in enumerate(simulate.MOTIFS)}
     poses = Poses(position, confidence, simulate.KEYPOINTS, 30, "simulated")
-    aligned = align(poses, "s", Align(centre="tailbase", forward="nose"))
+    aligned = align(poses, Align(centre="tailbase", forward="nose"))
     feature = dict(zip(aligned.names, aligned.features.T, strict=True))
     mean = {m: {f: np.nanmedian(v[named[m]]) for f, v in feature.items()} for m in named}
     assert mean["walk"]["speed_forward"] > 1.5 > 0.2 > abs(mean["still"]["speed_forward"])
@@ -41,12 +41,12 @@ def test_motifs_move_as_they_are_called():
     assert mean["groom"]["log_posture_speed"] > mean["still"]["log_posture_speed"] + np.log(2)
 
 
-def test_the_tracker_errs_and_alignment_sees_it(tmp_path):
+def test_alignment_detects_simulated_tracking_errors(tmp_path):
     simulate.write_recordings(tmp_path, n_sessions=1, n_frames=5000, fps=30, seed=0)
-    poses = read_poses(tmp_path / "sim-1.csv", 30)
+    (poses,) = read_poses(tmp_path / "sim-1.csv", 30).values()
     assert 0.005 < (poses.confidence < 0.6).mean() < 0.05
-    keypoints = align(poses, "s", Align(centre="tailbase", forward="nose")).qc["keypoints"]
-    assert keypoints["nose"]["interpolated"] > 0.005
+    keypoints = align(poses, Align(centre="tailbase", forward="nose")).quality.keypoints
+    assert keypoints["nose"].interpolated > 0.005
     # only the hips are swapped
-    swapped = {name for name, quality in keypoints.items() if quality["outliers"] > 0}
+    swapped = {name for name, quality in keypoints.items() if quality.outliers > 0}
     assert swapped == {"left_hip", "right_hip"}

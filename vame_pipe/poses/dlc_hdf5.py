@@ -1,14 +1,10 @@
-"""Read the HDF5 files that pandas writes for DeepLabCut, without running anything they hold.
+"""Read the HDF5 files that pandas writes for DeepLabCut.
 
-pandas keeps names and row labels partly as pickles, and unpickling runs code of the pickle's choice.
-Here a pickle may only make lists, tuples, dictionaries, texts and numbers; anything else is refused.
-HDF5 itself can crash on a damaged file: run this in a process of its own, see `hdf5_process`.
+The HDF5 library can crash on a damaged file: call this from a separate process, see `hdf5_process`.
 """
 
 from __future__ import annotations
 
-import io
-import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +14,7 @@ import h5py
 import numpy as np
 
 from vame_pipe.core.errors import InputError, listing
+from vame_pipe.poses.hdf5_access import Damaged, as_text, local_member, plain_array, plain_attribute
 from vame_pipe.poses.pose_table import Column
 
 DLC_KEY = "df_with_missing"
@@ -25,20 +22,18 @@ LEVELS = (
     ["scorer", "bodyparts", "coords"],
     ["scorer", "individuals", "bodyparts", "coords"],
 )
-"""Levels of the columns of DeepLabCut's files, of one animal and of several."""
+"""Levels of the columns in DeepLabCut's files of one animal and of several animals."""
 SLAB_VALUES = 2**20
-"""Numbers read at a time: 8 MiB."""
-MAX_COMPRESSION = 1100
-"""zlib makes nothing smaller than 1/1032 of its size."""
+"""Numbers that are read at a time: 8 MiB."""
 MAX_DEPTH = 8
-
-
-class Damaged(Exception):
-    """What is in the file does not fit together."""
 
 
 class _Sliced(Protocol):
     def __getitem__(self, rows: slice, /) -> np.ndarray: ...
+
+
+Block = tuple[Callable[[int, int], np.ndarray], list[int]]
+"""A function that reads rows `start` to `stop` of some columns, and these columns."""
 
 
 @dataclass(frozen=True)
@@ -50,21 +45,20 @@ class Stored:
     columns : list of Column
     n_rows : int
     not_numbers : dict of int to (int, str)
-        Of columns of text: row and text of a cell.
+        For each column of text: row and text of a cell.
     index : list
-        The labels of the rows, to be sliced; several if a label has several parts.
-    blocks : list of (callable, list of int)
-        What reads rows `start` to `stop` of some columns, and which columns.
+        Labels of the rows, read by slices; several arrays if a label has several parts.
+    blocks : list of Block
     """
 
     columns: list[Column]
     n_rows: int
     not_numbers: dict[int, tuple[int, str]]
     index: list[_Sliced]
-    blocks: list[tuple[Callable[[int, int], np.ndarray], list[int]]]
+    blocks: list[Block]
 
     def slabs(self, n_rows: int) -> Iterator[tuple[np.ndarray | list[str], np.ndarray]]:
-        """Read the first rows, some at a time.
+        """Yield the first rows, some at a time.
 
         Yields
         ------
@@ -85,18 +79,18 @@ class Stored:
         parts = [part[start:stop] for part in self.index]
         if len(parts) == 1 and parts[0].dtype.kind in "iuf":
             return parts[0].astype(np.float64)
-        return ["/".join(_text(p) for p in row) for row in zip(*parts, strict=True)]
+        return ["/".join(as_text(p) for p in row) for row in zip(*parts, strict=True)]
 
 
 @contextmanager
 def open_poses(path: str) -> Iterator[Stored]:
-    """Open the table of poses of a file.
+    """Open the table of poses in a file.
 
     Raises
     ------
     InputError
-        If there is none, or more than one that could be meant.
-    Damaged, or nearly anything
+        If there is no such table, or more than one candidate.
+    Damaged, or nearly any other exception
         If the file is damaged.
     """
     with h5py.File(path, "r", locking="best-effort") as file:
@@ -106,7 +100,7 @@ def open_poses(path: str) -> Iterator[Stored]:
         if not groups:
             raise InputError(
                 f"{path}: is not a DeepLabCut HDF5 file: it has no table written by pandas, but "
-                f"{listing(file) or 'nothing'}. Give the file that DeepLabCut wrote for the video."
+                f"{listing(file) or 'nothing'}. Use the file that DeepLabCut wrote for the video."
             )
         levels = {key: _level_names(group) for key, group in groups.items()}
         right = [key for key in groups if levels[key] in LEVELS]
@@ -120,88 +114,38 @@ def open_poses(path: str) -> Iterator[Stored]:
             )
         if len(right) > 1:
             raise InputError(
-                f"{path}: has several tables of poses: {listing(right)}. Keep one of them, or call "
-                f"it {DLC_KEY}."
+                f"{path}: contains several tables of poses: {listing(right)}. Keep one of them, or "
+                f"rename it to {DLC_KEY}."
             )
         group = groups[right[0]]
-        is_fixed = _attribute(group, "pandas_type") == "frame"
+        is_fixed = plain_attribute(group, "pandas_type") == "frame"
         yield (_open_fixed if is_fixed else _open_table)(group, levels[right[0]])
 
 
 def _frames(
     group: h5py.Group, prefix: str = "", depth: int = 0
 ) -> Iterator[tuple[str, h5py.Group]]:
-    """Find the tables that pandas wrote, by the name of their key."""
+    """Yield the tables that pandas wrote, and their keys."""
     for name in group:
-        member = _member(group, name)
+        member = local_member(group, name)
         if not isinstance(member, h5py.Group):
             continue
-        if _attribute(member, "pandas_type") in ("frame", "frame_table"):
+        if plain_attribute(member, "pandas_type") in ("frame", "frame_table"):
             yield prefix + name, member
         elif depth < MAX_DEPTH:
             yield from _frames(member, f"{prefix}{name}/", depth + 1)
 
 
-def _member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
-    """Return a member that lies in this very file: links may lead to any other."""
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        return None
-    return group[name]
-
-
-def _array(group: h5py.Group, name: str) -> h5py.Dataset:
-    """Return an array of plain numbers or texts that lies in this file."""
-    array = _member(group, name)
-    if not isinstance(array, h5py.Dataset):
-        raise Damaged(f"{name} is missing")
-    if array.dtype.kind == "O":
-        raise Damaged(f"{name} holds pickled objects, which could run code and are never read")
-    if array.external or array.is_virtual or array.shape is None:
-        raise Damaged(f"{name} has its data elsewhere")
-    stored = array.id.get_storage_size()
-    compressed = array.id.get_create_plist().get_nfilters() > 0
-    if array.nbytes > stored * (MAX_COMPRESSION if compressed else 1):
-        raise Damaged(f"{name} should have {array.nbytes} bytes, the file has {stored} for it")
-    return array
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    def find_class(self, module_name: str, global_name: str) -> Any:
-        raise Damaged(
-            f"a pickle in it asks for {module_name}.{global_name}, which could run code and is refused"
-        )
-
-
-def _attribute(holder: h5py.Group | h5py.Dataset, name: str) -> Any:
-    """Return an attribute, unpickled if it is a pickle; None if there is none."""
-    value = holder.attrs.get(name)
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "iuf" and value.size == 1:
-        return value.item()
-    if isinstance(value, h5py.Empty):
-        return ""
-    if not isinstance(value, bytes | str):
-        return None
-    raw = value.encode("utf-8") if isinstance(value, str) else bytes(value)
-    if not raw.endswith(b"."):  # every pickle does
-        return raw.decode("utf-8")
-    try:
-        return _PlainUnpickler(io.BytesIO(raw), encoding="utf-8").load()
-    except Damaged:
-        raise
-    except Exception as error:  # a damaged pickle can raise anything
-        raise Damaged(f"{name} is no readable pickle: {type(error).__name__} {error}") from None
-
-
 def _level_names(group: h5py.Group) -> list[Any]:
-    """Return the names of the levels of the columns; empty if there is one level only."""
-    if _attribute(group, "pandas_type") == "frame":
-        n_levels = _attribute(group, "axis0_nlevels")
+    """Return the names of the levels of the columns; empty if there is only one level."""
+    if plain_attribute(group, "pandas_type") == "frame":
+        n_levels = plain_attribute(group, "axis0_nlevels")
         if not isinstance(n_levels, int):
             return []
-        levels = [_array(group, f"axis0_level{i}") for i in range(min(n_levels, MAX_DEPTH))]
-        return [_attribute(level, "name") for level in levels]
+        levels = [plain_array(group, f"axis0_level{i}") for i in range(min(n_levels, MAX_DEPTH))]
+        return [plain_attribute(level, "name") for level in levels]
     try:
-        names = _attribute(group, "info")[1]["names"]
+        names = plain_attribute(group, "info")[1]["names"]
     except (KeyError, TypeError):
         return []
     return names if isinstance(names, list) else []
@@ -213,13 +157,13 @@ def _open_fixed(group: h5py.Group, level_names: list[str]) -> Stored:
     index = _row_index(group)
     n_rows = len(index[0])
     blocks, placed = [], _Placer(names)
-    n_blocks = _attribute(group, "nblocks")
+    n_blocks = plain_attribute(group, "nblocks")
     if not isinstance(n_blocks, int) or not 0 <= n_blocks <= len(names):
         raise Damaged(f"it should have {n_blocks!r} blocks for {len(names)} columns")
     for i in range(n_blocks if n_rows else 0):
-        array = _array(group, f"block{i}_values")
+        array = plain_array(group, f"block{i}_values")
         columns = placed.take(_multi_index(group, f"block{i}_items"))
-        transposed = bool(_attribute(array, "transposed"))
+        transposed = bool(plain_attribute(array, "transposed"))
         expected = (n_rows, len(columns)) if transposed else (len(columns), n_rows)
         if array.shape != expected or array.dtype.kind not in "iufb":
             raise Damaged(
@@ -237,75 +181,73 @@ def _reader(array: h5py.Dataset, transposed: bool) -> Callable[[int, int], np.nd
 
 
 def _row_index(group: h5py.Group) -> list[Any]:
-    """Return the labels of the rows, several arrays if a row has a name of several parts."""
-    if _attribute(group, "axis1_variety") == "multi":
+    """Return the labels of the rows, several arrays if a label has several parts."""
+    if plain_attribute(group, "axis1_variety") == "multi":
         parts = _multi_index(group, "axis1")
         return [np.array([str(p[i]) for p in parts], object) for i in range(len(parts[0]))]
-    index = _array(group, "axis1")
+    index = plain_array(group, "axis1")
     if "shape" in index.attrs and "value_type" in index.attrs:
-        return [np.empty(0)]  # pandas' way to write an array without elements
-    kind = _attribute(index, "kind")
+        return [np.empty(0)]  # this is how pandas writes an array without elements
+    kind = plain_attribute(index, "kind")
     if index.ndim != 1 or kind not in ("integer", "float", "string"):
-        raise Damaged(f"its rows are named by {kind!r}, expected numbers of frames")
+        raise Damaged(f"its rows are labelled by {kind!r}, expected frame numbers")
     return [index]
 
 
 def _multi_index(group: h5py.Group, name: str) -> list[tuple[Any, ...]]:
     """Return the tuples of an index of several levels."""
-    n_levels = _attribute(group, f"{name}_nlevels")
+    n_levels = plain_attribute(group, f"{name}_nlevels")
     if not isinstance(n_levels, int) or not 1 <= n_levels <= MAX_DEPTH:
         raise Damaged(f"{name} has {n_levels!r} levels")
     parts = []
     for i in range(n_levels):
-        level = [_text(v) for v in _array(group, f"{name}_level{i}")[:]]
-        codes = _array(group, f"{name}_label{i}")[:]
+        level = [as_text(v) for v in plain_array(group, f"{name}_level{i}")[:]]
+        codes = plain_array(group, f"{name}_label{i}")[:]
         if codes.ndim != 1 or codes.dtype.kind not in "iu":
             raise Damaged(f"{name}_label{i} is not a list of whole numbers")
         if len(codes) and not -1 <= codes.min() <= codes.max() < len(level):
-            raise Damaged(f"{name}_label{i} points at names that are not there")
+            raise Damaged(f"{name}_label{i} refers to names that do not exist")
         parts.append([level[c] if c >= 0 else "" for c in codes.tolist()])
     try:
         return list(zip(*parts, strict=True))
     except ValueError:
-        raise Damaged(f"levels of {name} differ in length") from None
+        raise Damaged(f"the levels of {name} have different lengths") from None
 
 
 def _open_table(group: h5py.Group, level_names: list[str]) -> Stored:
     """Open what `to_hdf(format="table")` wrote."""
-    axes = _attribute(group, "non_index_axes")
+    axes = plain_attribute(group, "non_index_axes")
     try:
         ((_, names),) = axes
     except (TypeError, ValueError):
-        raise Damaged("non_index_axes names no columns") from None
+        raise Damaged("non_index_axes does not name the columns") from None
     names = _tuples(names, level_names)
-    table = _array(group, "table")
+    table = plain_array(group, "table")
     fields = table.dtype.fields
     if table.ndim != 1 or not fields or "index" not in fields:
-        raise Damaged("its rows have names of several parts")
-    kind = _attribute(table, "index_kind")
+        raise Damaged("the labels of its rows have several parts")
+    kind = plain_attribute(table, "index_kind")
     if kind not in ("integer", "float", "string"):
-        raise Damaged(f"its rows are named by {kind!r}, expected numbers of frames")
+        raise Damaged(f"its rows are labelled by {kind!r}, expected frame numbers")
     n_rows = len(table)
-    blocks, not_numbers, placed = [], {}, _Placer(names)
+    blocks: list[Block] = []
+    placed = _Placer(names)
+    not_numbers: dict[int, tuple[int, str]] = {}
     for field in fields:
         if field == "index":
             continue
-        columns = placed.take(_tuples(_attribute(table, f"{field}_kind"), level_names))
+        columns = placed.take(_tuples(plain_attribute(table, f"{field}_kind"), level_names))
         base, shape = table.dtype[field].base, table.dtype[field].shape
         if shape != (len(columns),):
             raise Damaged(f"{field} has shape {shape} for {len(columns)} columns")
         if base.kind in "iufb":
-            blocks.append((_field_reader(table, field), columns))
+            blocks.append((_Field(table, field).read, columns))
         elif n_rows:
             first = table[:1][field][0]
-            not_numbers |= {c: (0, _text(v)) for c, v in zip(columns, first, strict=True)}
+            not_numbers |= {c: (0, as_text(v)) for c, v in zip(columns, first, strict=True)}
     placed.require_all(True)
     index = _Field(table, "index")
     return Stored(_columns(names, level_names), n_rows, not_numbers, [index], blocks)
-
-
-def _field_reader(table: h5py.Dataset, field: str) -> Callable[[int, int], np.ndarray]:
-    return lambda start, stop: table[start:stop][field]
 
 
 class _Field:
@@ -316,6 +258,9 @@ class _Field:
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         return self._table[rows][self._field]
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return self[start:stop]
 
 
 class _Placer:
@@ -330,7 +275,7 @@ class _Placer:
         columns = []
         for name in names:
             if not self._free.get(name):
-                raise Damaged(f"a block has a column {name!r} that the table lacks")
+                raise Damaged(f"a block has a column {name!r} that is missing from the table")
             columns.append(self._free[name].pop(0))
         return columns
 
@@ -345,23 +290,7 @@ def _tuples(names: Any, level_names: list[str]) -> list[tuple[str, ...]]:
         isinstance(name, tuple) and len(name) == len(level_names) for name in names
     ):
         raise Damaged(f"its columns do not have {len(level_names)} names each")
-    return [tuple(_text(part) for part in name) for name in names]
-
-
-def _text(value: Any) -> str:
-    """Return a name as text; keypoints may be numbered."""
-    if isinstance(value, bytes):
-        try:
-            return value.decode("utf-8")
-        except UnicodeDecodeError:
-            raise Damaged(f"name {value[:40]!r} is not UTF-8") from None
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or (isinstance(value, float) and np.isnan(value)):
-        return ""
-    if not isinstance(value, str | int | float):
-        raise Damaged(f"a name is a {type(value).__name__}")
-    return str(value)
+    return [tuple(as_text(part) for part in name) for name in names]
 
 
 def _columns(names: list[tuple[str, ...]], level_names: list[str]) -> list[Column]:

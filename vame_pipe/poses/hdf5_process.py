@@ -1,8 +1,8 @@
-"""Read HDF5 pose files in a process of its own, which a damaged file may crash.
+"""Read HDF5 pose files in a separate process, which a damaged file can crash without harm.
 
-The HDF5 library ends the process on some damaged files, about one in 400. So one child process reads
-all HDF5 files; it is started at the first, and again after a crash. It is asked by a line of JSON and
-answers with lines of JSON, each followed by the numbers that it announces. Nothing is pickled.
+The HDF5 library crashes its process on about one in 400 damaged files. So one child process reads all HDF5
+files. It is started for the first file and again after a crash. A question to it is one line of JSON; its
+answer is several lines of JSON, each followed by the numbers that it announces. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -19,37 +19,41 @@ from typing import IO, Any
 
 import numpy as np
 
+import vame_pipe
 from vame_pipe.core.errors import InputError, shortened
 from vame_pipe.poses.pose_table import Column, PoseHeader, PoseTable
 
 CPU_S = 10.0
-"""Processor time for one file, added to the time for its size; it stops an endless loop."""
+"""Processor time per file, in addition to the time for its size; ends an endless loop."""
 CPU_S_PER_BYTE = 1 / 5e6
 WALL_S_PER_CPU_S = 60
-"""Storage may be slow."""
+"""Storage can be slow."""
 
 _lock = threading.Lock()
 _child: _Child | None = None
 
 
 class _Crashed(Exception):
-    """The child ended in the middle of its work."""
+    """The child process ended before its answer was complete."""
 
 
 class _Child:
-    """The process that reads, and how many files it has read."""
+    """The child process, and the number of files that it has read."""
 
     def __init__(self) -> None:
-        # not the working directory (-P), which may hold modules of the same names, but whatever the
-        # parent imports from
-        places = [str(Path(__file__).parents[2]), *(os.path.abspath(p) for p in sys.path if p)]
-        self.process = subprocess.Popen(
+        # the child imports from where the parent does, but not from the working directory (-P), which
+        # can contain modules of the same names
+        package_root = str(Path(vame_pipe.__file__).parents[1])
+        folders = [package_root, *(os.path.abspath(p) for p in sys.path if p)]
+        process = subprocess.Popen(
             [sys.executable, "-P", "-m", "vame_pipe.poses.hdf5_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # the last words of a crash are for the message, not the user
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
+            stderr=subprocess.DEVNULL,  # a crash is reported by an error message instead
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)},
         )
+        assert process.stdin is not None and process.stdout is not None  # they are pipes
+        self.process, self._questions, self._answers = process, process.stdin, process.stdout
         self.parent = os.getpid()
         self.n_answers = 0
         try:
@@ -62,33 +66,33 @@ class _Child:
 
     def ask(self, **question: Any) -> None:
         try:
-            self.process.stdin.write(json.dumps(question).encode() + b"\n")
-            self.process.stdin.flush()
+            self._questions.write(json.dumps(question).encode() + b"\n")
+            self._questions.flush()
         except BrokenPipeError:
             raise _Crashed from None
 
     def receive(self) -> dict[str, Any]:
-        line = self.process.stdout.readline()
+        line = self._answers.readline()
         if not line.endswith(b"\n"):
             raise _Crashed
         return json.loads(line)
 
     def receive_numbers(self, shape: tuple[int, int]) -> np.ndarray:
         numbers = np.empty(shape)
-        view = memoryview(numbers).cast("B") if numbers.size else b""
-        if len(view) and self.process.stdout.readinto(view) != len(view):
+        raw = self._answers.read(numbers.nbytes)
+        if len(raw) != numbers.nbytes:
             raise _Crashed
-        return numbers
+        return np.frombuffer(raw).reshape(shape)
 
     def stop(self) -> int:
-        """End the process; return its exit code, negative for a signal."""
+        """End the process and return its exit code, negative for a signal."""
         self.process.kill()
         self.process.communicate()
         return self.process.returncode
 
 
 def read_header(path: Path) -> PoseHeader:
-    """Read the names in an HDF5 pose file.
+    """Return the names in an HDF5 pose file.
 
     Raises
     ------
@@ -99,7 +103,7 @@ def read_header(path: Path) -> PoseHeader:
 
 
 def read_table(path: Path) -> PoseTable:
-    """Read an HDF5 pose file.
+    """Return the table of an HDF5 pose file.
 
     Raises
     ------
@@ -121,10 +125,11 @@ def _read(path: Path, header_only: bool) -> PoseTable:
                 raise
             except _Crashed:
                 exit_code = _end()
-                # memory that an earlier file upset may have crashed it: blame a file that is alone
+                # an earlier file can have damaged the memory of the process: blame this file only if
+                # it was the first
                 if fresh or exit_code in _TOO_LONG:
                     raise InputError(_crash_message(path, exit_code)) from None
-            except BaseException:  # the answer would be taken for that to the next question
+            except BaseException:  # or the next question would get the rest of this answer
                 _end()
                 raise
             else:
@@ -169,7 +174,7 @@ def _first(labels: list[np.ndarray]) -> str:
 def _running() -> _Child:
     global _child
     if _child is not None and _child.parent != os.getpid():
-        _child = None  # it belongs to the process that this one was forked from
+        _child = None  # it belongs to the parent of this process, which was forked
     if _child is not None and _child.process.poll() is not None:
         _end()
     if _child is None:
@@ -193,32 +198,32 @@ _TOO_LONG = (-signal.SIGPROF, -signal.SIGALRM)
 def _crash_message(path: Path, exit_code: int) -> str:
     if exit_code in _TOO_LONG:
         return (
-            f"{path}: reading it does not come to an end. The file is damaged, or its storage does not "
-            "answer. Export it again."
+            f"{path}: reading it takes too long. The file is damaged, or its storage does not respond. "
+            "Re-export it."
         )
     if exit_code == -signal.SIGKILL:
         return (
-            f"{path}: the process that read it was killed, perhaps for lack of memory. Give it more "
-            "memory and run again."
+            f"{path}: the process that read it was killed, probably because memory ran out. Provide "
+            "more memory and run again."
         )
     cause = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
-    return (
-        f"{path}: reading it crashed the HDF5 library ({cause}), so the file is damaged. "
-        "Export it again."
-    )
+    return f"{path}: reading it crashed the HDF5 library ({cause}), so the file is damaged. Re-export it."
 
 
 def main() -> None:
-    """Answer questions until the parent closes the pipe, which it does at its end at the latest."""
+    """Answer questions until the parent closes the pipe, at the latest when it ends."""
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints is no answer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    os.dup2(
+        sys.stderr.fileno(), sys.stdout.fileno()
+    )  # so that no output of a library gets into the answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     for number in (signal.SIGPROF, signal.SIGALRM):
-        signal.signal(number, signal.SIG_DFL)  # ends the process, inside the library too
+        signal.signal(number, signal.SIG_DFL)  # ends the process, even inside the library
     try:
         import resource
 
         from vame_pipe.poses import dlc_hdf5
+        from vame_pipe.poses.hdf5_access import Damaged
     except ImportError as error:
         _send(output, {"problem": str(error)})
         return
@@ -232,26 +237,26 @@ def main() -> None:
         try:
             with dlc_hdf5.open_poses(path) as stored:
                 _answer(output, stored, question["header_only"])
-            _send(output, {})  # not before the file is closed and its lock gone
+            _send(output, {})  # only after the file is closed and its lock released
         except InputError as error:
             _send(output, {"problems": [p.replace(path, shown) for p in error.problems]})
         except BrokenPipeError:
             return
-        except dlc_hdf5.Damaged as error:
+        except Damaged as error:
             problem = f"{shown}: cannot be read as DeepLabCut HDF5: {shortened(str(error), 200)}."
-            _send(output, {"problems": [f"{problem} Export it again."]})
-        except Exception as error:  # a damaged file can raise anything
+            _send(output, {"problems": [f"{problem} Re-export it."]})
+        except Exception as error:  # a damaged file can cause any exception
             reason = shortened(" ".join(str(error).split()) or type(error).__name__, 200)
             problem = (
                 f"{shown}: cannot be read as DeepLabCut HDF5 ({reason}). It may be truncated, damaged or "
-                "in use. Export it again."
+                "in use. Re-export it."
             )
             _send(output, {"problems": [problem]})
         _limit_time(0)
 
 
 def _limit_time(cpu_s: float) -> None:
-    """Let the system end this process if it takes longer; 0 for no limit."""
+    """Have the system end this process after some processor time; 0: no limit."""
     signal.setitimer(signal.ITIMER_PROF, cpu_s)
     signal.setitimer(signal.ITIMER_REAL, cpu_s * WALL_S_PER_CPU_S)
 

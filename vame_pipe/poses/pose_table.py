@@ -1,4 +1,4 @@
-"""What the readers of pose files return: the table as it is in the file."""
+"""The table of a pose file as it is stored, before it becomes `Poses`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 
 
 class Column(NamedTuple):
-    """Where the numbers of a column belong."""
+    """The names above one column of numbers."""
 
     individual: str
-    """Name of the animal; empty if the file names none."""
+    """Name of the animal; empty if the file has none."""
     keypoint: str
+    """Name of the keypoint."""
     coord: str
-    """`x`, `y`, `likelihood` or something else, in lower case."""
+    """`x`, `y`, `likelihood` or another name, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,7 @@ class PoseHeader:
     ----------
     columns : tuple of Column
     first_label : str
-        What the first row is called: the number of a frame or the name of an image; empty if there
-        is no row.
+        Label of the first row: a frame number or the name of an image; empty if there are no rows.
     """
 
     columns: tuple[Column, ...]
@@ -42,12 +42,12 @@ class PoseTable:
     ----------
     header : PoseHeader
     values : numpy.ndarray
-        `(n_rows, n_columns)` float64, as in the file; NaN where a cell is empty or not a number.
-        Columns are contiguous in memory.
+        `(n_rows, n_columns)` float64, as in the file; NaN where a cell is empty or not a number. Each
+        column is contiguous in memory.
     labels : numpy.ndarray
-        `(n_rows,)`: numbers of frames, float64, or names of images, str.
+        `(n_rows,)`: frame numbers, float64, or names of images, str.
     not_numbers : dict of int to (int, str)
-        Of columns with cells that are not numbers: row and text of the first such cell.
+        For each column with cells that are not numbers: row and text of the first such cell.
     """
 
     header: PoseHeader

@@ -1,7 +1,7 @@
-"""Simulated recordings with known motifs, written as real pose files.
+"""Simulated recordings with known motifs, written as pose files of DeepLabCut.
 
-A small articulated animal, seen from above, switches between six motifs; a tracker adds noise, loses
-points with low confidence, and now and then swaps left and right.
+A small articulated animal, seen from above, switches between six motifs. A simulated tracker adds noise,
+loses points with low confidence and occasionally swaps left and right.
 """
 
 from __future__ import annotations
@@ -25,28 +25,35 @@ KEYPOINTS = (
     "tail_tip",
 )
 START_PX = 300.0
+"""Both coordinates of the animal in the first frame, pixels."""
 BODY_PX = 60.0
+"""Length of the body, pixels."""
 MIN_MOTIF_S, MEAN_MOTIF_S = 0.8, 2.0
+"""Shortest and mean duration of a motif, seconds."""
 SCORER = "simulated"
+"""Name of the tracker in the header of the files."""
 
 
 def simulate(n_frames: int, fps: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Simulate one recording.
+    """Return the poses of one simulated recording and its true motifs.
 
     Parameters
     ----------
     n_frames : int
+        Number of frames.
     fps : float
+        Frames per second.
     seed : int
+        Random seed; the same seed gives the same recording.
 
     Returns
     -------
     position : numpy.ndarray
-        `(n_frames, 8, 2)`, pixels, y down, as a tracker gives them.
+        `(n_frames, 8, 2)`, pixels, image coordinates, with tracking errors.
     confidence : numpy.ndarray
-        `(n_frames, 8)`.
+        `(n_frames, 8)`, 0 to 1.
     motif : numpy.ndarray
-        `(n_frames,)` int, index into `MOTIFS`: the truth.
+        `(n_frames,)` int64, true motifs as indices into `MOTIFS`.
     """
     rng = np.random.default_rng(seed)
     motif = _draw_motifs(n_frames, fps, rng)
@@ -55,7 +62,7 @@ def simulate(n_frames: int, fps: float, seed: int) -> tuple[np.ndarray, np.ndarr
 
 
 def _draw_motifs(n_frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
-    """A semi-Markov chain: a motif lasts at least MIN_MOTIF_S and is never followed by itself."""
+    """Return the motif of each frame, drawn from a semi-Markov chain without self-transitions."""
     motif = np.empty(n_frames, dtype=np.int64)
     at, current = 0, int(rng.integers(len(MOTIFS)))
     while at < n_frames:
@@ -68,7 +75,7 @@ def _draw_motifs(n_frames: int, fps: float, rng: np.random.Generator) -> np.ndar
 
 
 def _ease(values: np.ndarray, fps: float, seconds: float = 0.15) -> np.ndarray:
-    """Smooth a control signal in time, as a body with inertia would."""
+    """Return a control signal, smoothed in time to mimic inertia."""
     half = max(1, round(seconds * fps))
     kernel = np.hanning(2 * half + 1)
     padded = np.pad(values, half, mode="edge")
@@ -76,14 +83,18 @@ def _ease(values: np.ndarray, fps: float, seconds: float = 0.15) -> np.ndarray:
 
 
 def _animal(motif: np.ndarray, fps: float, rng: np.random.Generator) -> np.ndarray:
-    """Move the body: `(n_frames, 8, 2)`, pixels, without a tracker's errors."""
+    """Return the positions of the body, `(n_frames, 8, 2)`, pixels, without tracking errors."""
     n_frames = len(motif)
-    is_ = {name: (motif == i).astype(float) for i, name in enumerate(MOTIFS)}
-    vigour = _ease(rng.normal(1, 0.15, n_frames), fps, 0.5)  # no two walks are alike
-    speed = _ease((2.0 * is_["walk"] + 0.5 * (is_["turn_left"] + is_["turn_right"])) * vigour, fps)
-    bend = _ease((is_["turn_right"] - is_["turn_left"]) * vigour, fps)
-    rear = _ease(is_["rear"] * vigour, fps, 0.25)
-    groom = _ease(is_["groom"] * vigour, fps)
+    indicator = {name: (motif == i).astype(float) for i, name in enumerate(MOTIFS)}
+    vigour = _ease(rng.normal(1, 0.15, n_frames), fps, 0.5)  # varies from bout to bout
+    speed = _ease(
+        (2.0 * indicator["walk"] + 0.5 * (indicator["turn_left"] + indicator["turn_right"]))
+        * vigour,
+        fps,
+    )
+    bend = _ease((indicator["turn_right"] - indicator["turn_left"]) * vigour, fps)
+    rear = _ease(indicator["rear"] * vigour, fps, 0.25)
+    groom = _ease(indicator["groom"] * vigour, fps)
     gait = np.cumsum(speed) / fps * 2 * np.pi * 1.6
     stroke = np.cumsum(np.full(n_frames, 2 * np.pi * 4.0 / fps))
 
@@ -93,7 +104,7 @@ def _animal(motif: np.ndarray, fps: float, rng: np.random.Generator) -> np.ndarr
 
     stride = np.sin(gait) * np.minimum(speed, 1)
     sway = 0.06 * stride
-    length = 1 - 0.45 * rear  # seen from above, a rearing animal is short
+    length = 1 - 0.45 * rear  # a rearing animal looks short from above
     nod = 0.05 * groom * np.sin(stroke)
     curl = 0.22 * groom
     head_angle = 0.55 * bend + 1.2 * sway + 0.25 * groom * np.sin(stroke / 2)
@@ -101,7 +112,7 @@ def _animal(motif: np.ndarray, fps: float, rng: np.random.Generator) -> np.ndarr
     zero = np.zeros(n_frames)
 
     def head(ahead: float, side: float) -> tuple[np.ndarray, np.ndarray]:
-        """A point of the head, which pivots on the neck at 0.25 body lengths."""
+        """Return a point of the head, which pivots on the neck at 0.25 body lengths."""
         along, across = (ahead + nod) * (1 - curl), side
         x = 0.25 + along * np.cos(head_angle) - across * np.sin(head_angle)
         return length * x, along * np.sin(head_angle) + across * np.cos(head_angle)
@@ -127,7 +138,7 @@ def _animal(motif: np.ndarray, fps: float, rng: np.random.Generator) -> np.ndarr
 def _track(
     position: np.ndarray, fps: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Add what a tracker adds: noise, dropouts of low confidence, swaps of left and right."""
+    """Return positions and confidence with jitter, low-confidence dropouts and swaps of left and right."""
     n_frames, n_keypoints, _ = position.shape
     position = position + rng.normal(0, 0.4, position.shape)
     confidence = 1 - rng.beta(1, 60, (n_frames, n_keypoints))
@@ -147,16 +158,18 @@ def _track(
 def write_deeplabcut(
     path: str | Path, position: np.ndarray, confidence: np.ndarray, keypoints: tuple[str, ...]
 ) -> None:
-    """Write a recording as DeepLabCut's CSV: three header rows, a row a frame.
+    """Write a recording as CSV of DeepLabCut: three header rows, then one row per frame.
 
     Parameters
     ----------
     path : str or Path
+        CSV file to write.
     position : numpy.ndarray
         `(n_frames, n_keypoints, 2)`, pixels.
     confidence : numpy.ndarray
         `(n_frames, n_keypoints)`.
     keypoints : tuple of str
+        Names of the keypoints.
     """
     n_frames = len(position)
     values = np.concatenate([position, confidence[..., None]], axis=2).reshape(n_frames, -1)
@@ -171,7 +184,19 @@ def write_deeplabcut(
 
 
 def write_recordings(folder: Path, n_sessions: int, n_frames: int, fps: float, seed: int) -> None:
-    """Write recordings sim-1.csv, sim-2.csv, ... and their true motifs sim-1.motifs.csv, ..."""
+    """Write recordings sim-1.csv, sim-2.csv, ... and their true motifs sim-1.motifs.csv, ...
+
+    Parameters
+    ----------
+    folder : Path
+        Folder to write to; it is created if it does not exist.
+    n_sessions, n_frames : int
+        Number of recordings, and of frames per recording.
+    fps : float
+        Frames per second.
+    seed : int
+        Random seed of the first recording; each following recording has the next higher seed.
+    """
     for i in range(n_sessions):
         position, confidence, motif = simulate(n_frames, fps, seed + i)
         write_deeplabcut(folder / f"sim-{i + 1}.csv", position, confidence, KEYPOINTS)

@@ -1,0 +1,22 @@
+"""Poses check themselves when they are made."""
+
+import numpy as np
+import pytest
+
+from vame_pipe.core.errors import InputError
+from vame_pipe.poses.contract import Poses
+
+
+def test_negative_confidence_is_refused():
+    with pytest.raises(InputError, match="confidence must be 0 or more"):
+        Poses(np.ones((2, 1, 2)), -np.ones((2, 1)), ("a",), 30, "f.csv")
+
+
+def test_inconsistent_shapes_are_refused_with_what_was_expected():
+    with pytest.raises(InputError, match=r"\(2, 1, 2\) .* \(3, 1\) .* expected \(n_frames, n_key"):
+        Poses(np.ones((2, 1, 2)), np.ones((3, 1)), ("a",), 30, "f.csv")
+
+
+def test_duplicated_keypoint_names_are_refused():
+    with pytest.raises(InputError, match="keypoint names are duplicated: 'a'"):
+        Poses(np.ones((2, 2, 2)), np.ones((2, 2)), ("a", "a"), 30, "f.csv")

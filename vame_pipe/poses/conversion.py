@@ -1,0 +1,247 @@
+"""Convert the table of a pose file to validated `Poses`."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from vame_pipe.core.errors import InputError, listing, shortened
+from vame_pipe.poses.contract import Poses
+from vame_pipe.poses.frame_numbers import frame_numbers
+from vame_pipe.poses.pose_table import PoseHeader, PoseTable
+
+log = logging.getLogger(__name__)
+
+COORDS = ("x", "y", "likelihood")
+IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
+UNIQUE = "single"
+"""DeepLabCut's name for the individual of unique bodyparts, which exist once for any number of animals."""
+MAX_COORDINATE = 1e7
+"""Pixels; no image is that large."""
+
+
+@dataclass(frozen=True)
+class AnimalColumns:
+    """The columns of the one animal of a file.
+
+    Attributes
+    ----------
+    individual : str
+        Name of the animal; empty if the file has none.
+    columns : dict of str to dict of str to list of int
+        For each keypoint, the columns of its x, y and likelihood.
+    rows_are_images : bool
+        The rows are named by images instead of numbered.
+    unique : list of str
+        Unique bodyparts, which DeepLabCut tracked separately from the animal.
+    """
+
+    individual: str
+    columns: dict[str, dict[str, list[int]]]
+    rows_are_images: bool
+    unique: list[str]
+
+    @property
+    def coordinates(self) -> list[int]:
+        """Columns of x and y of all keypoints."""
+        return [i for columns in self.columns.values() for c in "xy" for i in columns.get(c, [])]
+
+
+def select_animal(header: PoseHeader, path: Path) -> AnimalColumns:
+    """Return the columns of the only animal in a file.
+
+    Raises
+    ------
+    InputError
+        If the file contains several animals, 3D poses or labelled training frames.
+    """
+    coords = {column.coord for column in header.columns}
+    rows_are_images = _is_image(header.first_label)
+    if rows_are_images and "likelihood" not in coords:
+        raise InputError(
+            f"{path}: contains human-labelled training frames, not a recording: its rows are images and "
+            "it has no likelihood. Use the output of DeepLabCut's analyze_videos."
+        )
+    if "z" in coords:
+        raise InputError(
+            f"{path}: contains 3D poses (coordinate z), which are not supported yet. Use the 2D file."
+        )
+    individuals = list(dict.fromkeys(column.individual for column in header.columns))
+    animals = [name for name in individuals if name != UNIQUE] or individuals
+    if len(animals) > 1:
+        raise InputError(
+            f"{path}: contains several animals ({listing(animals)}). Multi-animal files are not "
+            "supported yet: export one file per animal."
+        )
+    columns: dict[str, dict[str, list[int]]] = {}
+    for i, column in enumerate(header.columns):
+        columns.setdefault(column.keypoint, {}).setdefault(column.coord, []).append(i)
+    unique = [c.keypoint for c in header.columns if c.individual != animals[0]]
+    return AnimalColumns(animals[0], columns, rows_are_images, list(dict.fromkeys(unique)))
+
+
+def _is_image(label: str) -> bool:
+    return label.strip().lower().endswith(IMAGES) or label.strip().startswith("labeled-data")
+
+
+def to_poses(table: PoseTable, animal: AnimalColumns, fps: float, source: str) -> Poses:
+    """Return the poses of an animal; frames without a row are missing.
+
+    Parameters
+    ----------
+    table : PoseTable
+    animal : AnimalColumns
+    fps : float
+        Frames per second.
+    source : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    InputError
+        If rows or columns cannot be interpreted, or every keypoint has a fault.
+    """
+    frame = _row_frames(table, animal, source)
+    names = tuple(animal.columns)
+    n_frames = int(frame[-1] - frame[0]) + 1
+    rows = slice(None) if n_frames == len(frame) else frame - frame[0]
+    # each coordinate is contiguous along time, which makes everything that follows faster
+    position = np.full((len(names), 2, n_frames), np.nan)
+    confidence = np.zeros((len(names), n_frames))
+    faults: dict[str, str] = {}
+    for k, (name, columns) in enumerate(animal.columns.items()):
+        fault = _column_fault(name, columns, table, frame)
+        if fault is None:
+            values = {c: table.values[:, i[0]] for c, i in columns.items() if c in COORDS}
+            fault = _value_fault(name, values, frame)
+        if fault is not None:
+            faults[name] = f"{source}: {fault}"
+            continue
+        missing = np.isnan(values["x"]) | np.isnan(values["y"])
+        for axis, coord in enumerate("xy"):
+            position[k, axis, rows] = np.where(missing, np.nan, values[coord])
+        if "likelihood" in values:
+            # neither a position without a likelihood nor a negative likelihood is trusted
+            trusted = ~missing & (values["likelihood"] > 0)
+            confidence[k, rows] = np.where(trusted, values["likelihood"], 0.0)
+        else:
+            confidence[k, rows] = ~missing
+    if len(faults) == len(names):
+        _refuse_all(faults, table, animal.coordinates, source)
+    _log_confidence(animal, confidence, faults, source)
+    return Poses(
+        position=position.transpose(2, 0, 1),
+        confidence=confidence.T,
+        keypoints=names,
+        fps=fps,
+        source=source,
+        first_frame=int(frame[0]),
+        individual=animal.individual or "id_0",
+        faults=faults,
+    )
+
+
+def _row_frames(table: PoseTable, animal: AnimalColumns, source: str) -> np.ndarray:
+    """Return the frame number of each row, `(n_rows,)` int64."""
+    if animal.unique:
+        log.warning(
+            "%s: unique bodyparts are read as keypoints of the animal: %s. Remove objects from keypoints",
+            *(source, listing(animal.unique, "'")),
+        )
+    if len(table.values) == 0:
+        raise InputError(f"{source}: contains a header but no frames.")
+    if len(table.values) == 1:
+        raise InputError(
+            f"{source}: contains only one frame. Use the file of a complete video, with one row per frame."
+        )
+    if animal.rows_are_images:
+        log.warning(
+            "%s: its rows are images; they are read as frames 0, 1, 2, ... in order", source
+        )
+        return np.arange(len(table.values))
+    return frame_numbers(table.labels, source)
+
+
+def _column_fault(
+    name: str, columns: dict[str, list[int]], table: PoseTable, frame: np.ndarray
+) -> str | None:
+    """Return what is wrong with the columns of a keypoint; None: nothing."""
+    shown = shortened(name)
+    missing = [c for c in "xy" if c not in columns]
+    if missing:
+        return (
+            f"keypoint '{shown}' has no column {' and '.join(missing)}. Remove it from keypoints or "
+            "re-export the file."
+        )
+    repeated = [c for c in COORDS if len(columns.get(c, [])) > 1]
+    if repeated:
+        n_columns = len(columns[repeated[0]])
+        return f"keypoint '{shown}' has {n_columns} columns {repeated[0]}. Keep one of them."
+    for coord in COORDS:
+        for i in columns.get(coord, []):
+            if i in table.not_numbers:
+                row, text = table.not_numbers[i]
+                return (
+                    f"{coord} of keypoint '{shown}' is {shortened(text)!r} in frame {frame[row]}, which "
+                    "is not a number. Clear such cells or re-export the file."
+                )
+    return None
+
+
+def _value_fault(name: str, values: dict[str, np.ndarray], frame: np.ndarray) -> str | None:
+    """Return what is wrong with the numbers of a keypoint; None: nothing."""
+    shown = shortened(name)
+    for coord, column in values.items():
+        limit = math.inf if coord == "likelihood" else MAX_COORDINATE
+        if not np.fmax.reduce(np.abs(column)) > limit and not np.isinf(column).any():
+            continue
+        wrong = np.isinf(column) | (np.abs(column) > limit)
+        row, n_wrong = int(np.argmax(wrong)), int(wrong.sum())
+        size = f"{column[row]:.3g}, which is too large for a pixel coordinate,"
+        what = "infinite" if np.isinf(column[row]) else size
+        more = f" ({n_wrong} such values)" if n_wrong > 1 else ""
+        return (
+            f"{coord} of keypoint '{shown}' is {what} in frame {frame[row]}{more}. Clear such cells or "
+            "re-export the file."
+        )
+    if (np.isnan(values["x"]) | np.isnan(values["y"])).all():
+        return f"every coordinate of keypoint '{shown}' is missing (NaN). Remove it from keypoints."
+    return None
+
+
+def _refuse_all(
+    faults: dict[str, str], table: PoseTable, coordinates: list[int], source: str
+) -> NoReturn:
+    """Refuse a file whose keypoints all have faults."""
+    if not table.not_numbers and np.isnan(table.values[:, coordinates]).all():
+        raise InputError(f"{source}: every coordinate is missing (NaN). Track the video again.")
+    more = f" (All {len(faults)} keypoints have faults.)" if len(faults) > 1 else ""
+    raise InputError(next(iter(faults.values())) + more)
+
+
+def _log_confidence(
+    animal: AnimalColumns, confidence: np.ndarray, faults: dict[str, str], source: str
+) -> None:
+    """Log which keypoints have no likelihood, and a scale that exceeds 1."""
+    without = [
+        name
+        for name, columns in animal.columns.items()
+        if "likelihood" not in columns and name not in faults
+    ]
+    if without:
+        log.warning(
+            "%s: no likelihood for %s; treating all their tracked points as fully confident",
+            *(source, listing(without, "'")),
+        )
+    highest = confidence.max()
+    if highest > 1:
+        log.info(
+            "%s: confidence ranges up to %.3g; align.min_confidence is on this scale",
+            source,
+            highest,
+        )
