@@ -1,4 +1,4 @@
-"""Time the alignment of a long recording, reading and writing apart.
+"""Time the alignment of a long simulated recording, without reading and writing.
 
 python benchmarks/align_speed.py [n_frames] [n_keypoints]
 """
@@ -17,7 +17,7 @@ from vame_pipe.poses.contract import Poses
 
 
 def recording(n_frames: int, n_keypoints: int) -> Poses:
-    """A stretched body on a random walk, a twentieth of whose points are missing."""
+    """Return a stretched body on a random walk, with one point in twenty missing."""
     rng = np.random.default_rng(0)
     centre = np.cumsum(rng.normal(0, 1, (n_frames, 1, 2)), axis=0)
     heading = np.cumsum(rng.normal(0, 0.05, n_frames))
@@ -26,21 +26,27 @@ def recording(n_frames: int, n_keypoints: int) -> Poses:
     position = centre + along[:, None] * axis
     position += rng.normal(0, 0.5, position.shape)
     confidence = (rng.random((n_frames, n_keypoints)) > 0.05) * 1.0
-    return Poses(position, confidence, tuple(f"k{i}" for i in range(n_keypoints)), 30.0, "made")
+    names = tuple(f"k{i}" for i in range(n_keypoints))
+    return Poses(position, confidence, names, 30.0, "simulated")
 
 
-if __name__ == "__main__":
+def peak_gib() -> float:
+    """Return the peak memory of this process, GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def main() -> None:
     n_frames, n_keypoints = (int(v) for v in (*sys.argv[1:], 1_000_000, 12)[:2])
     poses = recording(n_frames, n_keypoints)
     settings = Align(centre="k0", forward=f"k{n_keypoints - 1}")
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.perf_counter()
-    aligned = align(poses, "made", settings)
-    seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(
-        f"{n_frames} frames x {n_keypoints} keypoints: {seconds:.1f} s, {aligned.valid.mean():.1%} valid"
-    )
-    print(
-        f"peak memory {peak / 2**20:.2f} GiB, of which {before / 2**20:.2f} to make the recording"
-    )
+    before = peak_gib()
+    start = time.perf_counter()
+    aligned = align(poses, settings)
+    seconds = time.perf_counter() - start
+    print(f"{n_frames} frames x {n_keypoints} keypoints: {seconds:.1f} s")
+    print(f"{aligned.valid.mean():.1%} of the time steps are valid")
+    print(f"peak memory {peak_gib():.2f} GiB, of which {before:.2f} GiB to simulate the recording")
+
+
+if __name__ == "__main__":
+    main()

@@ -13,16 +13,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--session", type=name, required=True, help="session name")
     parser.add_argument("--poses", type=Path, required=True, help="pose file")
     parser.add_argument("--fps", type=positive, required=True, help="frame rate of the recording")
-    parser.add_argument("--format", help="format of the pose file (default: recognised)")
+    parser.add_argument(
+        "--format", help="format of the pose file: deeplabcut (default: recognised by its content)"
+    )
     parser.add_argument("--group", help="experimental group of the session")
     parser.add_argument(
-        "--metadata", type=json.loads, default={}, help="further facts of the session, as JSON"
+        "--metadata", type=json.loads, default={}, help="more information on the session, as JSON"
     )
-    parser.add_argument("--settings", required=True, help="section `align` of config.yaml, as JSON")
+    parser.add_argument(
+        "--settings", required=True, help="section `align` of the configuration, as JSON"
+    )
     parser.add_argument(
         "--keypoints",
         type=keypoints,
-        help="keypoints to use, as JSON: NAME: [names in the files] (default: all)",
+        help='keypoints to use, as JSON: {"NAME": ["name in the file", ...], ...} (default: all)',
     )
     parser.add_argument("--out", type=Path, required=True, help="output file: features (Parquet)")
     parser.add_argument(
@@ -31,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record-failure",
         action="store_true",
-        help="if the recording is unusable, record the reason in the output and exit 0; `windows` reports "
-        "it and fails",
+        help="if the recording is unusable, write the reason to the output and exit with 0; `windows` "
+        "reports it and fails",
     )
 
 

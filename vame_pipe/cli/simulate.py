@@ -12,10 +12,18 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="folder for sim-1.csv, sim-1.motifs.csv, ...")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        help="folder for the recordings sim-1.csv, ... and their motifs sim-1.motifs.csv, ...",
+    )
     parser.add_argument("--sessions", type=int, default=4, help="number of recordings (default: 4)")
-    parser.add_argument("--frames", type=int, default=5000, help="frames of each (default: 5000)")
-    parser.add_argument("--fps", type=positive, default=30.0, help="frame rate (default: 30)")
+    parser.add_argument(
+        "--frames", type=int, default=5000, help="frames per recording (default: 5000)"
+    )
+    parser.add_argument(
+        "--fps", type=positive, default=30.0, help="frames per second (default: 30)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
 
 
@@ -23,4 +31,7 @@ def run(options: argparse.Namespace) -> None:
     from vame_pipe.poses.simulate import write_recordings
 
     write_recordings(options.folder, options.sessions, options.frames, options.fps, options.seed)
-    log.info("%d recordings of %d frames in %s", options.sessions, options.frames, options.folder)
+    log.info(
+        "wrote to %s; recordings: %d, frames per recording: %d",
+        *(options.folder, options.sessions, options.frames),
+    )
