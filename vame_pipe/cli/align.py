@@ -9,6 +9,12 @@ from pathlib import Path
 from vame_pipe.cli.arguments import keypoints, name, positive
 
 
+def metadata(text: str) -> dict[str, str]:
+    """Return information on a session, from JSON."""
+    content: dict[str, str] = json.loads(text)
+    return content
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--session", type=name, required=True, help="session name")
     parser.add_argument("--poses", type=Path, required=True, help="pose file")
@@ -18,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--group", help="experimental group of the session")
     parser.add_argument(
-        "--metadata", type=json.loads, default={}, help="more information on the session, as JSON"
+        "--metadata", type=metadata, default={}, help="more information on the session, as JSON"
     )
     parser.add_argument(
         "--settings", required=True, help="section `align` of the configuration, as JSON"

@@ -31,7 +31,5 @@ def run(options: argparse.Namespace) -> None:
     from vame_pipe.poses.simulate import write_recordings
 
     write_recordings(options.folder, options.sessions, options.frames, options.fps, options.seed)
-    log.info(
-        "wrote to %s; recordings: %d, frames per recording: %d",
-        *(options.folder, options.sessions, options.frames),
-    )
+    recordings = "1 recording" if options.sessions == 1 else f"{options.sessions} recordings"
+    log.info("%s of %d frames in %s", recordings, options.frames, options.folder)
