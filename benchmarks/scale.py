@@ -1,10 +1,10 @@
-"""Time and memory of windowing and of a training epoch against the number of frames.
+"""Measure time and peak memory of windowing and of a training epoch for several numbers of frames.
 
     python benchmarks/scale.py [FRAMES ...]
 
-Aligned files of random features are written (12 features, 10 sessions), then `vame-pipe windows` and one
-epoch of a small model (hidden 16, zdims 4, windows of 6 + 3 frames, batches of 4,096) run, each in a
-process of its own, whose peak memory is read.
+Writes aligned files of random features (12 features, 10 sessions), then runs `vame-pipe windows` and one
+epoch of a small model (hidden 16, zdims 4, windows of 6 + 3 frames, batches of 4,096), each in its own
+process.
 """
 
 from __future__ import annotations
@@ -20,6 +20,14 @@ import numpy as np
 import pyarrow as pa
 
 from vame_pipe.core import files
+from vame_pipe.core.schemas import (
+    INDEX_FIELDS,
+    AlignedMetadata,
+    AnimalFacts,
+    feature_fields,
+    index_columns,
+    to_metadata,
+)
 
 FEATURES = [f"k{i // 2}_{'xy'[i % 2]}" for i in range(12)]
 N_SESSIONS = 10
@@ -31,29 +39,30 @@ TRAIN = {"max_epochs": 1, "batch_size": 4096, "device": "cpu"}
 def write_aligned(folder: Path, n_frames: int) -> list[str]:
     """Write sessions of noise as alignment would; return their names."""
     names = [f"s{i}" for i in range(N_SESSIONS)]
-    fields = [*files.INDEX_FIELDS, pa.field("valid", pa.bool_())]
-    schema = pa.schema([*fields, *(pa.field(f, pa.float32()) for f in FEATURES)])
-    for number, name in enumerate(names):
-        rng, n = np.random.default_rng(number), n_frames // N_SESSIONS
-        columns = files.index_columns(name, "animal", np.arange(n), np.arange(n) / 30)
-        columns += [pa.array(np.ones(n, bool))]
-        columns += [pa.array(rng.standard_normal(n, np.float32)) for _ in FEATURES]
-        meta = files.metadata(
-            features=FEATURES,
-            fps=30.0,
+    schema = pa.schema([*INDEX_FIELDS, *feature_fields(FEATURES)])
+    for seed, name in enumerate(names):
+        rng, row = np.random.default_rng(seed), np.arange(n_frames // N_SESSIONS)
+        columns = index_columns(name, "animal", row, row, row / 30, np.zeros_like(row))
+        columns += [pa.array(rng.standard_normal(len(row), np.float32)) for _ in FEATURES]
+        record = AlignedMetadata(
+            session=name,
             settings={"scale": True},
-            longest_run=n,
-            keypoints=FEATURES[::2],
+            features=FEATURES,
+            keypoints=[feature.removesuffix("_x") for feature in FEATURES[::2]],
+            fps=30.0,
+            individuals={"animal": AnimalFacts(50.0, 0.0, len(row))},
             fingerprint=files.fingerprint(name, n_frames),
+            poses_digest="",
+            source="",
+            stage_version=0,
         )
-        files.write_tables(
-            folder / f"{name}.parquet", [pa.Table.from_arrays(columns, schema=schema)], schema, meta
-        )
+        table = pa.Table.from_arrays(columns, schema=schema)
+        files.write_tables(folder / f"{name}.parquet", [table], schema, to_metadata(record))
     return names
 
 
 def measure(*arguments: object) -> tuple[float, float]:
-    """Run a command; return its seconds and its peak memory in MiB."""
+    """Run a vame-pipe command; return its seconds and its peak memory in MiB."""
     began, child = time.perf_counter(), os.fork()
     if child == 0:
         os.execvp("vame-pipe", ["vame-pipe", *map(str, arguments)])
@@ -67,18 +76,15 @@ def main(n_frames: int) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         sessions = write_aligned(folder / "aligned", n_frames)
-        place = folder / "windows"
-        common = ["--log", folder / "log"]
+        windows, log = folder / "windows", ("--log", folder / "log")
         indexed = measure(
             *("windows", "--aligned", folder / "aligned", "--sessions", *sessions),
-            *("--settings", json.dumps(WINDOWS), "--out", place, *common),
+            *("--settings", json.dumps(WINDOWS), "--out", windows, *log),
         )
-        (folder / "experiment.json").write_text('{"tracking_uri": null, "experiment": "scale"}')
         trained = measure(
-            *("train", "--windows", place, "--name", "m", "--model", json.dumps(MODEL)),
-            *("--train", json.dumps(TRAIN), "--mlflow", folder / "experiment.json"),
-            *("--threads", os.cpu_count(), "--resume", folder / "resume", "--out", folder / "m"),
-            *common,
+            *("train", "--windows", windows, "--name", "m", "--model", json.dumps(MODEL)),
+            *("--train", json.dumps(TRAIN), "--threads", os.cpu_count()),
+            *("--checkpoints", folder / "checkpoints", "--out", folder / "m", *log),
         )
         cells = [f"{value:.0f}" for pair in (indexed, trained) for value in pair]
         print(f"| {n_frames / 1e6:g} |", " | ".join(cells), "|", flush=True)

@@ -51,6 +51,7 @@ def write_model_of(windows: Path, path: Path) -> Path:
         data.meta.length,
         mean=data.mean.tolist(),
         std=data.std.tolist(),
+        fps=data.meta.fps,
         settings={"align": data.meta.align},
     )
     model_file.save(model, path)
