@@ -1,14 +1,14 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from vame_pipe.config.sections import Session
 from vame_pipe.core.layout import Layout
 from vame_pipe.reporting.recordings import read_recordings
-from vame_pipe.reporting.traces import EXCERPT_S, trace_excerpt
+from vame_pipe.reporting.traces import EXCERPT_S, PoseSource, trace_excerpt
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def recording(data):
 
 
 def test_an_excerpt_is_from_the_middle_of_the_recording(data, recordings, recording):
-    source = Session(poses=str(recordings / "sim-1.csv"), fps=30)
+    source = PoseSource(recordings / "sim-1.csv", fps=30)
     excerpt = trace_excerpt(Layout(data), recording, source)
     assert excerpt.aligned.shape == excerpt.recorded.shape == (round(EXCERPT_S * 30), 3)
     np.testing.assert_allclose(excerpt.recorded[:, 0], excerpt.aligned[:, 0])
@@ -26,7 +26,7 @@ def test_an_excerpt_is_from_the_middle_of_the_recording(data, recordings, record
 
 
 def test_without_a_pose_file_only_the_aligned_part_is_returned(data, recording):
-    for source in (None, Session(poses="gone.csv", fps=30)):
+    for source in (None, PoseSource(Path("gone.csv"), fps=30)):
         excerpt = trace_excerpt(Layout(data), recording, source)
         assert excerpt.recorded is None and len(excerpt.aligned) == EXCERPT_S * 30
 
@@ -46,7 +46,7 @@ def test_an_excerpt_is_of_one_animal_of_the_session(data, recordings, recording,
     layout.aligned_folder.mkdir()
     pq.write_table(pa.concat_tables(both).unify_dictionaries(), layout.aligned("sim-1"))
 
-    source = Session(poses=str(recordings / "sim-1.csv"), fps=30)
+    source = PoseSource(recordings / "sim-1.csv", fps=30)
     first = trace_excerpt(layout, recording, source)
     second = trace_excerpt(layout, replace(recording, individual="white"), source)
     assert first.aligned.shape == second.aligned.shape

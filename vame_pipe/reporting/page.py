@@ -18,7 +18,6 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from vame_pipe.config.sections import Session
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
@@ -27,7 +26,7 @@ from vame_pipe.core.schemas import WindowsMetadata, read_record
 from vame_pipe.reporting import comparison, figures, recordings
 from vame_pipe.reporting.projection import project_latents
 from vame_pipe.reporting.recordings import Recording
-from vame_pipe.reporting.traces import EXCERPT_S, trace_excerpt
+from vame_pipe.reporting.traces import EXCERPT_S, PoseSource, trace_excerpt
 
 MAX_TRACES = 100
 """Recordings with a trace, flagged ones first: each takes 20 kB of the page."""
@@ -206,7 +205,10 @@ def _totals(rows: list[Recording]) -> Totals:
 def _draw_traces(layout: Layout, rows: list[Recording], settings: str) -> list[dict[str, Any]]:
     """Return a figure per recording; the configuration `settings` contains the paths of pose files."""
     content = (yaml.safe_load(settings) or {}).get("sessions", {})
-    sources = {name: Session(**session) for name, session in content.items()}
+    sources = {
+        name: PoseSource(Path(session["poses"]), session.get("fps"), session.get("format"))
+        for name, session in content.items()
+    }
     excerpts = (trace_excerpt(layout, row, sources.get(row.session)) for row in rows)
     return [_embedded(figures.trace(excerpt)) for excerpt in excerpts]
 

@@ -15,11 +15,28 @@ from vame_pipe.core.schemas import AlignedMetadata, read_record
 from vame_pipe.poses import readers
 
 if TYPE_CHECKING:
-    from vame_pipe.config.sections import Session
     from vame_pipe.reporting.recordings import Recording
 
 EXCERPT_S = 20.0
 """Length of the traces: long enough to see movements, short enough to see frames."""
+
+
+@dataclass(frozen=True)
+class PoseSource:
+    """A pose file.
+
+    Attributes
+    ----------
+    path : Path
+    fps : float or None
+        Frames per second; None if the file stores it.
+    format : str or None
+        None if it is recognised by the content.
+    """
+
+    path: Path
+    fps: float | None = None
+    format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,15 +63,15 @@ class TraceExcerpt:
     aligned: np.ndarray
 
 
-def trace_excerpt(layout: Layout, recording: Recording, source: Session | None) -> TraceExcerpt:
+def trace_excerpt(layout: Layout, recording: Recording, source: PoseSource | None) -> TraceExcerpt:
     """Return an excerpt from the middle of a recording, of one keypoint.
 
     Parameters
     ----------
     layout : Layout
     recording : Recording
-    source : Session, optional
-        The pose file. Without it, or if it does not exist, only the aligned part is returned.
+    source : PoseSource, optional
+        Without it, or if it does not exist, only the aligned part is returned.
     """
     path = layout.aligned(recording.session)
     meta = read_record(AlignedMetadata, path)
@@ -77,11 +94,11 @@ def trace_excerpt(layout: Layout, recording: Recording, source: Session | None) 
     )
 
 
-def _read_recorded(source: Session, individual: str, aliases: list[str]) -> np.ndarray | None:
+def _read_recorded(source: PoseSource, individual: str, aliases: list[str]) -> np.ndarray | None:
     """Return time, x and y `(n_frames, 3)` of a keypoint in a pose file; None if they are not there."""
-    if not Path(source.poses).exists():
+    if not source.path.exists():
         return None
-    poses = readers.read_poses(source.poses, source.fps, source.format).get(individual)
+    poses = readers.read_poses(source.path, source.fps, source.format).get(individual)
     if poses is None:
         return None
     index = next(i for i, name in enumerate(poses.keypoints) if name in aliases)
