@@ -33,6 +33,7 @@ from vame_pipe.windows.split import (
     run_lengths,
     segments,
     split_rows,
+    valid_steps,
 )
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _draw_windows(aligned: list[Path], window: int, settings: Windows) -> list[S
         ]
         longest = int(np.bincount(valid.run).max(initial=0))
         # the session is split in time, so what counts is the time in which any of its animals is valid
-        longest_of_any = int(run_lengths(np.unique(valid.row)).max(initial=0))
+        longest_of_any = int(run_lengths(valid_steps(valid.row)).max(initial=0))
         if longest < window:
             log.warning(
                 "session %s has no windows and is not used: its longest run has %d valid frames, a window "

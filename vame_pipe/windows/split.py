@@ -31,8 +31,9 @@ def split_rows(
     numpy.ndarray
         `(n_rows,)` int8: 0 train, 1 val, -1 guard.
     """
-    steps, inverse = np.unique(row, return_inverse=True)
-    return split_frames(run_lengths(steps), window, val_fraction, rng)[inverse]
+    steps = valid_steps(row)
+    split = split_frames(run_lengths(steps), window, val_fraction, rng)
+    return split[np.searchsorted(steps, row)]
 
 
 def split_frames(
@@ -129,6 +130,17 @@ def draw_sessions(
     if not has_train:
         n_drawn = min(n_drawn, len(order) - 1)
     return order[: max(n_drawn, 0)]
+
+
+def valid_steps(row: np.ndarray) -> np.ndarray:
+    """Return the time steps at which any animal is valid, in order.
+
+    Examples
+    --------
+    >>> valid_steps(np.array([3, 4, 7, 0, 4])).tolist()
+    [0, 3, 4, 7]
+    """
+    return np.flatnonzero(np.bincount(row))
 
 
 def run_lengths(rows: np.ndarray) -> np.ndarray:
