@@ -60,6 +60,7 @@ def write_aligned(
         "fingerprint": f"{session}{seed}",
         "poses_digest": "",
         "source": f"{session}.csv",
+        "source_fps": fps,
         "stage_version": 1,
     }
     path = folder / f"{session}.parquet"

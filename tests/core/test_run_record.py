@@ -19,13 +19,14 @@ STARTED = RunRecord(
         path="results/windows",
         fingerprint="d1",
         features=["nose_x", "nose_y"],
-        sessions=["sim-1"],
+        aligned={"sim-1": "f1"},
         length=15,
         fps=29.97,
         n_frames=100,
         n_train=50,
         n_val=10,
     ),
+    stage_version=1,
     source={"device": "cpu", "git_commit": "c0"},
 )
 FINISHED = replace(

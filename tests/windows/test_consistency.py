@@ -78,6 +78,7 @@ def write_pair(folder, session, seeds, sign=1.0, flipped=(0.0, 0.0)):
         fingerprint=session,
         poses_digest="",
         source="",
+        source_fps=1.0,
         stage_version=1,
     )
     path = folder / f"{session}.parquet"

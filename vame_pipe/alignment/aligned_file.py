@@ -68,6 +68,7 @@ def write(
         ),
         poses_digest=files.file_fingerprint(source.poses),
         source=Path(source.poses).name,
+        source_fps=source.fps,
         group=source.group,
         metadata=source.metadata,
         stage_version=ALIGN,

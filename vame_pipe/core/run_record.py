@@ -24,7 +24,9 @@ class TrainingData:
         Folder with the windows.
     fingerprint : str
         SHA-256 of frames, windows and normaliser.
-    features, sessions : list of str
+    features : list of str
+    aligned : dict of str to str
+        For each session the fingerprint of its aligned file.
     length : int
         Number of frames of a window that are encoded.
     fps : float
@@ -36,12 +38,17 @@ class TrainingData:
     path: str
     fingerprint: str
     features: list[str]
-    sessions: list[str]
+    aligned: dict[str, str]
     length: int
     fps: float
     n_frames: int
     n_train: int
     n_val: int
+
+    @property
+    def sessions(self) -> list[str]:
+        """Names of the sessions that the model was trained on."""
+        return list(self.aligned)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,8 @@ class RunRecord:
     params : dict
         Every setting, flat, as `section.key`.
     data : TrainingData
+    stage_version : int
+        See `core.source`.
     source : dict of str to str
         MLflow tags: user, git commit, device.
     run_id : str or None
@@ -82,6 +91,7 @@ class RunRecord:
     started: int
     params: dict[str, Any]
     data: TrainingData
+    stage_version: int
     source: dict[str, str] = field(default_factory=dict)
     run_id: str | None = None
     ended: int | None = None

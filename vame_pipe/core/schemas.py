@@ -133,6 +133,8 @@ class AlignedMetadata:
         SHA-256 of the pose file.
     source : str
         Name of the pose file.
+    source_fps : float
+        Frames per second of the recording.
     stage_version : int
         See `core.source`.
     group : str or None
@@ -152,6 +154,7 @@ class AlignedMetadata:
     fingerprint: str
     poses_digest: str
     source: str
+    source_fps: float
     stage_version: int
     group: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
@@ -172,7 +175,9 @@ class WindowsMetadata:
         Section `windows` of the configuration.
     align : dict
         `settings` of the aligned sessions.
-    features, keypoints, sessions : list of str
+    features, keypoints : list of str
+    aligned : dict of str to str
+        For each training session the `fingerprint` of its aligned file.
     fps : float
         Rows per second.
     length, future : int
@@ -189,13 +194,18 @@ class WindowsMetadata:
     align: dict[str, Any]
     features: list[str]
     keypoints: list[str]
-    sessions: list[str]
+    aligned: dict[str, str]
     fps: float
     length: int
     future: int
     mean: list[float]
     std: list[float]
     stage_version: int
+
+    @property
+    def sessions(self) -> list[str]:
+        """Names of the training sessions."""
+        return list(self.aligned)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from vame_pipe.core.device import choose_device
 from vame_pipe.core.errors import Interrupted
 from vame_pipe.core.layout import ModelFolder
 from vame_pipe.core.run_record import RunRecord, TrainingData
+from vame_pipe.core.source import TRAIN
 from vame_pipe.encoding import model_file
 from vame_pipe.training.checkpoints import CheckpointFolder, RunIds
 from vame_pipe.training.identity import identify
@@ -145,13 +146,14 @@ def new_record(job: TrainingJob, data: WindowData, model: Model, settings: Train
             path=str(job.windows),
             fingerprint=data.fingerprint,
             features=meta.features,
-            sessions=meta.sessions,
+            aligned=meta.aligned,
             length=meta.length,
             fps=meta.fps,
             n_frames=len(data.frames),
             n_train=len(data.train),
             n_val=len(data.val),
         ),
+        stage_version=TRAIN,
     )
 
 

@@ -88,7 +88,7 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
         align=metas[0].settings,
         features=features,
         keypoints=metas[0].keypoints,
-        sessions=[path.stem for path in aligned],
+        aligned={meta.session: meta.fingerprint for meta in metas},
         fps=fps,
         length=length,
         future=future,
