@@ -1,4 +1,7 @@
-"""The workflow as its users run it: a real snakemake on the default and on a tiny_run configuration."""
+"""The workflow as its users run it: a real snakemake on the default and on tiny configurations.
+
+A run of snakemake takes seconds, so tests share the results folders of a few runs.
+"""
 
 import json
 import os
@@ -21,20 +24,37 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from vame_pipe.config import loading
+from vame_pipe.core.layout import Layout
+from vame_pipe.core.schemas import AlignedMetadata, read_record
 from vame_pipe.encoding import model_file
 from vame_pipe.poses import simulate
-from vame_pipe.windows import build
+from vame_pipe.windows import data as window_data
 
-LAST = {"track": 1, "compare": 1, "report": 1, "all": 1}
-"""Jobs that follow from any other."""
+LAST = {"upload_mlflow": 1, "compare": 1, "report": 1, "all": 1}
+"""Jobs that follow from any change of a model."""
+ODD = "a {b} $(touch pwned)"
+"""A text that a shell and Snakemake could take for something else."""
 
 
-def planned(folder, *arguments):
+def job_counts(text):
+    """Jobs by rule, as snakemake announces them."""
+    table = text.partition("Job stats:")[2].partition("total")[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+
+
+def planned_jobs(folder, *arguments):
     """Jobs by rule that a dry run announces."""
     done = snakemake(folder, "--dry-run", *arguments)
     assert done.returncode == 0, done.stderr
-    table = done.stdout.partition("Job stats:")[2].partition("total")[0]
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+    return job_counts(done.stdout)
+
+
+def run(folder, *arguments, **environment):
+    """Run snakemake without a problem; return the jobs by rule, and what it printed."""
+    done = snakemake(folder, *arguments, **environment)
+    assert done.returncode == 0, done.stderr
+    return job_counts(done.stderr), done.stderr
 
 
 def configure(folder, **changes):
@@ -45,22 +65,75 @@ def configure(folder, **changes):
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
 
 
+def add_session(folder, name, **session):
+    """Add a session to config.yaml."""
+    sessions = yaml.safe_load((folder / "config.yaml").read_text())["sessions"]
+    configure(folder, sessions=sessions | {name: {"fps": 30} | session})
+
+
+def content(folder, *patterns):
+    """Content of the files of a results folder, by path."""
+    results = folder / "results"
+    return {
+        path.relative_to(results): path.read_bytes()
+        for pattern in patterns
+        for path in sorted(results.glob(pattern))
+    }
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """The default configuration, run as the README says."""
+    """The default configuration, run as the README describes."""
     folder = tmp_path_factory.mktemp("demo")
     install(folder)
-    done = snakemake(folder)
-    assert done.returncode == 0, done.stderr
+    run(folder)
     return folder
 
 
 @pytest.fixture
-def changed(tiny_run):
-    """The tiny_run run, whose configuration may be changed for one test."""
+def editable_run(tiny_run):
+    """The tiny run, whose configuration may be changed by one test."""
     before = (tiny_run / "config.yaml").read_text()
     yield tiny_run
     (tiny_run / "config.yaml").write_text(before)
+
+
+@pytest.fixture(scope="module")
+def extended_run(tiny_run, recordings, tmp_path_factory):
+    """A copy of the tiny run with one more session, which is only encoded; the jobs of that."""
+    folder = tmp_path_factory.mktemp("extended") / "run"
+    shutil.copytree(tiny_run, folder)
+    extra = {"use": "encode", "group": ODD, "metadata": {"age": "P60"}}
+    add_session(folder, "new", poses=str(recordings / "sim-3.csv"), **extra)
+    jobs, _ = run(folder)
+    return folder, jobs
+
+
+@pytest.fixture(scope="module")
+def odd_run(tmp_path_factory):
+    """Two keypoints, three frame rates and names that need quotes, with MLflow's server down.
+
+    Returns the folder, the server's port, and what snakemake printed.
+    """
+    folder, port = tmp_path_factory.mktemp("odd") / "run", free_port()
+    folder.mkdir()
+    install(folder)
+    names, sessions = ("nose", "tail{base}"), {}
+    keep = [simulate.KEYPOINTS.index(name) for name in ("nose", "tailbase")]
+    for i, (fps, first) in enumerate(((25, 0), (30, 3000), (30, 0))):
+        position, confidence, _ = simulate.simulate(900, fps, i)
+        poses = folder / f"{ODD} {i}.csv"
+        simulate.write_deeplabcut(poses, position[:, keep], confidence[:, keep], names)
+        head, rows = poses.read_text().split("\n")[:3], poses.read_text().split("\n")[3:-1]
+        late = [f"{first + n},{row.partition(',')[2]}" for n, row in enumerate(rows)]
+        poses.write_text("\n".join([*head, *late]) + "\n")
+        sessions[f"m{i}"] = {"poses": poses.name, "fps": fps}
+    align = {"centre": "tail{base}", "forward": "nose", "fps": 30}
+    settings = TINY | {"sessions": sessions, "align": align, "models": {"vame": {}}}
+    settings["mlflow"] = {"experiment": ODD, "tracking_uri": f"http://127.0.0.1:{port}"}
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    _, text = run(folder)
+    return folder, port, text
 
 
 def test_lint(tmp_path):
@@ -69,109 +142,137 @@ def test_lint(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_format():
-    command = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    for arguments in (["check"], ["format", "--check"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "ruff", *arguments, "."],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout
-
-
-def test_default_configuration_plans_the_whole_chain(tmp_path):
+def test_the_default_configuration_plans_all_stages(tmp_path):
     install(tmp_path)
-    assert planned(tmp_path) == {
+    assert planned_jobs(tmp_path) == {
         "demo": 1,
-        "mlflow": 1,
+        "init_mlflow": 1,
         "align": 4,
         "windows": 1,
         "train": 1,
-        "latents": 1,
+        "encode": 1,
         **LAST,
     }
 
 
 def test_a_second_run_does_nothing(tiny_run):
-    done = snakemake(tiny_run)
-    assert done.returncode == 0
-    assert "Nothing to be done" in done.stderr
-    assert planned(tiny_run) == {}
-    # and from the configuration that is kept with the results, as the report says
-    assert planned(tiny_run, "--configfile", "results/config.yaml") == {}
+    jobs, text = run(tiny_run)
+    assert jobs == {}
+    assert "Nothing to be done" in text
+    # also with the configuration that is stored next to the results, as the report says
+    assert planned_jobs(tiny_run, "--configfile", "results/config.yaml") == {}
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"train": {"learning_rate": 1e-3}}, {"train": 2, "latents": 2, **LAST}),
-        ({"models": {"vame": {}, "wide": {"zdims": 7}}}, {"train": 1, "latents": 1, **LAST}),
-        ({"windows": {"length_s": 0.6}}, {"windows": 1, "train": 2, "latents": 2, **LAST}),
+        ({"train": {"learning_rate": 1e-3}}, {"train": 2, "encode": 2, **LAST}),
+        ({"models": {"vame": {}, "wide": {"zdims": 7}}}, {"train": 1, "encode": 1, **LAST}),
+        ({"windows": {"length_s": 0.6}}, {"windows": 1, "train": 2, "encode": 2, **LAST}),
         (
-            {"align": {"smooth": None}},
-            {"align": 2, "windows": 1, "train": 2, "latents": 2, **LAST},
+            {"align": {"smooth_s": None}},
+            {"align": 2, "windows": 1, "train": 2, "encode": 2, **LAST},
         ),
-        ({"mlflow": {"experiment": "other"}}, {"mlflow": 1, **LAST}),
+        ({"mlflow": {"experiment": "other"}}, {"init_mlflow": 1, **LAST}),
     ],
 )
-def test_a_changed_setting_reruns_its_stage_and_what_follows(changed, change, expected):
-    configure(changed, **change)
-    assert planned(changed) == expected
+def test_a_changed_setting_reruns_its_stage_and_those_that_follow(editable_run, change, expected):
+    configure(editable_run, **change)
+    assert planned_jobs(editable_run) == expected
 
 
-def test_adding_a_session_aligns_only_that_one(changed, recordings):
-    sessions = yaml.safe_load((changed / "config.yaml").read_text())["sessions"]
-    sessions["m3"] = {"poses": str(recordings / "sim-3.csv"), "fps": 30}
-    configure(changed, sessions=sessions)
-    assert planned(changed) == {"align": 1, "windows": 1, "train": 2, "latents": 2, **LAST}
+def test_adding_a_session_aligns_only_that_session(editable_run, recordings):
+    add_session(editable_run, "m3", poses=str(recordings / "sim-3.csv"))
+    expected = {"align": 1, "windows": 1, "train": 2, "encode": 2, **LAST}
+    assert planned_jobs(editable_run) == expected
 
 
-def test_a_changed_module_reruns_the_stages_that_use_it(tiny_run):
-    """The source hash: seen by a snakemake whose package differs in one module."""
-    shutil.copytree(ROOT / "vame_pipe", tiny_run / "vame_pipe")
+def test_adding_a_session_to_encode_trains_nothing(extended_run, tiny_run):
+    """It is aligned and encoded with each model; the models and all other results stay as they are."""
+    folder, jobs = extended_run
+    assert jobs == {"align": 1, "encode_new": 2, "report": 1, "all": 1}
+    patterns = (
+        "aligned/m*",
+        "windows/*",
+        "models/*/*",
+        "latents/*/m*",
+        "compare.*",
+        "mlflow/*.json",
+    )
+    before = content(tiny_run, *patterns)
+    assert len(before) > 20 and content(folder, *patterns) == before
+    layout = Layout(folder / "results")
+    aligned = pq.read_table(layout.aligned("new")).to_pandas()
+    for model, zdims in (("vame", 3), ("wide", 6)):
+        latents = pq.read_table(layout.latents(model, "new")).to_pandas()
+        assert len(latents) > 100 and latents.filter(like="z_").shape[1] == zdims
+        assert set(latents["session"]) == {"new"}
+        assert set(latents["row"]) <= set(aligned["row"][aligned["run"] >= 0])
+    meta = read_record(AlignedMetadata, layout.aligned("new"))
+    assert (meta.group, meta.metadata) == (ODD, {"age": "P60"})
+    assert not (folder / "pwned").exists()
+    assert "new" in layout.report.read_text()
+    assert planned_jobs(folder) == {}
+
+
+def test_stages_are_rerun_when_their_version_changes_and_not_when_a_comment_does(tiny_run):
+    """Seen by a snakemake that imports a changed copy of the package."""
+    package = tiny_run / "vame_pipe"
+    shutil.copytree(ROOT / "vame_pipe", package)
     try:
-        assert planned(tiny_run) == {}
-        with (tiny_run / "vame_pipe/losses.py").open("a") as file:
-            file.write("# changed\n")
-        assert planned(tiny_run) == {"train": 2, "latents": 2, **LAST}
+        for path in package.rglob("*.py"):
+            path.write_text(path.read_text().replace('"""', '"""Changed. ', 1) + "# changed\n")
+        messages = package / "config/check.py"
+        assert "is not writable" in messages.read_text()
+        messages.write_text(messages.read_text().replace("is not writable", "is read-only"))
+        assert planned_jobs(tiny_run) == {}
+        versions = package / "core/source.py"
+        before = versions.read_text()
+        for stage, expected in (
+            ("TRAIN", {"train": 2, "encode": 2, **LAST}),
+            ("ENCODE", {"encode": 2, **LAST}),
+            ("REPORT", {"report": 1, "all": 1}),
+        ):
+            assert f"\n{stage} = 1\n" in before
+            versions.write_text(before.replace(f"\n{stage} = 1\n", f"\n{stage} = 2\n"))
+            assert planned_jobs(tiny_run) == expected, stage
     finally:
-        shutil.rmtree(tiny_run / "vame_pipe")
+        shutil.rmtree(package)
 
 
 def test_a_changed_alignment_changes_the_weights(tiny_run, tmp_path):
-    """A model made from something else never stays in place, nor what was made from that model."""
+    """A model that was made from something else never stays in place, nor what was made from that model."""
     folder = tmp_path / "again"
     shutil.copytree(tiny_run, folder)
     shutil.copytree(ROOT / "vame_pipe", folder / "vame_pipe")
-    code = folder / "vame_pipe/align.py"
-    text = code.read_text()
-    assert "MIN_SPEED = 0.01" in text
-    code.write_text(text.replace("MIN_SPEED = 0.01", "MIN_SPEED = 0.1"))
-    done = snakemake(folder, PYTHONPATH=str(folder))
-    assert done.returncode == 0, done.stderr
-    for name in ("vame", "wide"):
-        before, after = (
-            model_file.load(f / f"results/models/{name}/model.pt") for f in (tiny_run, folder)
-        )
-        assert before.data_fingerprint != after.data_fingerprint and before.mean != after.mean
-        assert not any(torch.equal(before.state[k], after.state[k]) for k in before.state)
-        one, other = (
-            pq.read_table(f / f"results/latents/{name}/m1.parquet")["z_00"].to_numpy()
-            for f in (tiny_run, folder)
-        )
-        assert not np.array_equal(one, other)
-        log = (folder / f"results/resume/{name}/train.log").read_text()
-        assert "starting from scratch" in log and "inputs.windows was" in log
-        uri = f"sqlite:///{folder}/results/mlflow/mlflow.db"
-        runs = json.loads((folder / "results/mlflow/tracked.json").read_text())["runs"]
-        old = json.loads((tiny_run / "results/mlflow/tracked.json").read_text())["runs"]
-        assert runs[name] != old[name]
-        tags = MlflowClient(uri).get_run(runs[name]).data.tags
-        assert tags["data_fingerprint"] == after.data_fingerprint
+    configure(folder, models={"vame": {}})
+    for old, new in (
+        ("MIN_SPEED = 0.01\n", "MIN_SPEED = 0.1\n"),
+        ("\nALIGN = 1\n", "\nALIGN = 2\n"),
+    ):
+        (path,) = (p for p in folder.glob("vame_pipe/*/*.py") if old in p.read_text())
+        path.write_text(path.read_text().replace(old, new))
+    jobs, _ = run(folder, PYTHONPATH=str(folder))
+    assert jobs == {"align": 2, "windows": 1, "train": 1, "encode": 1, **LAST}
+    before, after = (
+        model_file.load(f / "results/models/vame/model.pt") for f in (tiny_run, folder)
+    )
+    assert before.data_fingerprint != after.data_fingerprint and before.mean != after.mean
+    assert not any(torch.equal(before.state[k], after.state[k]) for k in before.state)
+    one, other = (
+        pq.read_table(f / "results/latents/vame/m1.parquet")["z_00"].to_numpy()
+        for f in (tiny_run, folder)
+    )
+    assert not np.array_equal(one, other)
+    log = (folder / "results/checkpoints/vame/train.log").read_text()
+    assert "starting from scratch" in log and "inputs.windows was" in log
+    uri = f"sqlite:///{folder}/results/mlflow/mlflow.db"
+    runs, old_runs = (
+        json.loads(Layout(f / "results").uploaded.read_text())["runs"] for f in (folder, tiny_run)
+    )
+    assert runs["vame"] != old_runs["vame"]
+    tags = MlflowClient(uri).get_run(runs["vame"]).data.tags
+    assert tags["data_fingerprint"] == after.data_fingerprint
     figures = [
         pd.read_parquet(f / "results/compare.parquet")["final/loss"].tolist()
         for f in (tiny_run, folder)
@@ -180,26 +281,11 @@ def test_a_changed_alignment_changes_the_weights(tiny_run, tmp_path):
     assert after.data_fingerprint in (folder / "results/report.html").read_text()
 
 
-def test_upsampled_two_keypoints_and_a_late_first_frame(tmp_path):
-    """Also names that a shell and Snakemake would take for something else."""
-    install(tmp_path)
-    names, sessions = ("nose", "tail{base}"), {}
-    keep = [simulate.KEYPOINTS.index(name) for name in ("nose", "tailbase")]
-    for i, (fps, first) in enumerate(((25, 0), (30, 3000), (30, 0))):
-        position, confidence, _ = simulate.simulate(900, fps, i)
-        poses = tmp_path / f"a {{b}} $(touch pwned) {i}.csv"
-        simulate.write_deeplabcut(poses, position[:, keep], confidence[:, keep], names)
-        head, rows = poses.read_text().split("\n")[:3], poses.read_text().split("\n")[3:-1]
-        late = [f"{first + n},{row.partition(',')[2]}" for n, row in enumerate(rows)]
-        poses.write_text("\n".join([*head, *late]) + "\n")
-        sessions[f"m{i}"] = {"poses": poses.name, "fps": fps}
-    align = {"centre": "tail{base}", "forward": "nose", "fps": 30}
-    settings = TINY | {"sessions": sessions, "align": align, "models": {"vame": {}}}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
-    done = snakemake(tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert not (tmp_path / "pwned").exists()
-    page = (tmp_path / "results/report.html").read_text()
+def test_upsampled_two_keypoints_and_a_late_first_frame(odd_run):
+    """Also names that a shell and Snakemake could take for something else."""
+    folder, _, _ = odd_run
+    assert not (folder / "pwned").exists()
+    page = (folder / "results/report.html").read_text()
     found = re.search(r'<script type="application/json" id="traces">(.*?)</script>', page)
     traces = {t["layout"]["annotations"][0]["text"]: t["data"] for t in json.loads(found[1])}
     assert len(traces) == 3
@@ -207,15 +293,31 @@ def test_upsampled_two_keypoints_and_a_late_first_frame(tmp_path):
         raw_x, raw_y, aligned_x = (line["x"] for line in lines)  # forward has no y
         assert raw_x == raw_y
         assert abs(raw_x[0] - aligned_x[0]) < 0.05 and abs(raw_x[-1] - aligned_x[-1]) < 0.05, title
-    late = pq.read_table(tmp_path / "results/aligned/m1.parquet")["time_s"].to_numpy()
+    late = pq.read_table(folder / "results/aligned/m1.parquet")["time_s"].to_numpy()
     assert late[0] == 100.0
-    # upsampled rows share video frames; each has its own time, and a speed in the report
-    rows = pq.read_table(tmp_path / "results/latents/vame/m0.parquet").to_pandas()
-    assert rows["frame"].duplicated().any() and rows["time_s"].is_unique
+    # upsampled rows share video frames; each has its own row and time, and a speed in the report
+    rows = pq.read_table(folder / "results/latents/vame/m0.parquet").to_pandas()
+    assert rows["frame"].duplicated().any()
+    assert rows["row"].is_unique and rows["time_s"].is_unique
+
+
+def test_what_a_dead_server_missed_is_sent_by_the_next_run(odd_run, tmp_path):
+    folder, port, text = odd_run
+    assert "upload to MLflow is incomplete" in text
+    assert planned_jobs(folder) == LAST
+    with mlflow_server(tmp_path / "server", port):
+        jobs, _ = run(folder)
+        assert jobs == LAST
+        client = MlflowClient(f"http://127.0.0.1:{port}")
+        (record,) = client.search_runs([client.get_experiment_by_name(ODD).experiment_id])
+        assert (record.info.run_name, record.info.status) == ("vame", "FINISHED")
+        (row,) = pd.read_csv(folder / "results/compare.csv").to_dict("records")
+        assert row["run_id"] == record.info.run_id
+    assert planned_jobs(folder) == {}
 
 
 def test_a_pose_file_that_is_replaced_is_noticed_by_its_content(tiny_run, tmp_path, recordings):
-    """By one with an old time stamp; one dated in the future is refused before any job."""
+    """Also if the new file has an old time stamp; a file dated in the future is refused before any job."""
     folder = tmp_path / "again"
     shutil.copytree(tiny_run, folder)
     sessions = yaml.safe_load((folder / "config.yaml").read_text())["sessions"]
@@ -223,20 +325,18 @@ def test_a_pose_file_that_is_replaced_is_noticed_by_its_content(tiny_run, tmp_pa
     shutil.copy(sessions["m2"]["poses"], poses)
     sessions["m2"]["poses"] = "m2.csv"
     configure(folder, sessions=sessions)
-    assert planned(folder) == {"align": 1, "windows": 1, "train": 2, "latents": 2, **LAST}
-    done = snakemake(folder, *only)
-    assert done.returncode == 0, done.stderr
+    expected = {"align": 1, "windows": 1, "train": 2, "encode": 2, **LAST}
+    assert planned_jobs(folder) == expected
+    assert run(folder, *only)[0] == {"align": 1}
     size = poses.stat().st_size
     text = bytearray(poses.read_bytes())
     text[-3] = ord("1") + (text[-3] == ord("1"))
     poses.write_bytes(text)
     os.utime(poses, (10**9, 10**9))
     assert poses.stat().st_size == size
-    assert planned(folder, *only) == {"align": 1}
-    done = snakemake(folder, *only)
-    assert done.returncode == 0, done.stderr
+    assert run(folder, *only)[0] == {"align": 1}
     poses.touch()
-    assert planned(folder, *only) == {}
+    assert planned_jobs(folder, *only) == {}
     ahead = poses.stat().st_mtime + 10_800
     os.utime(poses, (ahead, ahead))
     done = snakemake(folder)
@@ -246,98 +346,84 @@ def test_a_pose_file_that_is_replaced_is_noticed_by_its_content(tiny_run, tmp_pa
     assert line.endswith("touch m2.csv")
 
 
-def test_every_command_can_be_pasted_into_a_shell(tiny_run):
-    """Printed commands, run by themselves, make the same files, and the same numbers where a file
-    holds the id of its MLflow run."""
-    stages = ["align", "windows", "mlflow", "train", "latents", "track", "compare", "report"]
-    files = [
-        tiny_run / f"results/{name}.parquet"
-        for name in ("aligned/m1", "windows/frames", "windows/windows")
+def test_every_command_can_be_pasted_into_a_shell(extended_run):
+    """One printed command of each rule, run by itself, makes the same file, or the same numbers if the file
+    contains the id of its MLflow run."""
+    folder, _ = extended_run
+    stages = [
+        "align",
+        "windows",
+        "init-mlflow",
+        "train",
+        "encode",
+        "upload-mlflow",
+        "compare",
+        "report",
     ]
-    before = [path.read_bytes() for path in files]
-    exported = tiny_run / "results/latents/wide/m2.parquet"
-    latents = pq.read_table(exported)
-    weights = model_file.load(tiny_run / "results/models/wide/model.pt").state
-    printed = snakemake(tiny_run, "--dry-run", "--forceall", "--printshellcmds").stdout
-    commands = re.findall(r"^Shell command: (vame-pipe .+)$", printed, re.M)
-    commands.sort(key=lambda line: stages.index(line.split()[1]))
-    assert [line.split()[1] for line in commands] == [
-        *("align", "align", "windows", "mlflow", "train", "train"),
-        *("latents", "latents", "track", "compare", "report"),
+    files = ("aligned/new.parquet", "windows/frames.parquet", "windows/windows.parquet")
+    before = content(folder, *files)
+    layout = Layout(folder / "results")
+    latents = {name: pq.read_table(layout.latents("wide", name)) for name in ("m2", "new")}
+    weights = model_file.load(layout.model("wide").weights).state
+    printed = snakemake(folder, "--dry-run", "--forceall", "--printshellcmds").stdout
+    commands = re.findall(r"^Shell command: *\n? *(vame-pipe .+?)\n\s*\n", printed, re.M | re.S)
+    commands.sort(key=lambda text: stages.index(text.split()[1]))
+    assert [text.split()[1] for text in commands] == [
+        *("align", "align", "align", "windows", "init-mlflow", "train", "train"),
+        *("encode", "encode", "encode", "encode", "upload-mlflow", "compare", "report"),
     ]
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-    for command in commands:
-        subprocess.run(
-            command, shell=True, cwd=tiny_run, check=True, env=os.environ | {"PATH": path}
-        )
-    assert [path.read_bytes() for path in files] == before
-    again = model_file.load(tiny_run / "results/models/wide/model.pt").state
+    others = ("--session m", "--name vame", "models/vame/")
+    chosen = [text for text in commands if not any(part in text for part in others)]
+    assert len(chosen) == len(stages) + 1
+    for command in chosen:
+        environment = os.environ | {"PATH": path}
+        subprocess.run(command, shell=True, cwd=folder, check=True, env=environment)
+    assert content(folder, *files) == before and not (folder / "pwned").exists()
+    again = model_file.load(layout.model("wide").weights).state
     assert all((again[name] == weights[name]).all() for name in weights)
-    assert pq.read_table(exported).equals(latents)
+    for name, table in latents.items():
+        assert pq.read_table(layout.latents("wide", name)).equals(table)
 
 
 def test_a_sweep_in_mlflow(tmp_path, recordings):
-    """Two settings, two seeds: every run is there once, complete, named, grouped."""
+    """Two settings, two seeds: MLflow has every run once, complete, named and grouped."""
     install(tmp_path)
     sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
     entry = {"grid": {"zdims": [2, 3], "beta": [0.5]}, "seeds": [1, 2]}
     settings = TINY | {"sessions": sessions, "models": {"mice": entry}}
     settings["train"] = TINY["train"] | {"max_epochs": 1}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
-    done = snakemake(tmp_path, "--resources", "gpu=2")
-    assert done.returncode == 0, done.stderr
+    run(tmp_path, "--resources", "gpu=2", "--until", "compare")
     client = MlflowClient(f"sqlite:///{tmp_path}/results/mlflow/mlflow.db")
-    runs = client.search_runs([client.get_experiment_by_name("tiny_run").experiment_id])
+    runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
     names = [f"mice-z{z}-beta0.5-s{seed}" for z in (2, 3) for seed in (1, 2)]
-    assert sorted(run.info.run_name for run in runs) == sorted(names)
+    assert sorted(each.info.run_name for each in runs) == sorted(names)
     table = pd.read_parquet(tmp_path / "results/compare.parquet").set_index("model")
-    for run in runs:
+    for each in runs:
         z, beta, seed = (
-            run.data.params[key] for key in ("model.zdims", "train.beta", "train.seed")
+            each.data.params[key] for key in ("model.zdims", "train.beta", "train.seed")
         )
-        assert run.info.run_name == f"mice-z{z}-beta{float(beta):g}-s{seed}"
-        tags = run.data.tags
+        assert each.info.run_name == f"mice-z{z}-beta{float(beta):g}-s{seed}"
+        tags = each.data.tags
         assert tags["varies"] == f"model.zdims={z}, train.seed={seed}"
         assert (tags["sweep"], tags["variant"]) == ("mice", f"mice-z{z}-beta{float(beta):g}")
-        assert run.info.status == "FINISHED"
-        artifacts = {a.path for a in client.list_artifacts(run.info.run_id)}
+        assert each.info.status == "FINISHED"
+        artifacts = {a.path for a in client.list_artifacts(each.info.run_id)}
         assert {"model.pt", "qc.json", "latents", "spectrum.png"} <= artifacts
-        row = table.loc[run.info.run_name]
-        assert row["run_id"] == run.info.run_id
-        assert row["final/loss"] == run.data.metrics["final/loss"]
+        row = table.loc[each.info.run_name]
+        assert row["run_id"] == each.info.run_id
+        assert row["final/loss"] == each.data.metrics["final/loss"]
         assert row["model.zdims"] == int(z)
-    versions = client.search_model_versions("name = 'tiny_run'")
+    versions = client.search_model_versions("name = 'tiny'")
     assert sorted(version.run_id for version in versions) == sorted(r.info.run_id for r in runs)
-    best = client.get_model_version_by_alias("tiny_run", "best")
+    best = client.get_model_version_by_alias("tiny", "best")
     assert best.tags["model"] == table.index[table["best"]].item()
-    agreement = pd.read_csv(tmp_path / "results/agreement.csv")
-    assert len(agreement) == 4 * 3 and agreement["cka"].between(0, 1).all()
-    # a value more trains what is new
+    similarity = pd.read_csv(tmp_path / "results/similarity.csv")
+    assert len(similarity) == 4 * 3 and similarity["cka"].between(0, 1).all()
+    # with one more seed, only the new models are trained
     configure(tmp_path, models={"mice": entry | {"seeds": [1, 2, 3]}})
-    assert planned(tmp_path) == {"train": 2, "latents": 2, **LAST}
-
-
-def test_what_a_dead_server_missed_is_sent_by_the_next_run(tmp_path, recordings):
-    folder, port = tmp_path / "run", free_port()
-    folder.mkdir()
-    install(folder)
-    sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
-    settings = TINY | {"sessions": sessions, "models": {"vame": {}}}
-    settings["mlflow"] = {"experiment": "tiny_run", "tracking_uri": f"http://127.0.0.1:{port}"}
-    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
-    done = snakemake(folder)
-    assert done.returncode == 0, done.stderr
-    assert "MLflow fails, not all is recorded" in done.stderr
-    assert planned(folder) == LAST
-    with mlflow_server(tmp_path / "server", port):
-        done = snakemake(folder)
-        assert done.returncode == 0, done.stderr
-        client = MlflowClient(f"http://127.0.0.1:{port}")
-        (run,) = client.search_runs([client.get_experiment_by_name("tiny_run").experiment_id])
-        assert (run.info.run_name, run.info.status) == ("vame", "FINISHED")
-        (row,) = pd.read_csv(folder / "results/compare.csv").to_dict("records")
-        assert row["run_id"] == run.info.run_id
-    assert planned(folder) == {}
+    assert planned_jobs(tmp_path) == {"train": 2, "encode": 2, **LAST}
 
 
 def test_wrong_settings_stop_before_any_job(tmp_path):
@@ -352,27 +438,46 @@ def test_wrong_settings_stop_before_any_job(tmp_path):
     assert not (tmp_path / "results").exists() and not (tmp_path / "demo").exists()
 
 
-def test_a_configuration_of_ones_own_replaces_the_sessions(tmp_path, recordings):
+def test_a_custom_configuration_stands_alone(tmp_path, recordings):
+    """What it leaves out has the defaults, not the values of config.yaml; later ones take precedence."""
     install(tmp_path)
-    mine = tmp_path / "mine.yaml"
-    sessions = {"m1": {"poses": str(recordings / "sim-1.csv"), "fps": 30}}
-    mine.write_text(yaml.safe_dump(TINY | {"sessions": sessions, "results": "mine"}))
-    assert planned(tmp_path, "--configfile", str(mine)) == {
-        "align": 1,
-        "windows": 1,
-        "mlflow": 1,
-        "train": 2,
-        "latents": 2,
-        **LAST,
-    }
-    mine.write_text(mine.read_text() + "results: twice\n")
-    done = snakemake(tmp_path, "--dry-run", "--configfile", str(mine))
+    session = {"poses": str(recordings / "sim-1.csv"), "fps": 30}
+    mine = {"sessions": {"007": session}, "align": TINY["align"], "train": {"seed": 3}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine))
+    more = {"models": {"a": {}, "b": {"zdims": 8}}, "train": {"patience": 7}}
+    (tmp_path / "more.yaml").write_text(yaml.safe_dump(more))
+    given = ("--configfile", "mine.yaml", "more.yaml", "--config", "results=there", "--")
+    aligned = "there/aligned/007.parquet"
+    assert run(tmp_path, *given, aligned)[0] == {"align": 1}
+    settings = loading.load(tmp_path / "there/config.yaml")
+    assert (list(settings.sessions), list(settings.variants)) == (["007"], ["a", "b"])
+    assert (settings.model.zdims, settings.model.hidden_size_layer_1) == (30, 256)
+    train = settings.train
+    assert (train.max_epochs, train.seed, train.patience) == (20, 3, 7)
+    # the stored configuration makes the same models
+    stored = ("--dry-run", "--printshellcmds", "--configfile", "there/config.yaml")
+    done = snakemake(tmp_path, *stored)
+    models = {"windows": 1, "init_mlflow": 1, "train": 2, "encode": 2}
+    assert job_counts(done.stdout) == {**models, **LAST}
+    found = [json.loads(text) for text in re.findall(r"--model '(.+?)'", done.stdout)]
+    assert sorted((each["zdims"], each["hidden_size_layer_1"]) for each in found) == [
+        (8, 256),
+        (30, 256),
+    ]
+    # a job on another node gets the files and the values of the command line
+    (tmp_path / aligned).unlink()
+    job = ("--mode", "remote", "--target-jobs", "align:session=007", "--nolock", "--force")
+    done = snakemake(tmp_path, *job, *given[:-1])
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / aligned).exists() and not (tmp_path / "results").exists()
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine) + "train: {seed: 4}\n")
+    done = snakemake(tmp_path, "--dry-run", "--configfile", "mine.yaml")
     assert done.returncode == 2
-    assert "results occurs twice" in done.stderr
+    assert "train occurs twice" in done.stderr
 
 
-def test_bad_recordings_are_named_together_and_take_down_no_other(tmp_path, recordings):
-    """Their headers are good, so that only their jobs can find out; mended, they alone are aligned."""
+def test_bad_recordings_are_named_together_and_stop_no_other_job(tmp_path, recordings):
+    """Only their jobs can find out, as their headers are good; once repaired, only they are aligned."""
     install(tmp_path)
     position, confidence, _ = simulate.simulate(600, 30, 0)
     for name in ("bad", "worse"):
@@ -386,7 +491,7 @@ def test_bad_recordings_are_named_together_and_take_down_no_other(tmp_path, reco
     old.touch()
     done = snakemake(tmp_path, "--keep-going")
     assert done.returncode == 1
-    assert "WARNING: results also holds 1 session(s) of an earlier run, as old: " in done.stderr
+    assert "WARNING: results also holds one session of an earlier run (old), which " in done.stderr
     for name in ("bad", "worse"):
         assert f"ERROR: session {name}: {name}.csv: every coordinate is missing" in done.stderr
     assert "Traceback" not in done.stderr
@@ -397,11 +502,11 @@ def test_bad_recordings_are_named_together_and_take_down_no_other(tmp_path, reco
         simulate.write_deeplabcut(
             tmp_path / f"{name}.csv", position, confidence, simulate.KEYPOINTS
         )
-    after = {"windows": 1, "train": 2, "latents": 2, **LAST}
-    assert planned(tmp_path) == {"align": 2} | after
+    after = {"windows": 1, "train": 2, "encode": 2, **LAST}
+    assert planned_jobs(tmp_path) == {"align": 2} | after
 
 
-def test_demo_reconstructs_held_out_windows(demo):
+def test_the_demo_reconstructs_held_out_windows(demo):
     training = model_file.load(demo / "results/models/vame/model.pt").training
     assert training["final/r2_reconstruction"] > 0.8
     if not torch.cuda.is_available():
@@ -409,25 +514,25 @@ def test_demo_reconstructs_held_out_windows(demo):
         assert "no GPU found: computing on the CPU" in text
 
 
-def test_demo_latents_tell_the_true_motifs(demo):
-    """A linear classifier on latents of held-out windows, beside PCA with as many components."""
-    data = build.load(demo / "results/windows")
-    length = data.meta["length"]
+def test_the_latents_of_the_demo_tell_the_true_motifs(demo):
+    """A linear classifier on latents of held-out windows, next to PCA with as many components."""
+    data = window_data.load(demo / "results/windows")
+    length = data.meta.length
     index = pq.read_table(demo / "results/windows/windows.parquet").to_pandas()
-    index["frame"] = index["start"] + length // 2
-    names = [f"sim-{i}" for i in range(1, 5)]
+    index["row"] = index["start"] + length // 2
     latents, motifs = [], []
-    for name in names:
+    for name in (f"sim-{i}" for i in range(1, 5)):
         latents.append(pq.read_table(demo / f"results/latents/vame/{name}.parquet").to_pandas())
         motifs.append(pd.read_csv(demo / f"demo/{name}.motifs.csv").assign(session=name))
-    joined = index.astype({"session": str}).merge(pd.concat(motifs), on=["session", "frame"])
-    joined = joined.merge(pd.concat(latents).astype({"session": str}), on=["session", "frame"])
+    encoded = pd.concat(latents).astype({"session": str})
+    joined = index.astype({"session": str}).merge(encoded, on=["session", "row"])
+    joined = joined.merge(pd.concat(motifs), on=["session", "frame"])
     assert len(joined) == len(index)
     train = (joined["split"] == "train").to_numpy()
     motif = joined["motif"].to_numpy()
     latent = joined.filter(like="z_").to_numpy()
     frames = data.frames
-    flat = np.stack([frames[row : row + length].ravel() for row in joined["row"]])
+    flat = np.stack([frames[row : row + length].ravel() for row in joined["offset"]])
     pca = PCA(latent.shape[1], random_state=0).fit(flat[train]).transform(flat)
     score = {}
     for name, values in (("latents", latent), ("pca", pca)):
