@@ -7,7 +7,7 @@ coordinates of `vame_pipe.poses.contract`, NaN where missing.
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import correlate1d, median_filter
+from scipy.ndimage import median_filter
 
 from vame_pipe.config.sections import Quantile
 
@@ -229,33 +229,14 @@ def smooth(position: np.ndarray, window: int, order: int = 2) -> np.ndarray:
     order : int
         Order of the polynomial.
     """
+    from scipy.signal import savgol_filter  # its import takes longer than most alignments
+
     window += 1 - window % 2
     if window <= order:
         return position
-    half = window // 2
-    flat = position.reshape(len(position), -1)
-    starts, ends = runs(np.isfinite(flat).all(axis=1))
-    long = ends - starts >= window
-    starts, ends = starts[long], ends[long]
-    if len(starts) == 0:
-        return position
-    # row j: value at frame j of the polynomial fitted to a window, as weights of the window's frames;
-    # importing scipy.signal for it would cost each alignment half a second
-    basis = np.linalg.qr(np.vander(np.linspace(-1, 1, window), order + 1))[0]
-    weights = basis @ basis.T
-    smoothed = np.empty_like(flat)
-    for k in range(flat.shape[1]):
-        smoothed[:, k] = correlate1d(flat[:, k], weights[half], mode="nearest")
-    # frames outside of long runs, or within half a window of their ends, have no complete window
-    steps = np.zeros(len(flat) + 1, dtype=np.int32)
-    steps[starts + half] = 1
-    steps[ends - half] -= 1
-    inner = np.cumsum(steps[:-1]) > 0
-    smoothed[~inner] = flat[~inner]
-    for j in range(half):
-        for first, row, pos in (
-            (starts, starts + j, j),
-            (ends - window, ends - 1 - j, window - 1 - j),
-        ):
-            smoothed[row] = sum(w * flat[first + i] for i, w in enumerate(weights[pos]))
-    return smoothed.reshape(position.shape)
+    smoothed = position.copy(order="K")
+    for start, end in zip(*runs(np.isfinite(position).all(axis=(1, 2))), strict=True):
+        if end - start >= window:
+            run = position[start:end]
+            smoothed[start:end] = savgol_filter(run, window, order, axis=0, mode="interp")
+    return smoothed
