@@ -106,7 +106,7 @@ def test_an_unusable_recording_ends_in_one_line(tmp_path, capsys, make, message)
         (
             "train1_trimmedDLC_resnet50_Top_trackingAug3shuffle1_100.h5",
             {"centre": "Tailbase", "forward": "Head"},
-            "which is no pixel",
+            "too large for a pixel",
         ),
     ],
 )
