@@ -27,7 +27,7 @@ SMALL = {
 
 @pytest.fixture(params=["vame_future", "vame_softplus"])
 def reference(request):
-    """Random weights, and what VAME 0.14.2 computes with them: numbers, no code."""
+    """Random weights, and what VAME 0.14.2 computes with them."""
     path = Path(__file__).parents[1] / f"reference/{request.param}.npz"
     return dict(np.load(path, allow_pickle=False))
 
@@ -38,7 +38,7 @@ def network(**changes):
 
 
 def gru_cell(x, h, w_ih, w_hh, b_ih, b_hh):
-    """Cho et al. 2014 as torch documents it; an oracle in plain numpy."""
+    """One step of a GRU (Cho et al. 2014) in plain numpy."""
     sigmoid = lambda v: 1 / (1 + np.exp(-v))  # noqa: E731
     ir, iz, i_n = np.split(w_ih @ x + b_ih, 3)
     hr, hz, hn = np.split(w_hh @ h + b_hh, 3)
@@ -68,7 +68,7 @@ def part(state, prefix):
 
 
 def oracle(state, x, future):
-    """The whole network on one window, after DESIGN: encoder states, mean, two decoders."""
+    """The network on one window: states of the encoder, posterior mean, two decoders."""
     hidden = len(state["encoder.encoder_rnn.weight_hh_l0"][0])
     weights = part(state, "encoder.encoder_rnn.")
     first, finals_1 = gru(x, np.zeros((2, hidden)), weights, 0)
@@ -87,7 +87,7 @@ def oracle(state, x, future):
     return *results, z
 
 
-def test_against_an_oracle_in_numpy():
+def test_outputs_are_those_of_a_network_in_numpy():
     net = network().eval()
     state = {k: v.double().numpy() for k, v in net.state_dict().items()}
     x = torch.randn(4, 8, 3)
@@ -99,7 +99,7 @@ def test_against_an_oracle_in_numpy():
     assert torch.equal(z, mu)
 
 
-def test_reference_outputs(reference):
+def test_outputs_are_those_of_vame(reference):
     arguments = json.loads(str(reference["arguments"]))
     net = RNN_VAE(**arguments, batch_mixing=True).eval()
     state = {
@@ -116,7 +116,7 @@ def test_reference_outputs(reference):
         )
 
 
-def test_reference_losses(reference):
+def test_losses_are_those_of_vame(reference):
     latent = torch.from_numpy(reference["loss/latent"])
     count = min(5, latent.shape[1])
     value = 0.1 * losses.spectral_norm(latent, count)
@@ -128,7 +128,7 @@ def test_reference_losses(reference):
         np.testing.assert_allclose(got, reference[f"loss/anneal_{function}"], atol=1e-6)
 
 
-def test_every_sample_stands_alone():
+def test_samples_of_a_batch_do_not_influence_each_other():
     net = network().eval()
     x = torch.randn(8, 8, 3)
     together = net(x)
@@ -144,7 +144,7 @@ def test_every_sample_stands_alone():
             torch.testing.assert_close(batch[i : i + 1], single, rtol=0, atol=1e-6)
 
 
-def test_batch_mixing_is_the_published_fault():
+def test_batch_mixing_reproduces_the_published_fault():
     """Changing sample 5 of 8 changes the reconstructions of samples 2, 3 and 5."""
     net = network(batch_mixing=True).eval()
     x = torch.randn(8, 8, 3)
@@ -154,7 +154,7 @@ def test_batch_mixing_is_the_published_fault():
     assert torch.nonzero(difference > 1e-4).flatten().tolist() == [2, 3, 5]
 
 
-def test_sampling_is_of_the_posterior_in_training_alone():
+def test_samples_in_training_have_the_mean_and_variance_of_the_posterior():
     net = network(dropout_encoder=0.0).train()
     x = torch.randn(1, 8, 3).expand(20_000, -1, -1)
     with torch.no_grad():
@@ -164,7 +164,7 @@ def test_sampling_is_of_the_posterior_in_training_alone():
 
 
 @pytest.mark.parametrize("future", [True, False])
-def test_shapes(future):
+def test_outputs_have_the_shapes_of_vame(future):
     outputs = network(FUTURE_DECODER=future)(torch.randn(2, 8, 3))
     expected = [(2, 8, 3), (2, 4, 3), (2, 5), (2, 5), (2, 5)]
     assert [tuple(o.shape) for o in outputs] == (
