@@ -117,6 +117,19 @@ def test_sessions_too_short_for_a_block_are_used_for_one_split_as_a_whole(tmp_pa
     assert index.groupby(["session", "individual"], observed=True).size().eq(16).all()
 
 
+def test_animals_with_short_runs_share_a_session_that_is_long_enough_to_split(tmp_path):
+    """Runs of 40 rows are too short for a block of 15, but together they cover 70 rows."""
+    row = np.arange(70)
+    animals = {"one": row < 40, "two": row >= 30}
+    aligned = [write_aligned(tmp_path, f"s{i}", animals, seed=i) for i in range(3)]
+    build(aligned, SETTINGS, tmp_path / "w")
+    index = pq.read_table(layout.window_index(tmp_path / "w")).to_pandas()
+    counts = index.groupby("session", observed=True)["split"].value_counts().unstack()
+    assert counts["val"].tolist() == [1, 1, 1]
+    # the block and its guard frames take 29 of the 40 rows of one animal, and none of the other
+    assert counts["train"].tolist() == [26, 26, 26]
+
+
 def test_a_session_without_windows_is_reported_and_skipped(tmp_path, caplog):
     aligned = [
         write_aligned(tmp_path, "long", np.ones(900)),
