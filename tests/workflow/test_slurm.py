@@ -1,7 +1,7 @@
-"""The workflow on a real Slurm, by the profile that is shipped, and what goes wrong on clusters.
+"""The workflow on a real Slurm with the profile that is shipped, and faults of clusters.
 
-These need a Slurm that answers, with a partition `main` of two GPUs (fake ones will do); those that break
-it also need it to be root's own, on this machine.
+These tests need a running Slurm with a partition `main` of two GPUs (simulated ones are enough). The tests
+that break it also need a Slurm on this machine that belongs to root.
 """
 
 import os
@@ -31,34 +31,35 @@ LONG = {"max_epochs": 100, "patience": 100, "checkpoint_minutes": 0.05}
 
 
 def slurm(*command):
-    """What a command of Slurm prints."""
+    """Return what a command of Slurm prints."""
     return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def cluster():
+    """Skips these tests without a Slurm, before any other fixture is made."""
     if not shutil.which("scontrol") or "is UP" not in slurm("scontrol", "ping"):
-        pytest.skip("no Slurm answers here")
+        pytest.skip("no Slurm is running here")
     if not re.search(r"gpu:\S*[2-9]", slurm("sinfo", "-h", "-p", "main", "-o", "%G")):
         pytest.skip("this Slurm has no partition `main` with two GPUs")
 
 
 @pytest.fixture
 def own_cluster():
-    """A cluster that may be broken; its settings come back."""
+    """A cluster that may be broken; its settings are restored."""
     if os.geteuid() or not os.access(CONF, os.W_OK):
-        pytest.skip("this Slurm is not root's own, and must not be broken")
+        pytest.skip("this Slurm does not belong to root, and must not be broken")
     before = CONF.read_text()
     yield
     CONF.write_text(before)
     slurm("scontrol", "reconfigure")
 
 
-def wait(condition, say=lambda: ""):
-    """Return what a condition returns, once it is true; give up after four minutes."""
+def wait(condition, message=lambda: ""):
+    """Return what a condition returns as soon as it is true; fail after four minutes."""
     until = time.monotonic() + 240
     while not (found := condition()):
-        assert time.monotonic() < until, say()
+        assert time.monotonic() < until, message()
         time.sleep(0.2)
     return found
 
@@ -69,20 +70,21 @@ def daemon(name):
     return int(Path(path).read_text())
 
 
-def lay_out(folder, sessions, **changes):
+def write_run(folder, sessions, **changes):
+    """Write the workflow and its configuration into a folder."""
     install(folder)
     sessions = {name: {"poses": str(path), "fps": 30} for name, path in sessions.items()}
     (folder / "config.yaml").write_text(yaml.safe_dump(TINY | {"sessions": sessions} | changes))
 
 
 def arguments(*more, **resources):
-    """Snakemake by the profile, with waits and requests that suit one small node."""
+    """Snakemake with the profile, and with waits and requests that suit one small node."""
     resources = {"mem_mb": 500} | resources
-    wanted = [f"{r}:{k}={v}" for r in ("train", "latents") for k, v in resources.items()]
+    wanted = [f"{r}:{k}={v}" for r in ("train", "encode") for k, v in resources.items()]
     return [
         *(sys.executable, "-m", "snakemake", "--workflow-profile", "workflow/profiles/slurm"),
         *("--latency-wait", "10", "--slurm-init-seconds-before-status-checks", "2"),
-        *("--seconds-between-status-checks", "1", "--set-threads", "train=2", "latents=2"),
+        *("--seconds-between-status-checks", "1", "--set-threads", "train=2", "encode=2"),
         *("--set-resources", *wanted, *more),
     ]
 
@@ -98,7 +100,7 @@ def run(folder, *more, **resources):
 
 
 def submitted(text):
-    """Slurm's own account of the jobs that a run submitted, `{rule: [{key: value}]}`, in their order."""
+    """What Slurm reports of the jobs that a run submitted, `{rule: [{key: value}]}`, in their order."""
     jobs = {}
     for number in re.findall(r"submitted with SLURM jobid (\d+)", text):
         words = slurm("scontrol", "show", "job", "-o", number).split()
@@ -117,44 +119,44 @@ def assert_same_weights(one, other):
     assert all(torch.equal(one[key], other[key]) for key in other)
 
 
-def test_the_profile_gives_what_a_run_without_slurm_gives(tmp_path, recordings, tiny_run):
-    """In few jobs; a bad recording spares those of its batch; each training has its own GPU, or waits."""
+def test_a_run_with_the_profile_equals_one_without_slurm(tmp_path, recordings, tiny_run):
+    """In few jobs; a bad recording stops no other of its batch; each training job has its own GPU."""
     position, confidence, _ = simulate.simulate(60, 30, 0)
     bad = tmp_path / "bad.csv"
     simulate.write_deeplabcut(bad, position * np.nan, confidence, simulate.KEYPOINTS)
     sessions = {f"m{i}": recordings / f"sim-{i}.csv" for i in (1, 2)}
     on_a_gpu = TINY["train"] | {"device": "auto"}
-    lay_out(tmp_path, sessions | {"bad": bad}, train=on_a_gpu)
+    write_run(tmp_path, sessions | {"bad": bad}, train=on_a_gpu)
     done = run(tmp_path, "--retries", "0")
     assert done.returncode == 1
     assert "ERROR: session bad: bad.csv: every coordinate is missing" in done.stderr
     counts = {rule: len(of_rule) for rule, of_rule in submitted(done.stderr).items()}
-    assert counts == {"align_align": 1, "mlflow": 1, "windows": 1}
+    assert counts == {"align_align": 1, "init_mlflow": 1, "windows": 1}
     good = [tmp_path / f"results/aligned/m{i}.parquet" for i in (1, 2)]
     before = [path.stat().st_mtime_ns for path in good]
     assert sorted((tmp_path / "results/aligned").glob("*.parquet")) == good
 
     shutil.rmtree(tmp_path / "workflow")
     shutil.rmtree(tmp_path / "envs")
-    lay_out(tmp_path, sessions, train=on_a_gpu)
+    write_run(tmp_path, sessions, train=on_a_gpu)
     done = run(tmp_path)
     assert done.returncode == 0, done.stderr
     assert [path.stat().st_mtime_ns for path in good] == before
-    assert done.stderr.count("WARNING: MLflow's store is SQLite in results/mlflow") == 1
+    assert done.stderr.count("WARNING: MLflow's store is a SQLite file in results/mlflow") == 1
     jobs = submitted(done.stderr)
     counts = {rule: len(of_rule) for rule, of_rule in jobs.items()}
     assert counts == {
-        **{"windows": 1, "train": 2, "latents": 2, "track": 1, "compare": 1, "report": 1}
+        **{"windows": 1, "train": 2, "encode": 2, "upload_mlflow": 1, "compare": 1, "report": 1}
     }
     for rule, of_rule in jobs.items():
         asks = {job.get("TresPerJob") for job in of_rule}
-        assert asks == ({"gres:gpu:1"} if rule in {"train", "latents"} else {None}), rule
+        assert asks == ({"gres:gpu:1"} if rule in {"train", "encode"} else {None}), rule
     one, other = jobs["train"]
     assert one["StartTime"] < other["EndTime"] and other["StartTime"] < one["EndTime"]
     logs = [(tmp_path / f"results/logs/train/{m}.log").read_text() for m in ("vame", "wide")]
     if not torch.cuda.is_available():
-        promised = [re.search(r"promised \(CUDA_VISIBLE_DEVICES=(\d)\)", log)[1] for log in logs]
-        assert sorted(promised) == ["0", "1"]
+        gpus = [re.search(r"CUDA_VISIBLE_DEVICES=(\d) announces a GPU", log)[1] for log in logs]
+        assert sorted(gpus) == ["0", "1"]
     for name in ("vame", "wide"):
         assert_same_weights(weights(tmp_path, name), weights(tiny_run, name))
     latents = "results/latents/wide/m2.parquet"
@@ -167,8 +169,8 @@ def test_the_profile_gives_what_a_run_without_slurm_gives(tmp_path, recordings, 
     assert one["EndTime"] <= other["StartTime"]
 
 
-class Struck:
-    """A run whose only training is to be struck by one fault after another."""
+class FaultyRun:
+    """A run whose only training job is stopped by one fault after another."""
 
     def __init__(self, folder):
         self.folder, self.log = folder, folder / "out.log"
@@ -185,21 +187,21 @@ class Struck:
             )
 
     def job(self):
-        """Number of the training's job, once it runs and has gone on from its last state."""
-        steps = max(self.states(), default=0)
+        """Number of the training job, once it runs and has resumed from its last checkpoint."""
+        steps = max(self.saved_steps(), default=0)
 
-        def going_on():
+        def has_resumed():
             assert self.process.poll() is None, self.log.read_text()
             lines = slurm("squeue", "-h", "-t", "R", "-o", "%i %k").splitlines()
             found = [line.split()[0] for line in lines if "rule_train" in line]
-            return found[0] if found and max(self.states(), default=0) > steps + 20 else None
+            return found[0] if found and max(self.saved_steps(), default=0) > steps + 20 else None
 
-        return wait(going_on, self.log.read_text)
+        return wait(has_resumed, self.log.read_text)
 
-    def states(self):
-        return {
-            int(p.stem.split("-")[1]) for p in self.folder.glob("results/resume/vame/*-[0-9]*.pt")
-        }
+    def saved_steps(self):
+        """Steps after which there is a checkpoint."""
+        files = self.folder.glob("results/checkpoints/vame/*-[0-9]*.pt")
+        return {int(path.stem.split("-")[1]) for path in files}
 
     def end(self):
         """Kill snakemake, and cancel the jobs that it leaves behind."""
@@ -215,12 +217,12 @@ def state_of(job):
 
 
 def ended(job, state):
-    """Wait until a job runs no longer, which Slurm is to call so."""
+    """Wait until a job has ended, in the state that Slurm reports."""
     wait(lambda: state_of(job) not in {"PENDING", "RUNNING", "COMPLETING"})
     assert state_of(job) == state
 
 
-def start_again(name, command):
+def restart(name, command):
     """Stop a daemon as an administrator does, and start it."""
     before = daemon(name)
     os.kill(before, signal.SIGTERM)
@@ -230,43 +232,45 @@ def start_again(name, command):
 
 
 def start_now(job):
-    """Start a job that was put into the queue again, which Slurm lets wait for two minutes."""
+    """Start a job that was requeued at once; Slurm would let it wait for two minutes."""
     wait(lambda: "Reason=BeginTime" in slurm("scontrol", "show", "job", "-o", job))
     slurm("scontrol", "update", f"jobid={job}", "starttime=now")
 
 
-def test_faults_change_nothing(tmp_path, recordings, own_cluster, request):
-    """One training, struck by each of them, ends with the weights of one that was left alone."""
+def test_a_training_run_survives_the_faults_of_a_cluster(
+    tmp_path, recordings, own_cluster, request
+):
+    """After each of them, it ends with the weights of an undisturbed run."""
     sessions = {f"m{i}": recordings / f"sim-{i}.csv" for i in (1, 2)}
     models = {"models": {"vame": {}}, "train": LONG | {"device": "cpu"}}
     folder = tmp_path
-    lay_out(folder, sessions, **models)
+    write_run(folder, sessions, **models)
     CONF.write_text(CONF.read_text() + "JobAcctGatherParams=OverMemoryKill\n")
     slurm("scontrol", "reconfigure")
-    struck = Struck(folder)
-    request.addfinalizer(struck.end)
-    struck.start()
+    faulty = FaultyRun(folder)
+    request.addfinalizer(faulty.end)
+    faulty.start()
 
     # over its memory: killed, and submitted again with more
-    first = wait(lambda: submitted(struck.log.read_text()).get("train"), struck.log.read_text)
+    first = wait(lambda: submitted(faulty.log.read_text()).get("train"), faulty.log.read_text)
     ended(first[0]["JobId"], "FAILED")
     assert "exceeded memory limit" in slurm("cat", first[0]["StdErr"])
     aligned = {p: p.stat().st_mtime_ns for p in folder.glob("results/*/*.parquet")}
 
     # preempted and put into the queue again: SIGTERM, then SIGKILL
-    job = struck.job()
+    job = faulty.job()
     slurm("scontrol", "requeue", job)
     start_now(job)
 
-    # the scheduler's daemon is started anew, then a user cancels the job
-    job = struck.job()
-    start_again("Slurmctld", ["slurmctld"])
-    assert struck.job() == job
+    # the scheduler's daemon is restarted, then a user cancels the job
+    job = faulty.job()
+    restart("Slurmctld", ["slurmctld"])
+    assert faulty.job() == job
     slurm("scancel", job)
     ended(job, "CANCELLED")
 
     # the node dies under it
-    job = struck.job()
+    job = faulty.job()
     os.kill(daemon("Slurmd"), signal.SIGKILL)
     for of_the_node in ("slurmstepd", "^srun", "vame-pipe train", "snakemake.*--mode"):
         subprocess.run(["pkill", "-9", "-f", of_the_node], check=False)
@@ -275,38 +279,38 @@ def test_faults_change_nothing(tmp_path, recordings, own_cluster, request):
     slurm("scontrol", "update", f"nodename={NODE}", "state=resume")
     start_now(job)
 
-    # it hangs until its time is over
-    job = struck.job()
+    # it hangs until its time limit
+    job = faulty.job()
     (training,) = training_processes(folder)
     os.kill(training, signal.SIGSTOP)
     slurm("scontrol", "update", f"jobid={job}", "timelimit=1")
     ended(job, "TIMEOUT")
 
-    # it is killed, as by the kernel where memory is short
-    struck.job()
+    # it is killed, as by the kernel if memory is short
+    faulty.job()
     for training in training_processes(folder):
         os.kill(training, signal.SIGKILL)
 
-    # a second snakemake is refused; the first is killed and its jobs cancelled, as the profile says
-    struck.job()
+    # a second snakemake is refused; the first one is killed and its jobs are cancelled
+    faulty.job()
     second = subprocess.run(arguments(), cwd=folder, capture_output=True, text=True)
     assert second.returncode == 1 and "Directory cannot be locked" in second.stderr
-    struck.end()
+    faulty.end()
     subprocess.run([*arguments(), "--unlock"], cwd=folder, check=True, capture_output=True)
-    done = run(folder, "--", struck.target, mem_mb=1500)
+    done = run(folder, "--", faulty.target, mem_mb=1500)
     assert done.returncode == 0, done.stderr
 
-    assert "going on from epoch" in (folder / "results/logs/train/vame.log").read_text()
-    assert {p: p.stat().st_mtime_ns for p in aligned} == aligned  # nothing before it was done again
+    assert "resuming at epoch" in (folder / "results/logs/train/vame.log").read_text()
+    assert {p: p.stat().st_mtime_ns for p in aligned} == aligned  # nothing before it was repeated
     (run_of_mlflow,) = MlflowClient(f"sqlite:///{folder}/results/mlflow/mlflow.db").search_runs(
         ["1"]
     )
     assert run_of_mlflow.info.status == "FINISHED"
-    shutil.copytree(folder / "results/models", folder / "struck")
-    shutil.rmtree(folder / "results/resume")
-    done = snakemake(folder, "--forcerun", "train", "--", struck.target)
+    shutil.copytree(folder / "results/models", folder / "disturbed")
+    shutil.rmtree(folder / "results/checkpoints")
+    done = snakemake(folder, "--forcerun", "train", "--", faulty.target)
     assert done.returncode == 0, done.stderr
-    assert "going on from" not in (folder / "results/logs/train/vame.log").read_text()
+    assert "resuming at" not in (folder / "results/logs/train/vame.log").read_text()
     assert_same_weights(
-        model_file.load(folder / "struck/vame/model.pt").state, weights(folder, "vame")
+        model_file.load(folder / "disturbed/vame/model.pt").state, weights(folder, "vame")
     )
