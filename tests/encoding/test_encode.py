@@ -199,14 +199,15 @@ def test_recordings_that_do_not_fit_the_model_are_refused(model_path, recordings
     assert not out.exists()
 
 
-def test_encode_refuses_other_features_and_frame_rates(recordings, model_path):
+def test_encode_refuses_other_features_frame_rates_and_settings(recordings, model_path):
     (poses,) = read_poses(recordings / "sim-1.csv", 30).values()
     aligned = align(poses, ALIGN.model_copy(update={"fps": 15.0, "kinematics": False}))
     with pytest.raises(InputError) as error:
         encode(model_file.load(model_path), aligned)
-    features, fps = error.value.problems
+    features, fps, settings = error.value.problems
     assert "missing speed_forward, speed_lateral, turn_rate" in features
     assert "15 fps, the model was trained at 30" in fps
+    assert "align.kinematics false, the recordings of the model with true" in settings
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -33,7 +33,6 @@ def write(
     animals: dict[str, Aligned],
     session: str,
     source: Session,
-    settings: dict[str, Any],
     out: Path,
     qc: Path,
 ) -> None:
@@ -50,21 +49,22 @@ def write(
         Name of the session.
     source : Session
         The recording, as in the configuration.
-    settings : dict
-        The section `align`, and `keypoints`.
     out, qc : Path
     """
     first = next(iter(animals.values()))
     tables = [to_table(aligned, session, name) for name, aligned in animals.items()]
     meta = AlignedMetadata(
         session=session,
-        settings=settings,
+        settings=first.settings,
         features=first.names,
         keypoints=list(first.quality.keypoints),
         fps=first.fps,
         individuals={name: facts(aligned) for name, aligned in animals.items()},
         fingerprint=files.fingerprint(
-            *(files.table_fingerprint(table) for table in tables), settings, first.names, first.fps
+            *(files.table_fingerprint(table) for table in tables),
+            first.settings,
+            first.names,
+            first.fps,
         ),
         poses_digest=files.file_fingerprint(source.poses),
         source=Path(source.poses).name,

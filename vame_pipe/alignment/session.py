@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,6 +40,8 @@ class Aligned:
         `(n_rows,)` float64: seconds from frame 0 of the video.
     fps : float
         Rows per second.
+    settings : dict
+        Settings that it was aligned with: the section `align`, and `keypoints`.
     quality : TrackingQuality
         Tracking quality, of the animal and of each keypoint.
     warnings : list of str
@@ -52,6 +54,7 @@ class Aligned:
     frame: np.ndarray
     time_s: np.ndarray
     fps: float
+    settings: dict[str, Any]
     quality: TrackingQuality
     warnings: list[str]
 
@@ -142,16 +145,14 @@ def align(poses: Poses, settings: Align, keypoints: dict[str, list[str]] | None 
         keypoints=cleaned.keypoints,
     )
     frame = np.rint(time_s * poses.fps).astype(np.int64)
-    return Aligned(features, names, valid, frame, time_s, fps, tracking, cleaned.warnings)
+    used = settings.model_dump() | {"keypoints": keypoints}
+    return Aligned(features, names, valid, frame, time_s, fps, used, tracking, cleaned.warnings)
 
 
 def _clean(selected: Selection, settings: Align, fps: float) -> _Cleaned:
     """Remove points that cannot be trusted, check the body axis and fill short gaps."""
-    position, names = (
-        selected.position,
-        selected.names,
-    )  # changed in place: it is a large copy already
-    centre, forward = selected.centre, selected.forward
+    position = selected.position  # changed in place: it is a large copy already
+    names, centre, forward = selected.names, selected.centre, selected.forward
     placeholder, values = cleaning.find_placeholders(position)
     position[placeholder] = np.nan
     thresholds = cleaning.confidence_thresholds(selected.confidence, settings.min_confidence)
@@ -238,5 +239,4 @@ def align_session(
             "%s: %d of %d time steps valid, body length %.1f px",
             *(subject, n_valid, len(aligned.valid), length),
         )
-    used = settings.model_dump() | {"keypoints": keypoints}
-    aligned_file.write(animals, name, source, used, out, qc)
+    aligned_file.write(animals, name, source, out, qc)

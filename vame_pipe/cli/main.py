@@ -18,6 +18,7 @@ from vame_pipe.cli import (
     report,
     schema,
     simulate,
+    status,
     train,
     upload_mlflow,
     windows,
@@ -28,6 +29,7 @@ from vame_pipe.core.logs import log_file
 # each module imports its stage only when it runs: `align` must not pay for importing torch or MLflow
 COMMANDS = {
     "check": check,
+    "status": status,
     "align": align,
     "windows": windows,
     "init-mlflow": init_mlflow,

@@ -26,18 +26,35 @@ def check_compatible(model: ModelFile, meta: AlignedMetadata, aligned: Path) -> 
     aligned : Path
         The file of the session, named in every problem.
     """
-    problems = feature_problems(model, meta.features, meta.fps)
-    problems += [
-        f"was aligned with {name} {json.dumps(found)}, the recordings of the model with "
-        f"{json.dumps(expected)}. Align it with the settings of the model."
-        for name, found, expected in _differing_settings(model, meta)
-    ]
+    problems = find_problems(model, meta.features, meta.fps, meta.settings)
     if problems:
         raise InputError(*(f"{aligned}: {problem}" for problem in problems))
 
 
-def feature_problems(model: ModelFile, features: list[str], fps: float) -> list[str]:
-    """Return why features and frame rate do not fit a model, one line each; empty if they do."""
+def find_problems(
+    model: ModelFile, features: list[str], fps: float, settings: dict[str, Any]
+) -> list[str]:
+    """Return why a recording does not fit a model, one line each; empty if it does.
+
+    Parameters
+    ----------
+    model : ModelFile
+    features : list of str
+    fps : float
+    settings : dict
+        The section `align`, and `keypoints`.
+    """
+    return [
+        *_feature_problems(model, features, fps),
+        *(
+            f"was aligned with {name} {json.dumps(found)}, the recordings of the model with "
+            f"{json.dumps(expected)}. Align it with the settings of the model."
+            for name, found, expected in _differing_settings(model, settings)
+        ),
+    ]
+
+
+def _feature_problems(model: ModelFile, features: list[str], fps: float) -> list[str]:
     problems = []
     n_features = model.arguments["NUM_FEATURES"]
     if model.features is None:
@@ -61,12 +78,12 @@ def feature_problems(model: ModelFile, features: list[str], fps: float) -> list[
     return problems
 
 
-def _differing_settings(model: ModelFile, meta: AlignedMetadata) -> list[tuple[str, Any, Any]]:
-    """Return the alignment settings that differ: name, value of the session, value of the model.
+def _differing_settings(model: ModelFile, found: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return the alignment settings that differ: name, value of the recording, value of the model.
 
     Models that were trained with VAME have no settings.
     """
-    expected, found = model.settings.get("align"), meta.settings
+    expected = model.settings.get("align")
     if expected is None:
         return []
     defaults = {name: field.default for name, field in Align.model_fields.items()}

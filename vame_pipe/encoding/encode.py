@@ -29,7 +29,7 @@ from vame_pipe.core.schemas import (
 )
 from vame_pipe.core.source import ENCODE
 from vame_pipe.encoding import model_file
-from vame_pipe.encoding.compatibility import check_compatible, feature_problems
+from vame_pipe.encoding.compatibility import check_compatible, find_problems
 from vame_pipe.encoding.model_file import ModelFile
 from vame_pipe.encoding.posterior import encode_windows
 from vame_pipe.training.network import RNN_VAE
@@ -60,7 +60,7 @@ def encode(model: ModelFile, aligned: Aligned) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the features or the frame rate are not those of the model.
+        If features, frame rate or settings of the alignment are not those of the model.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def encode(model: ModelFile, aligned: Aligned) -> pd.DataFrame:
     >>> latents.shape
     (46, 6)
     """
-    problems = feature_problems(model, aligned.names, aligned.fps)
+    problems = find_problems(model, aligned.names, aligned.fps, aligned.settings)
     if problems:
         raise InputError(*problems)
     _warn_of_unknown_features(model, aligned.names)

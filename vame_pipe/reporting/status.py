@@ -19,7 +19,7 @@ from vame_pipe.core.run_record import read as read_run
 from vame_pipe.core.schemas import AlignedMetadata, LatentsMetadata, WindowsMetadata, read_record
 
 if TYPE_CHECKING:
-    from vame_pipe.config.loading import Config
+    from vame_pipe.config.configuration import Config
     from vame_pipe.config.sections import Session
 
 State = Literal["done", "missing", "outdated"]
