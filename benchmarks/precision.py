@@ -1,4 +1,4 @@
-"""Train with float32 and with bfloat16 at VAME's sizes on the same windows.
+"""Train with float32 and with bfloat16 on the same windows, with networks of VAME's size.
 
     VAME_PIPE_POSES=FOLDER python benchmarks/precision.py [DATA ...]
 
@@ -20,7 +20,7 @@ EPOCHS = 3
 
 
 def main(names: list[str]) -> None:
-    """Print a table for each data set."""
+    """Print one table per data set."""
     torch.set_num_threads(os.cpu_count() or 1)
     for name in names:
         with tempfile.TemporaryDirectory() as temporary:

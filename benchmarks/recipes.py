@@ -1,10 +1,10 @@
-"""Train the default recipe and VAME's on the same windows and print what each window was worth.
+"""Train the default recipe and VAME's on the same windows, and print their errors.
 
     VAME_PIPE_POSES=FOLDER python benchmarks/recipes.py [DATA ...]
 
-DATA: demo, bsoid, odor (default: all; the folder holds bsoid-openfield/ and odor/ of those projects).
+DATA: demo, bsoid, odor (default: all; the folder contains bsoid-openfield/ and odor/ of those projects).
 Hidden 64, zdims 30, 1 s to encode and 0.5 s to predict, three seeds. Scored by the squared error per
-element of the same held-out windows, which does not depend on the weights of the terms.
+element of the same validation windows, which does not depend on the weights of the loss terms.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from vame_pipe.cli import main
+from vame_pipe.cli.main import main
 from vame_pipe.config.sections import Model, Train, Windows
-from vame_pipe.training import loop
 from vame_pipe.training.checkpoints import CheckpointFolder
-from vame_pipe.windows import build
+from vame_pipe.training.identity import identify
+from vame_pipe.training.loop import train
+from vame_pipe.training.state import TrainingSetup
+from vame_pipe.windows import data as window_data
+from vame_pipe.windows.build import build
+from vame_pipe.windows.data import WindowData
 
 SIZE = {"hidden_size_layer_1": 64, "hidden_size_rec": 64, "hidden_size_pred": 64}
 SEEDS = (1, 2, 3)
@@ -50,11 +54,11 @@ DATA = {
 }
 
 
-def prepare(name: str, folder: Path) -> build.WindowData:
-    """Align and index the recordings of one data set."""
+def prepare(name: str, folder: Path) -> WindowData:
+    """Align the recordings of a data set, and return their windows."""
     pattern, fps, align, keypoints = DATA[name]
     if name == "demo":
-        assert main.main(["simulate", str(folder / "poses/demo")]) == 0
+        assert main(["simulate", str(folder / "poses/demo")]) == 0
     source = folder / "poses" if name == "demo" else Path(os.environ["VAME_PIPE_POSES"])
     files = sorted(source.glob(pattern))
     for number, file in enumerate(files):
@@ -62,33 +66,37 @@ def prepare(name: str, folder: Path) -> build.WindowData:
         arguments = ["align", "--poses", str(file), f"--session=s{number}", "--fps", str(fps)]
         arguments += ["--settings", json.dumps(align), "--keypoints", json.dumps(keypoints)]
         arguments += ["--out", f"{out}.parquet", "--qc", f"{out}.qc.json"]
-        assert main.main(arguments) == 0
+        assert main(arguments) == 0
     aligned = [folder / f"aligned/s{number}.parquet" for number in range(len(files))]
-    build.build(aligned, Windows(), folder / "windows")
-    return build.load(folder / "windows")
+    build(aligned, Windows(), folder / "windows")
+    return window_data.load(folder / "windows")
 
 
 def run(
-    data: build.WindowData, folder: Path, size: dict[str, Any] = SIZE, **settings: Any
+    data: WindowData, folder: Path, size: dict[str, Any] = SIZE, **settings: Any
 ) -> list[dict[str, Any]]:
     """Train; return the metrics of every epoch with seconds and squared errors per element."""
     recipe = Train(device="cpu", checkpoint_minutes=1000, **settings).for_device("cpu")
     model = Model(**size).for_preset(recipe.preset)
-    files = CheckpointFolder(folder / "resume", {"settings": vars(recipe), "model": vars(model)})
-    history = loop.train(data, model, recipe, "cpu", files, folder / "metrics.jsonl").history
-    n_features, seconds, lines = len(data.meta["features"]), 0.0, []
+    checkpoints = CheckpointFolder(folder / "checkpoints", identify(data, model, recipe))
+    setup = TrainingSetup(data, model, recipe, "cpu", checkpoints, folder / "metrics.jsonl")
+    history = train(setup).history
+    n_features, seconds, lines = len(data.meta.features), 0.0, []
     for line in history:
         seconds += len(data.train) / line["windows_per_second"]
         errors = {
-            part: line[f"test/{part}"] / (data.meta[steps] * n_features)
-            for part, steps in (("reconstruction", "length"), ("prediction", "future"))
+            part: line[f"val/{part}"] / (n_frames * n_features)
+            for part, n_frames in (
+                ("reconstruction", data.meta.length),
+                ("prediction", data.meta.future),
+            )
         }
         lines.append(line | errors | {"seconds": seconds})
     return lines
 
 
 def report(recipe: str, runs: list[list[dict[str, Any]]], epoch: int) -> None:
-    """Print a row: mean over the seeds, and the range of the errors."""
+    """Print a row: means over the seeds, and the range of the errors."""
     lines = [run[epoch - 1] for run in runs]
     cells = [
         recipe,
@@ -98,14 +106,14 @@ def report(recipe: str, runs: list[list[dict[str, Any]]], epoch: int) -> None:
     for part in ("reconstruction", "prediction"):
         errors = [m[part] for m in lines]
         cells.append(f"{np.mean(errors):.3f} ({min(errors):.3f} to {max(errors):.3f})")
-    cells += [f"{np.mean([m['test/' + k] for m in lines]):.0f}" for k in ("kl", "active_units")]
+    cells += [f"{np.mean([m['val/' + k] for m in lines]):.0f}" for k in ("kl", "active_units")]
     print("|", " | ".join(cells), "|", flush=True)
 
 
 def compare(name: str, folder: Path) -> None:
-    """Print the table of one data set: VAME for twenty times the windows of the shortest default."""
+    """Print the table of one data set: VAME's recipe for up to 20 epochs, the default for up to 5."""
     data = prepare(name, folder)
-    print(f"\n{name}: {len(data.train):,} training and {len(data.test):,} test windows\n")
+    print(f"\n{name}: {len(data.train):,} training and {len(data.val):,} validation windows\n")
     print(f"| recipe {COLUMNS}")
     published = [
         run(data, folder / f"vame-{s}", preset="vame", max_epochs=20, seed=s) for s in SEEDS
