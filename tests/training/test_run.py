@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -156,27 +157,35 @@ def test_a_second_process_for_the_same_model_is_refused(data, tmp_path):
 
 def test_killed_under_snakemake_and_run_again(tmp_path, recordings):
     """The training process alone by SIGKILL, or snakemake and all its jobs by Ctrl-C."""
-    files, target = [], ("--cores", "2", "results/models/vame/model.pt")
-    for name in ("left_alone", "killed", "interrupted"):
-        folder = tmp_path / name
-        folder.mkdir()
-        install(folder)
-        sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
-        changed = {"train": {"max_epochs": 8, "device": "cpu"}, "models": {"vame": {}}}
-        (folder / "config.yaml").write_text(yaml.safe_dump(TINY | changed | {"sessions": sessions}))
-        if name != "left_alone":
-            interrupt_snakemake(folder, target, "training" if name == "killed" else "all")
-            remaining = [path.name for path in (folder / "results/models/vame").iterdir()]
-            assert remaining == ["metrics.jsonl"]
-        done = snakemake(folder, *target)
-        assert done.returncode == 0, done.stderr
-        files.append(model_file.load(folder / "results/models/vame/model.pt"))
-        log = (folder / "results/logs/train/vame.log").read_text()
-        assert ("resuming at epoch" in log) == (name != "left_alone")
-    one, *others = files
-    for other in others:
-        assert all(torch.equal(one.state[k], other.state[k]) for k in one.state)
-        assert one.training["final/epochs"] == other.training["final/epochs"]
+    target = ("--cores", "2", "results/models/vame/model.pt")
+    left_alone = tmp_path / "left alone"
+    left_alone.mkdir()
+    install(left_alone)
+    sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
+    changed = {"train": {"max_epochs": 8, "device": "cpu"}, "models": {"vame": {}}}
+    config = TINY | changed | {"sessions": sessions}
+    (left_alone / "config.yaml").write_text(yaml.safe_dump(config))
+    expected, log = run_to_the_end(left_alone, target)
+    assert "resuming at epoch" not in log
+    for what in ("training", "all"):
+        folder = shutil.copytree(left_alone, tmp_path / what)  # with its aligned files and windows
+        shutil.rmtree(folder / "results/models")
+        shutil.rmtree(folder / "results/checkpoints")
+        interrupt_snakemake(folder, target, what)
+        remaining = [path.name for path in (folder / "results/models/vame").iterdir()]
+        assert remaining == ["metrics.jsonl"]
+        file, log = run_to_the_end(folder, target)
+        assert "resuming at epoch" in log
+        assert all(torch.equal(expected.state[k], file.state[k]) for k in expected.state)
+        assert expected.training["final/epochs"] == file.training["final/epochs"]
+
+
+def run_to_the_end(folder, target):
+    """Run snakemake; return the model file and the log of training."""
+    done = snakemake(folder, *target)
+    assert done.returncode == 0, done.stderr
+    log = (folder / "results/logs/train/vame.log").read_text()
+    return model_file.load(folder / "results/models/vame/model.pt"), log
 
 
 def interrupt_snakemake(folder, target, what):
