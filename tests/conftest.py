@@ -61,7 +61,7 @@ TINY = {
 }
 
 
-LONGEST = ("test_slurm.py", "test_workflow.py", "test_checkpoints.py", "test_upload.py")
+LONGEST = ("test_slurm.py", "test_workflow.py", "test_run.py", "test_upload.py")
 """Files that take minutes: begun first, so that no core waits for the last one."""
 
 

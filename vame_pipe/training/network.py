@@ -77,10 +77,8 @@ class Lambda(nn.Module):
     ----------
     ZDIMS : int
         Dimensions of the latent space.
-    hidden_size_layer_1 : int
-        That of the encoder.
-    hidden_size_layer_2 : int
-        Unused, see `Encoder`.
+    hidden_size_layer_1, hidden_size_layer_2 : int
+        Those of `Encoder`.
     softplus : bool
         Apply softplus to the log variance, which keeps it positive.
     """
@@ -99,7 +97,7 @@ class Lambda(nn.Module):
         Parameters
         ----------
         hidden : Tensor
-            `(batch, 4 * hidden_size_layer_1)`.
+            What `Encoder` returned.
 
         Returns
         -------
@@ -185,18 +183,10 @@ class Decoder_Future(nn.Module):
     ----------
     TEMPORAL_WINDOW : int
         Unused, as in VAME.
-    ZDIMS : int
-        Dimensions of the latent space.
-    NUM_FEATURES : int
-        Features per frame.
     FUTURE_STEPS : int
         Frames to predict.
-    hidden_size_pred : int
-        Hidden units per direction.
-    dropout_pred : float
-        Dropout on the hidden states (in VAME this argument has no effect).
-    batch_mixing : bool
-        Reproduce VAME's initial state, which mixes the samples of a batch.
+    ZDIMS, NUM_FEATURES, hidden_size_pred, dropout_pred, batch_mixing
+        As those of `Decoder`.
     """
 
     def __init__(
@@ -218,15 +208,7 @@ class Decoder_Future(nn.Module):
         self.dropout = nn.Dropout(dropout_pred)
 
     def forward(self, inputs: Tensor, z: Tensor) -> Tensor:
-        """Return the prediction `(batch, FUTURE_STEPS, NUM_FEATURES)`.
-
-        Parameters
-        ----------
-        inputs : Tensor
-            `(batch, time, ZDIMS)`, z repeated over time; at least FUTURE_STEPS frames.
-        z : Tensor
-            `(batch, ZDIMS)`.
-        """
+        """Return the prediction `(batch, FUTURE_STEPS, NUM_FEATURES)`; see `Decoder.forward`."""
         state = _initial_state(self.latent_to_hidden(z), self.batch_mixing)
         decoded, _ = self.rnn_pred(inputs[:, : self.steps], state)
         return self.hidden_to_output(self.dropout(decoded))
@@ -239,20 +221,14 @@ class RNN_VAE(nn.Module):
     ----------
     TEMPORAL_WINDOW : int
         Twice the number of frames that are encoded (VAME's convention).
-    ZDIMS : int
-        Dimensions of the latent space.
-    NUM_FEATURES : int
-        Features per frame.
+    ZDIMS, NUM_FEATURES : int
+        Dimensions of the latent space; features per frame.
     FUTURE_DECODER : bool
         Predict the frames after the window.
     FUTURE_STEPS : int
         Frames to predict.
-    hidden_size_layer_1 : int
-        Hidden units of the encoder, per direction.
-    hidden_size_layer_2 : int
-        Unused, see `Encoder`.
-    hidden_size_rec, hidden_size_pred : int
-        Hidden units of the two decoders, per direction.
+    hidden_size_layer_1, hidden_size_layer_2, hidden_size_rec, hidden_size_pred : int
+        Hidden units of encoder and decoders, per direction; the second is unused, see `Encoder`.
     dropout_encoder, dropout_rec, dropout_pred : float
         Dropout between the layers of the encoder, and on the hidden states of the decoders.
     softplus : bool
