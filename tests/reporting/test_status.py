@@ -109,5 +109,6 @@ def test_the_command_prints_status_and_plan(finished, tmp_path, capsys):
     assert main(["status", "--config", str(path)]) == 0
     printed = capsys.readouterr().out
     assert "train    1 done, 1 outdated" in printed
-    assert "wide: outdated (model.zdims was 6, is 7)" in printed
+    assert "         wide: model.zdims was 6, is 7\n" in printed
+    assert "         wide/m1, wide/m2: model.zdims was 6, is 7\n" in printed
     assert printed.splitlines()[-1].startswith("model.zdims was 6, is 7: 1 model")

@@ -90,16 +90,17 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
 
 
 def describe(items: list[Item]) -> list[str]:
-    """Return the status of every stage, one line each, then a line for each result that is not done."""
+    """Return the status of every stage, one line each, then one line per reason with what it concerns."""
     lines = []
     for stage in NOUNS:
-        counts = Counter(item.state for item in items if item.stage == stage)
+        of_stage = [item for item in items if item.stage == stage]
+        counts = Counter(item.state for item in of_stage)
         lines.append(f"{stage:8} {', '.join(f'{n} {state}' for state, n in counts.items())}")
-        lines += [
-            f"         {item.name}: {item.state} ({'; '.join(item.causes)})"
-            for item in items
-            if item.stage == stage and item.state != "done"
-        ]
+        concerned: dict[tuple[str, ...], list[str]] = {}
+        for item in of_stage:
+            if item.causes:
+                concerned.setdefault(item.causes, []).append(item.name)
+        lines += [f"         {listing(n)}: {'; '.join(c)}" for c, n in concerned.items()]
     return lines
 
 
@@ -216,7 +217,7 @@ def _latents(layout: Layout, model: Item, sessions: dict[str, AlignedSession]) -
         causes = [*model.causes, *session.item.causes]
         if not causes and path.exists():
             causes += _latents_changes(path, model.name, digest, name, session.fingerprint)
-        items.append(_item("encode", f"{model.name}, {name}", path, causes))
+        items.append(_item("encode", f"{model.name}/{name}", path, causes))
     return items
 
 

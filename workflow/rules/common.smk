@@ -45,12 +45,17 @@ def read_settings():
 
 
 def start_run():
-    """Write the configuration next to the results and print warnings."""
+    """Print what this run computes and why, and warnings; write the configuration next to the results."""
     from vame_pipe.config import check
+    from vame_pipe.reporting import status
 
-    loading.write(settings, layout.config)
+    digests = {name: pose_digest(name) for name in settings.sessions}
+    items = status.find_status(settings, {name: d for name, d in digests.items() if d})
+    for line in status.plan(items):
+        sys.stderr.write(f"{line}\n")
     for line in check.warnings(settings, on_cluster=workflow.non_local_exec):
         sys.stderr.write(f"WARNING: {line}\n")
+    loading.write(settings, layout.config)
 
 
 def drop_rejected():
