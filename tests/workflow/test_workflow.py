@@ -33,6 +33,7 @@ from vame_pipe.windows import data as window_data
 
 LAST = {"upload_mlflow": 1, "compare": 1, "report": 1, "all": 1}
 """Jobs that follow from any change of a model."""
+SWEEP = {"grid": {"zdims": [2, 3], "beta": [0.5]}, "seeds": [1, 2]}
 ODD = "a {b} $(touch pwned)"
 """A text that a shell and Snakemake could take for something else."""
 
@@ -111,9 +112,10 @@ def extended_run(tiny_run, recordings, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def odd_run(tmp_path_factory):
-    """Two keypoints, three frame rates and names that need quotes, with MLflow's server down.
+    """A sweep over two settings and two seeds, with MLflow's server down.
 
-    Returns the folder, the server's port, and what snakemake printed.
+    The recordings have two keypoints, several frame rates and names that need quotes. Returns the folder,
+    the server's port, and what snakemake printed.
     """
     folder, port = tmp_path_factory.mktemp("odd") / "run", free_port()
     folder.mkdir()
@@ -129,7 +131,8 @@ def odd_run(tmp_path_factory):
         poses.write_text("\n".join([*head, *late]) + "\n")
         sessions[f"m{i}"] = {"poses": poses.name, "fps": fps}
     align = {"centre": "tail{base}", "forward": "nose", "fps": 30}
-    settings = TINY | {"sessions": sessions, "align": align, "models": {"vame": {}}}
+    settings = TINY | {"sessions": sessions, "align": align, "models": {"mice": SWEEP}}
+    settings["train"] = TINY["train"] | {"max_epochs": 1}
     settings["mlflow"] = {"experiment": ODD, "tracking_uri": f"http://127.0.0.1:{port}"}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
     _, text = run(folder)
@@ -296,12 +299,42 @@ def test_upsampled_two_keypoints_and_a_late_first_frame(odd_run):
     late = pq.read_table(folder / "results/aligned/m1.parquet")["time_s"].to_numpy()
     assert late[0] == 100.0
     # upsampled rows share video frames; each has its own row and time, and a speed in the report
-    rows = pq.read_table(folder / "results/latents/vame/m0.parquet").to_pandas()
+    rows = pq.read_table(folder / "results/latents/mice-z2-beta0.5-s1/m0.parquet").to_pandas()
     assert rows["frame"].duplicated().any()
     assert rows["row"].is_unique and rows["time_s"].is_unique
 
 
+def assert_recorded(client, experiment, results, names):
+    """Assert that MLflow has the run of each model once, complete, and as the comparison describes it."""
+    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+    assert sorted(each.info.run_name for each in runs) == sorted(names)
+    table = pd.read_parquet(results / "compare.parquet").set_index("model")
+    for each in runs:
+        assert each.info.status == "FINISHED"
+        artifacts = {a.path for a in client.list_artifacts(each.info.run_id)}
+        assert {"model.pt", "qc.json", "latents", "spectrum.png"} <= artifacts
+        row = table.loc[each.info.run_name]
+        assert row["run_id"] == each.info.run_id
+        assert row["final/loss"] == each.data.metrics["final/loss"]
+        assert row["model.zdims"] == int(each.data.params["model.zdims"])
+    versions = client.search_model_versions(f"name = '{experiment}'")
+    assert sorted(version.run_id for version in versions) == sorted(r.info.run_id for r in runs)
+    best = client.get_model_version_by_alias(experiment, "best")
+    assert best.tags["model"] == table.index[table["best"]].item()
+    similarity = pd.read_csv(results / "similarity.csv")
+    assert len(similarity) == len(names) * (len(names) - 1)
+    assert similarity["cka"].between(0, 1).all()
+    return runs
+
+
+def test_mlflow_has_every_run(tiny_run):
+    client = MlflowClient(f"sqlite:///{tiny_run}/results/mlflow/mlflow.db")
+    runs = assert_recorded(client, "tiny", tiny_run / "results", ["vame", "wide"])
+    assert {each.data.tags["varies"] for each in runs} == {"model.zdims=3", "model.zdims=6"}
+
+
 def test_what_a_dead_server_missed_is_sent_by_the_next_run(odd_run, tmp_path):
+    """Two settings, two seeds: every run is there, named and grouped."""
     folder, port, text = odd_run
     assert "upload to MLflow is incomplete" in text
     assert planned_jobs(folder) == LAST
@@ -309,11 +342,19 @@ def test_what_a_dead_server_missed_is_sent_by_the_next_run(odd_run, tmp_path):
         jobs, _ = run(folder)
         assert jobs == LAST
         client = MlflowClient(f"http://127.0.0.1:{port}")
-        (record,) = client.search_runs([client.get_experiment_by_name(ODD).experiment_id])
-        assert (record.info.run_name, record.info.status) == ("vame", "FINISHED")
-        (row,) = pd.read_csv(folder / "results/compare.csv").to_dict("records")
-        assert row["run_id"] == record.info.run_id
+        names = [f"mice-z{z}-beta0.5-s{seed}" for z in (2, 3) for seed in (1, 2)]
+        for each in assert_recorded(client, ODD, folder / "results", names):
+            z, beta, seed = (
+                each.data.params[key] for key in ("model.zdims", "train.beta", "train.seed")
+            )
+            assert each.info.run_name == f"mice-z{z}-beta{float(beta):g}-s{seed}"
+            tags = each.data.tags
+            assert tags["varies"] == f"model.zdims={z}, train.seed={seed}"
+            assert (tags["sweep"], tags["variant"]) == ("mice", f"mice-z{z}-beta{float(beta):g}")
     assert planned_jobs(folder) == {}
+    # with one more seed, only the new models are trained
+    configure(folder, models={"mice": SWEEP | {"seeds": [1, 2, 3]}})
+    assert planned_jobs(folder) == {"train": 2, "encode": 2, **LAST}
 
 
 def test_a_pose_file_that_is_replaced_is_noticed_by_its_content(tiny_run, tmp_path, recordings):
@@ -386,55 +427,19 @@ def test_every_command_can_be_pasted_into_a_shell(extended_run):
         assert pq.read_table(layout.latents("wide", name)).equals(table)
 
 
-def test_a_sweep_in_mlflow(tmp_path, recordings):
-    """Two settings, two seeds: MLflow has every run once, complete, named and grouped."""
-    install(tmp_path)
-    sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
-    entry = {"grid": {"zdims": [2, 3], "beta": [0.5]}, "seeds": [1, 2]}
-    settings = TINY | {"sessions": sessions, "models": {"mice": entry}}
-    settings["train"] = TINY["train"] | {"max_epochs": 1}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
-    run(tmp_path, "--resources", "gpu=2", "--until", "compare")
-    client = MlflowClient(f"sqlite:///{tmp_path}/results/mlflow/mlflow.db")
-    runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
-    names = [f"mice-z{z}-beta0.5-s{seed}" for z in (2, 3) for seed in (1, 2)]
-    assert sorted(each.info.run_name for each in runs) == sorted(names)
-    table = pd.read_parquet(tmp_path / "results/compare.parquet").set_index("model")
-    for each in runs:
-        z, beta, seed = (
-            each.data.params[key] for key in ("model.zdims", "train.beta", "train.seed")
-        )
-        assert each.info.run_name == f"mice-z{z}-beta{float(beta):g}-s{seed}"
-        tags = each.data.tags
-        assert tags["varies"] == f"model.zdims={z}, train.seed={seed}"
-        assert (tags["sweep"], tags["variant"]) == ("mice", f"mice-z{z}-beta{float(beta):g}")
-        assert each.info.status == "FINISHED"
-        artifacts = {a.path for a in client.list_artifacts(each.info.run_id)}
-        assert {"model.pt", "qc.json", "latents", "spectrum.png"} <= artifacts
-        row = table.loc[each.info.run_name]
-        assert row["run_id"] == each.info.run_id
-        assert row["final/loss"] == each.data.metrics["final/loss"]
-        assert row["model.zdims"] == int(z)
-    versions = client.search_model_versions("name = 'tiny'")
-    assert sorted(version.run_id for version in versions) == sorted(r.info.run_id for r in runs)
-    best = client.get_model_version_by_alias("tiny", "best")
-    assert best.tags["model"] == table.index[table["best"]].item()
-    similarity = pd.read_csv(tmp_path / "results/similarity.csv")
-    assert len(similarity) == 4 * 3 and similarity["cka"].between(0, 1).all()
-    # with one more seed, only the new models are trained
-    configure(tmp_path, models={"mice": entry | {"seeds": [1, 2, 3]}})
-    assert planned_jobs(tmp_path) == {"train": 2, "encode": 2, **LAST}
-
-
 def test_wrong_settings_stop_before_any_job(tmp_path):
     install(tmp_path)
     configure(tmp_path, align={"forward": "snout"}, train={"max_epoch": 3})
+    with (tmp_path / "config.yaml").open("a") as file:
+        file.write("results: twice\n")
     done = snakemake(tmp_path)
     assert done.returncode == 2
     lines = done.stderr.strip().splitlines()
-    assert "Did you mean 'max_epochs'?" in lines[0]
-    assert all("keypoint 'snout' is not in its file, which has: nose" in line for line in lines[1:])
-    assert len(lines) == 5
+    assert "results occurs twice" in lines[0]
+    assert "Did you mean 'max_epochs'?" in lines[1]
+    assert all("keypoint 'snout' is not in its file, which has: nose" in line for line in lines[2:])
+    assert len(lines) == 6
+    assert not (tmp_path / "twice").exists()
     assert not (tmp_path / "results").exists() and not (tmp_path / "demo").exists()
 
 
@@ -470,10 +475,6 @@ def test_a_custom_configuration_stands_alone(tmp_path, recordings):
     done = snakemake(tmp_path, *job, *given[:-1])
     assert done.returncode == 0, done.stderr
     assert (tmp_path / aligned).exists() and not (tmp_path / "results").exists()
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine) + "train: {seed: 4}\n")
-    done = snakemake(tmp_path, "--dry-run", "--configfile", "mine.yaml")
-    assert done.returncode == 2
-    assert "train occurs twice" in done.stderr
 
 
 def test_bad_recordings_are_named_together_and_stop_no_other_job(tmp_path, recordings):
