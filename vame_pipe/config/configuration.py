@@ -43,6 +43,8 @@ def _kind_of_keypoints(value: Any) -> str:
 
 
 class Config(Section):
+    """The content of config.yaml."""
+
     results: Annotated[str, StringConstraints(min_length=1)] = "results"
     """Output folder, relative to the working directory."""
     sessions: Annotated[dict[Name, Session], Field(json_schema_extra=_or_sheet)]

@@ -57,6 +57,8 @@ class Section(BaseModel):
 
 
 class Session(Section):
+    """One recording."""
+
     poses: str
     """Pose file, relative to the working directory."""
     fps: Positive
@@ -75,6 +77,8 @@ class Session(Section):
 
 
 class Quantile(Section):
+    """A confidence threshold that depends on each keypoint."""
+
     quantile: Annotated[FiniteFloat, Field(ge=0, lt=1)]
     """Fraction of each keypoint's points, those with the lowest confidence, that count as missing."""
 
@@ -84,6 +88,8 @@ def _kind_of_confidence(value: Any) -> str:
 
 
 class Align(Section):
+    """How poses are cleaned and converted to the animal's own frame of reference."""
+
     centre: Keypoint
     """Keypoint that becomes the origin of every frame, e.g. the tail base."""
     forward: Keypoint
@@ -120,6 +126,8 @@ class Align(Section):
 
 
 class Windows(Section):
+    """How aligned recordings are cut into windows, and which of them are held out for validation."""
+
     length_s: Positive = 1.0
     """Length of the windows that are encoded, in seconds."""
     future_s: NotNegative = 0.5
@@ -131,6 +139,8 @@ class Windows(Section):
 
 
 class Model(Section):
+    """The architecture of the network, with the names and defaults of VAME."""
+
     zdims: Count = 30
     """Dimensions of the latent space."""
     hidden_size_layer_1: Count = 256
@@ -169,6 +179,8 @@ class Model(Section):
 
 
 class Train(Section):
+    """How a model is trained."""
+
     preset: Literal["vame"] | None = None
     """vame: VAME's published settings for all keys below that are not set."""
     max_epochs: Count = 20
@@ -245,6 +257,8 @@ class Train(Section):
 
 
 class Mlflow(Section):
+    """Where training runs are recorded."""
+
     tracking_uri: str | None = None
     """Address of MLflow; null: a SQLite file in the results folder. The environment variable
     MLFLOW_TRACKING_URI overrides both."""
