@@ -16,79 +16,25 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
-from conftest import ROOT, TINY, free_port, install, mlflow_server, snakemake
+from conftest import ROOT, TINY, install, snakemake
 from mlflow import MlflowClient
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from workflow_runs import (
+    LAST,
+    ODD,
+    add_session,
+    assert_recorded,
+    configure,
+    content,
+    job_counts,
+    planned_jobs,
+    run,
+)
 
 from vame_pipe.config import loading
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.schemas import AlignedMetadata, read_record
 from vame_pipe.encoding import model_file
 from vame_pipe.poses import simulate
-from vame_pipe.windows import data as window_data
-
-LAST = {"upload_mlflow": 1, "compare": 1, "report": 1, "all": 1}
-"""Jobs that follow from any change of a model."""
-SWEEP = {"grid": {"zdims": [2, 3], "beta": [0.5]}, "seeds": [1, 2]}
-ODD = "a {b} $(touch pwned)"
-"""A text that a shell and Snakemake could take for something else."""
-
-
-def job_counts(text):
-    """Jobs by rule, as snakemake announces them."""
-    table = text.partition("Job stats:")[2].partition("total")[0]
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
-
-
-def planned_jobs(folder, *arguments):
-    """Jobs by rule that a dry run announces."""
-    done = snakemake(folder, "--dry-run", *arguments)
-    assert done.returncode == 0, done.stderr
-    return job_counts(done.stdout)
-
-
-def run(folder, *arguments, **environment):
-    """Run snakemake without a problem; return the jobs by rule, and what it printed."""
-    done = snakemake(folder, *arguments, **environment)
-    assert done.returncode == 0, done.stderr
-    return job_counts(done.stderr), done.stderr
-
-
-def configure(folder, **changes):
-    settings = yaml.safe_load((folder / "config.yaml").read_text())
-    for key, value in changes.items():
-        together = isinstance(value, dict) and key not in {"sessions", "models"}
-        settings[key] = settings.get(key, {}) | value if together else value
-    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
-
-
-def add_session(folder, name, **session):
-    """Add a session to config.yaml."""
-    sessions = yaml.safe_load((folder / "config.yaml").read_text())["sessions"]
-    configure(folder, sessions=sessions | {name: {"fps": 30} | session})
-
-
-def content(folder, *patterns):
-    """Content of the files of a results folder, by path."""
-    results = folder / "results"
-    return {
-        path.relative_to(results): path.read_bytes()
-        for pattern in patterns
-        for path in sorted(results.glob(pattern))
-    }
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """The default configuration, run as the README describes."""
-    folder = tmp_path_factory.mktemp("demo")
-    install(folder)
-    run(folder)
-    return folder
 
 
 @pytest.fixture
@@ -108,35 +54,6 @@ def extended_run(tiny_run, recordings, tmp_path_factory):
     add_session(folder, "new", poses=str(recordings / "sim-3.csv"), **extra)
     jobs, _ = run(folder)
     return folder, jobs
-
-
-@pytest.fixture(scope="module")
-def odd_run(tmp_path_factory):
-    """A sweep over two settings and two seeds, with MLflow's server down.
-
-    The recordings have two keypoints, several frame rates and names that need quotes. Returns the folder,
-    the server's port, and what snakemake printed.
-    """
-    folder, port = tmp_path_factory.mktemp("odd") / "run", free_port()
-    folder.mkdir()
-    install(folder)
-    names, sessions = ("nose", "tail{base}"), {}
-    keep = [simulate.KEYPOINTS.index(name) for name in ("nose", "tailbase")]
-    for i, (fps, first) in enumerate(((25, 0), (30, 3000), (30, 0))):
-        position, confidence, _ = simulate.simulate(900, fps, i)
-        poses = folder / f"{ODD} {i}.csv"
-        simulate.write_deeplabcut(poses, position[:, keep], confidence[:, keep], names)
-        head, rows = poses.read_text().split("\n")[:3], poses.read_text().split("\n")[3:-1]
-        late = [f"{first + n},{row.partition(',')[2]}" for n, row in enumerate(rows)]
-        poses.write_text("\n".join([*head, *late]) + "\n")
-        sessions[f"m{i}"] = {"poses": poses.name, "fps": fps}
-    align = {"centre": "tail{base}", "forward": "nose", "fps": 30}
-    settings = TINY | {"sessions": sessions, "align": align, "models": {"mice": SWEEP}}
-    settings["train"] = TINY["train"] | {"max_epochs": 1}
-    settings["mlflow"] = {"experiment": ODD, "tracking_uri": f"http://127.0.0.1:{port}"}
-    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
-    _, text = run(folder)
-    return folder, port, text
 
 
 def test_lint(tmp_path):
@@ -284,77 +201,10 @@ def test_a_changed_alignment_changes_the_weights(tiny_run, tmp_path):
     assert after.data_fingerprint in (folder / "results/report.html").read_text()
 
 
-def test_upsampled_two_keypoints_and_a_late_first_frame(odd_run):
-    """Also names that a shell and Snakemake could take for something else."""
-    folder, _, _ = odd_run
-    assert not (folder / "pwned").exists()
-    page = (folder / "results/report.html").read_text()
-    found = re.search(r'<script type="application/json" id="traces">(.*?)</script>', page)
-    traces = {t["layout"]["annotations"][0]["text"]: t["data"] for t in json.loads(found[1])}
-    assert len(traces) == 3
-    for title, lines in traces.items():
-        raw_x, raw_y, aligned_x = (line["x"] for line in lines)  # forward has no y
-        assert raw_x == raw_y
-        assert abs(raw_x[0] - aligned_x[0]) < 0.05 and abs(raw_x[-1] - aligned_x[-1]) < 0.05, title
-    late = pq.read_table(folder / "results/aligned/m1.parquet")["time_s"].to_numpy()
-    assert late[0] == 100.0
-    # upsampled rows share video frames; each has its own row and time, and a speed in the report
-    rows = pq.read_table(folder / "results/latents/mice-z2-beta0.5-s1/m0.parquet").to_pandas()
-    assert rows["frame"].duplicated().any()
-    assert rows["row"].is_unique and rows["time_s"].is_unique
-
-
-def assert_recorded(client, experiment, results, names):
-    """Assert that MLflow has the run of each model once, complete, and as the comparison describes it."""
-    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
-    assert sorted(each.info.run_name for each in runs) == sorted(names)
-    table = pd.read_parquet(results / "compare.parquet").set_index("model")
-    for each in runs:
-        assert each.info.status == "FINISHED"
-        artifacts = {a.path for a in client.list_artifacts(each.info.run_id)}
-        assert {"model.pt", "qc.json", "latents", "spectrum.png"} <= artifacts
-        row = table.loc[each.info.run_name]
-        assert row["run_id"] == each.info.run_id
-        assert row["final/loss"] == each.data.metrics["final/loss"]
-        assert row["model.zdims"] == int(each.data.params["model.zdims"])
-    versions = client.search_model_versions(f"name = '{experiment}'")
-    assert sorted(version.run_id for version in versions) == sorted(r.info.run_id for r in runs)
-    best = client.get_model_version_by_alias(experiment, "best")
-    assert best.tags["model"] == table.index[table["best"]].item()
-    similarity = pd.read_csv(results / "similarity.csv")
-    assert len(similarity) == len(names) * (len(names) - 1)
-    assert similarity["cka"].between(0, 1).all()
-    return runs
-
-
 def test_mlflow_has_every_run(tiny_run):
     client = MlflowClient(f"sqlite:///{tiny_run}/results/mlflow/mlflow.db")
     runs = assert_recorded(client, "tiny", tiny_run / "results", ["vame", "wide"])
     assert {each.data.tags["varies"] for each in runs} == {"model.zdims=3", "model.zdims=6"}
-
-
-def test_what_a_dead_server_missed_is_sent_by_the_next_run(odd_run, tmp_path):
-    """Two settings, two seeds: every run is there, named and grouped."""
-    folder, port, text = odd_run
-    assert "upload to MLflow is incomplete" in text
-    assert planned_jobs(folder) == LAST
-    with mlflow_server(tmp_path / "server", port):
-        jobs, _ = run(folder)
-        assert jobs == LAST
-        client = MlflowClient(f"http://127.0.0.1:{port}")
-        names = [f"mice-z{z}-beta0.5-s{seed}" for z in (2, 3) for seed in (1, 2)]
-        for each in assert_recorded(client, ODD, folder / "results", names):
-            z, beta, seed = (
-                each.data.params[key] for key in ("model.zdims", "train.beta", "train.seed")
-            )
-            assert each.info.run_name == f"mice-z{z}-beta{float(beta):g}-s{seed}"
-            tags = each.data.tags
-            assert tags["varies"] == f"model.zdims={z}, train.seed={seed}"
-            assert (tags["sweep"], tags["variant"]) == ("mice", f"mice-z{z}-beta{float(beta):g}")
-    assert planned_jobs(folder) == {}
-    # with one more seed, only the new models are trained
-    configure(folder, models={"mice": SWEEP | {"seeds": [1, 2, 3]}})
-    assert planned_jobs(folder) == {"train": 2, "encode": 2, **LAST}
 
 
 def test_a_pose_file_that_is_replaced_is_noticed_by_its_content(tiny_run, tmp_path, recordings):
@@ -505,42 +355,3 @@ def test_bad_recordings_are_named_together_and_stop_no_other_job(tmp_path, recor
         )
     after = {"windows": 1, "train": 2, "encode": 2, **LAST}
     assert planned_jobs(tmp_path) == {"align": 2} | after
-
-
-def test_the_demo_reconstructs_held_out_windows(demo):
-    training = model_file.load(demo / "results/models/vame/model.pt").training
-    assert training["final/r2_reconstruction"] > 0.8
-    if not torch.cuda.is_available():
-        text = (demo / "results/logs/train/vame.log").read_text()
-        assert "no GPU found: computing on the CPU" in text
-
-
-def test_the_latents_of_the_demo_tell_the_true_motifs(demo):
-    """A linear classifier on latents of held-out windows, next to PCA with as many components."""
-    data = window_data.load(demo / "results/windows")
-    length = data.meta.length
-    index = pq.read_table(demo / "results/windows/windows.parquet").to_pandas()
-    index["row"] = index["start"] + length // 2
-    latents, motifs = [], []
-    for name in (f"sim-{i}" for i in range(1, 5)):
-        latents.append(pq.read_table(demo / f"results/latents/vame/{name}.parquet").to_pandas())
-        motifs.append(pd.read_csv(demo / f"demo/{name}.motifs.csv").assign(session=name))
-    encoded = pd.concat(latents).astype({"session": str})
-    joined = index.astype({"session": str}).merge(encoded, on=["session", "row"])
-    joined = joined.merge(pd.concat(motifs), on=["session", "frame"])
-    assert len(joined) == len(index)
-    train = (joined["split"] == "train").to_numpy()
-    motif = joined["motif"].to_numpy()
-    latent = joined.filter(like="z_").to_numpy()
-    frames = data.frames
-    flat = np.stack([frames[row : row + length].ravel() for row in joined["offset"]])
-    pca = PCA(latent.shape[1], random_state=0).fit(flat[train]).transform(flat)
-    score = {}
-    for name, values in (("latents", latent), ("pca", pca)):
-        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-        guess = classifier.fit(values[train], motif[train]).predict(values[~train])
-        score[name] = balanced_accuracy_score(motif[~train], guess)
-    print(f"balanced accuracy of held-out frames: {score}")
-    assert set(motif[~train]) == set(simulate.MOTIFS)
-    assert score["latents"] > 0.9  # chance is 1/6
-    assert score["latents"] > score["pca"] - 0.03
