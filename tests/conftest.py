@@ -61,13 +61,16 @@ TINY = {
 }
 
 
-LONGEST = ("test_slurm.py", "test_workflow.py", "test_run.py", "test_upload.py")
+LONGEST = (
+    *("test_slurm.py", "test_workflow.py", "test_demo.py"),
+    *("test_run.py", "test_sweep.py", "test_upload.py"),
+)
 """Files that take minutes: begun first, so that no core waits for the last one."""
 
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--update-golden", action="store_true", help="write the numbers of tests/golden anew"
+        "--update-golden", action="store_true", help="write the numbers of tests/golden"
     )
 
 
@@ -82,7 +85,7 @@ def real_poses() -> Path:
     if not folder:
         pytest.skip("VAME_PIPE_POSES is not set to a folder of real recordings")
     path = Path(folder).resolve()
-    assert path.is_dir(), f"VAME_PIPE_POSES={folder} is no folder"
+    assert path.is_dir(), f"VAME_PIPE_POSES={folder} is not a folder"
     return path
 
 
@@ -232,7 +235,7 @@ def snakemake(folder, *arguments, **environment):
 
 
 def without_mlflow(**more) -> dict[str, str]:
-    """The environment, without the MLflow settings of the user; a server that is down is not asked again."""
+    """The environment without the MLflow settings of the user; requests to a dead server are not repeated."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")}
     return kept | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"} | more
 
@@ -244,7 +247,7 @@ def training_processes(folder):
         try:
             words = Path(f"/proc/{entry}/cmdline").read_text().split("\0")
             here = os.readlink(f"/proc/{entry}/cwd") == str(folder)
-        except OSError:  # it has ended, or is no process
+        except OSError:  # it has ended, or is not a process
             continue
         if here and len(words) > 2 and words[1].endswith("vame-pipe") and words[2] == "train":
             found.append(int(entry))

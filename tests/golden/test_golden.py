@@ -81,7 +81,7 @@ def numbers(tmp_path_factory) -> dict[str, dict[str, list[float]]]:
         targets = {layout.aligned(s): layout.latents(name, s) for s in SESSIONS}
         encode_sessions(layout.model(name).weights, targets, "cpu")
     compare(layout, ["m-s1", "m-s2"], {})
-    final = {k: v for k, v in record.summary.items() if k not in ("final/seconds", "final/windows_per_second")}
+    untimed = record.summary.keys() - {"final/seconds", "final/windows_per_second"}
     return {
         "simulate": {
             name: summary(values)
@@ -92,7 +92,7 @@ def numbers(tmp_path_factory) -> dict[str, dict[str, list[float]]]:
         },
         "align": columns(layout.aligned("sim-1")),
         "windows": columns(layout.index, ["start", "offset"]) | columns(layout.frames),
-        "train": {name: [value] for name, value in final.items()},
+        "train": {name: [record.summary[name]] for name in sorted(untimed)},
         "encode": columns(layout.latents("m-s2", "sim-2")),
         "compare": columns(layout.similarity, ["cka", "r2"])
         | columns(layout.comparison, ["pca/r2_reconstruction"]),
