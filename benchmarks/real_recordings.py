@@ -76,7 +76,9 @@ def run(name: str, settings: dict, folder: Path) -> None:
     print_sessions(layout, list(settings["sessions"]))
     print_model(layout)
     print_stages(layout)
-    windows = layout.frames.stat().st_size + layout.index.stat().st_size
+    windows = (
+        layout.windows_folder.frames.stat().st_size + layout.windows_folder.index.stat().st_size
+    )
     aligned = sum(file.stat().st_size for file in layout.aligned_folder.glob("*.parquet"))
     print(f"\nwindows/ on disk: {windows / aligned:.2f} x aligned/")
 
@@ -84,7 +86,9 @@ def run(name: str, settings: dict, folder: Path) -> None:
 def print_sessions(layout: Layout, sessions: list[str]) -> None:
     """Print frames, valid fraction and windows of each animal of each session."""
     print("| session | frames in | rows | valid | windows |\n|---|---|---|---|---|")
-    index = pq.read_table(layout.index, columns=["session", "individual"]).to_pandas()
+    index = pq.read_table(
+        layout.windows_folder.index, columns=["session", "individual"]
+    ).to_pandas()
     n_windows = index.value_counts(["session", "individual"]).to_dict()
     for session in sessions:
         animals = json.loads(layout.quality(session).read_text())["individuals"]

@@ -175,7 +175,12 @@ def train_and_encode(results, name, **changes):
     layout = Layout(results)
     assert main(train_arguments(results, name, **changes)) == 0
     arguments = ["encode", "--model", str(layout.model(name).weights), "--device=cpu"]
-    arguments += ["--aligned", str(layout.aligned_folder), "--windows", str(layout.windows)]
+    arguments += [
+        "--aligned",
+        str(layout.aligned_folder),
+        "--windows",
+        str(layout.windows_folder.root),
+    ]
     assert main([*arguments, "--out", str(layout.latents_folder(name))]) == 0
 
 

@@ -20,6 +20,7 @@ from vame_pipe.core.schemas import (
     latent_names,
     read_record,
     to_metadata,
+    write_rejection,
 )
 
 ALIGNED = AlignedMetadata(
@@ -94,7 +95,9 @@ def test_a_file_of_an_older_version_is_named_with_its_version(tmp_path):
 
 
 def test_a_rejected_recording_raises_its_reasons(tmp_path):
-    path = write(tmp_path / "bad.parquet", files.metadata(rejected=["one", "two"]))
+    path = tmp_path / "bad.parquet"
+    write_rejection(path, ["one", "two"])
+    assert pq.read_table(path).num_rows == 0
     with pytest.raises(InputError) as error:
         read_record(AlignedMetadata, path)
     assert error.value.problems == ["one", "two"]
@@ -121,3 +124,10 @@ def test_index_and_latent_columns_have_their_types(tmp_path):
         "z_01": [0.5] * 3,
     }
     assert latent_columns(tmp_path / "z.parquet") == names == ["z_00", "z_01"]
+
+
+def test_only_z_and_digits_is_a_latent_column(tmp_path):
+    pq.write_table(
+        pa.table({name: [1.0] for name in ("z_score", "z_00", "z_", "z_100")}), tmp_path / "z"
+    )
+    assert latent_columns(tmp_path / "z") == ["z_00", "z_100"]

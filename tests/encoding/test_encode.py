@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from models import random_model, write_model_of
 
-from vame_pipe import align, encode, read_poses
+from vame_pipe import align, encode, load_model, read_poses
 from vame_pipe.alignment import aligned_file
 from vame_pipe.alignment.session import align_session
 from vame_pipe.cli.main import main
 from vame_pipe.config.sections import Align, Session, Windows
-from vame_pipe.core import files, layout
+from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.layout import WindowsFolder
 from vame_pipe.core.schemas import (
     INDEX_FIELDS,
     AlignedMetadata,
@@ -153,6 +154,15 @@ def test_encode_returns_what_the_workflow_writes(recordings, model_path, latents
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
+def test_a_new_recording_is_aligned_as_the_model_says(recordings, model_path, latents):
+    model = load_model(model_path)
+    assert model.settings["align"]["keypoints"] is None
+    (poses,) = read_poses(recordings / "sim-1.csv", 30).values()
+    found = encode(model, align(poses, *model.alignment()))
+    expected = pq.read_table(latents["sim-1"]).to_pandas()[["row", "frame", "time_s", "run", *Z]]
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
 def test_a_session_of_two_animals_has_the_latents_of_each(data, model_path, latents, tmp_path):
     """Two recordings as the animals of one session."""
     sources = {name: data / f"aligned/{name}.parquet" for name in ("sim-1", "sim-3")}
@@ -237,6 +247,38 @@ def test_a_rejected_recording_is_refused_with_the_reasons(model_path, tmp_path):
         encode_sessions(model_path, {aligned: tmp_path / "latents.parquet"}, "cpu")
 
 
+def test_the_reasons_of_sessions_that_cannot_be_encoded_are_written_in_their_place(
+    data, model_path, latents, recordings, tmp_path, capsys
+):
+    """One could not be aligned, one does not fit the model, one is fine; a file of reasons is replaced."""
+    folder, out = tmp_path / "aligned", tmp_path / "latents"
+    shutil.copytree(data / "aligned", folder)
+    rejected = "session bad: nothing in it"
+    aligned_file.write_rejection("bad", [rejected], folder / "bad.parquet", folder / "bad.qc.json")
+    align_recording(recordings, folder / "other.parquet", fps=15)
+    arguments = ["encode", "--model", str(model_path), "--aligned", str(folder), "--device", "cpu"]
+    arguments += ["--sessions", "bad", "other", "sim-1", "--out", str(out)]
+    assert main(arguments) == 2
+    assert sorted(path.name for path in out.iterdir()) == ["sim-1.parquet"]
+    capsys.readouterr()
+    assert main([*arguments, "--record-failure"]) == 0
+    warnings = capsys.readouterr().err
+    problems = {}
+    for name in ("bad", "other"):
+        with pytest.raises(InputError) as error:
+            read_record(LatentsMetadata, out / f"{name}.parquet")
+        (problems[name],) = error.value.problems
+        assert f"WARNING: {problems[name]}" in warnings
+        assert pq.read_table(out / f"{name}.parquet").num_rows == 0
+    assert problems["bad"] == rejected
+    assert "has 15 fps, the model was trained at 30" in problems["other"]
+    assert pq.read_table(out / "sim-1.parquet").equals(pq.read_table(latents["sim-1"]))
+
+    align_recording(recordings, folder / "other.parquet")
+    assert main([*arguments, "--record-failure"]) == 0
+    assert pq.read_metadata(out / "other.parquet").num_rows == len(pq.read_table(latents["sim-1"]))
+
+
 def test_an_interrupted_job_resumes_and_a_bad_recording_stops_no_other(
     data, model_path, latents, tmp_path, capsys
 ):
@@ -254,7 +296,7 @@ def test_an_interrupted_job_resumes_and_a_bad_recording_stops_no_other(
     assert main(arguments) == 2
     (error,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("ERROR")]
     assert "aligned/sim-2.parquet: cannot be read as Parquet" in error and not out.exists()
-    finished = {p.name: p.stat().st_mtime_ns for p in scratch.iterdir()}
+    finished = {p.name: p.stat() for p in scratch.iterdir()}
     assert set(finished) == {"sim-1.parquet", "sim-3.parquet"}
     (folder / "sim-2.parquet").write_bytes(intact)
     other = model_file.load(model_path)
@@ -265,7 +307,10 @@ def test_an_interrupted_job_resumes_and_a_bad_recording_stops_no_other(
     )
     assert main(arguments) == 0
     assert not scratch.exists()
-    assert (out / "sim-1.parquet").stat().st_mtime_ns == finished["sim-1.parquet"]
+    kept = (out / "sim-1.parquet").stat()
+    assert kept.st_ino == finished["sim-1.parquet"].st_ino
+    # Snakemake refuses outputs that are older than the job's inputs
+    assert kept.st_mtime_ns >= (folder / "sim-2.parquet").stat().st_mtime_ns
     alone = tmp_path / "alone.parquet"
     encode_sessions(model_path, {folder / "sim-2.parquet": alone}, "cpu")
     for name, path in (latents | {"sim-2": alone}).items():
@@ -288,7 +333,8 @@ def test_a_recording_without_a_window_has_an_empty_file(data, model_path, tmp_pa
     result = pq.read_table(tmp_path / "latents.parquet")
     assert result.num_rows == 0 and "z_03" in result.column_names
     assert result.schema.remove_metadata() == pa.schema([*INDEX_FIELDS, *feature_fields(Z)])
-    assert "session short: no run of 15 valid frames" in caplog.text
+    # the name is that of the metadata, not that of the file
+    assert "session sim-1: no run of 15 valid frames" in caplog.text
     assert read_record(LatentsMetadata, tmp_path / "latents.parquet").posterior_std == [0.0] * 4
 
 
@@ -308,6 +354,6 @@ def test_windows_lists_the_sessions_of_the_training_windows(data, model_path, tm
     """Only sim-1 and sim-2 are in the windows; sim-3 is aligned, too."""
     arguments = ["encode", "--model", str(model_path), "--aligned", str(data / "aligned")]
     arguments += ["--windows", str(data / "windows"), "--device", "cpu", "--out", str(tmp_path)]
-    assert layout.frames(data / "windows").exists()
+    assert WindowsFolder(data / "windows").frames.exists()
     assert main(arguments) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sim-1.parquet", "sim-2.parquet"]

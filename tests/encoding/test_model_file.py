@@ -8,6 +8,7 @@ from conftest import TRAIN, train_in_process
 from models import random_model
 
 from vame_pipe import load_model
+from vame_pipe.config.sections import Align
 from vame_pipe.core.errors import InputError
 from vame_pipe.encoding import model_file
 
@@ -119,3 +120,16 @@ def test_settings_of_a_model_of_version_0_1_have_their_current_names(saved):
         "windows": {"val_fraction": 0.1},
         "train": {"decay_fraction": 0.5, "max_grad_norm": 5.0, "input_noise": 0.0, "seed": 3},
     }
+
+
+def test_the_alignment_of_a_model_is_that_of_its_recordings():
+    stored = Align(centre="tail", forward="nose", smooth_s=None).model_dump()
+    keypoints = {"tail": ["tail", "Tailbase"], "nose": ["nose"]}
+    model = random_model(["nose_x"], 5, settings={"align": stored | {"keypoints": keypoints}})
+    assert model.alignment() == (Align(centre="tail", forward="nose", smooth_s=None), keypoints)
+
+
+def test_weights_of_vame_say_nothing_about_the_alignment():
+    model = random_model(["nose_x"], 5, settings={"vame": {}})
+    with pytest.raises(InputError, match="does not contain the settings of the alignment"):
+        model.alignment()

@@ -61,7 +61,7 @@ def numbers(tmp_path_factory) -> dict[str, dict[str, list[float]]]:
     build(
         [layout.aligned(name) for name in SESSIONS],
         Windows(length_s=0.5, future_s=0.2),
-        layout.windows,
+        layout.windows_folder.root,
     )
     torch.set_num_threads(1)
     for seed in (1, 2):
@@ -69,11 +69,10 @@ def numbers(tmp_path_factory) -> dict[str, dict[str, list[float]]]:
         job = TrainingJob(
             name=name,
             sweep="m",
-            model=Model(
-                zdims=3, hidden_size_layer_1=8, hidden_size_rec=8, hidden_size_pred=8
-            ),
+            variant="m",
+            model=Model(zdims=3, hidden_size_layer_1=8, hidden_size_rec=8, hidden_size_pred=8),
             train=Train(max_epochs=2, device="cpu", seed=seed),
-            windows=layout.windows,
+            windows=layout.windows_folder.root,
             checkpoints=layout.checkpoints(name),
             out=layout.model(name).root,
         )
@@ -91,7 +90,8 @@ def numbers(tmp_path_factory) -> dict[str, dict[str, list[float]]]:
             .T.items()
         },
         "align": columns(layout.aligned("sim-1")),
-        "windows": columns(layout.index, ["start", "offset"]) | columns(layout.frames),
+        "windows": columns(layout.windows_folder.index, ["start", "offset"])
+        | columns(layout.windows_folder.frames),
         "train": {name: [record.summary[name]] for name in sorted(untimed)},
         "encode": columns(layout.latents("m-s2", "sim-2")),
         "compare": columns(layout.similarity, ["cka", "r2"])
@@ -109,5 +109,9 @@ def test_numbers_of_a_stage_change_only_with_its_version(stage, numbers, request
     assert golden["version"] == version, f"write the numbers of version {version}: --update-golden"
     assert golden["numbers"].keys() == numbers[stage].keys()
     for name, values in golden["numbers"].items():
-        close = np.allclose(values, numbers[stage][name], rtol=TOLERANCE.get(stage, 1e-5), atol=1e-6)
-        assert close, f"{stage}: {name} was {values}, is {numbers[stage][name]}; see the top of this file"
+        close = np.allclose(
+            values, numbers[stage][name], rtol=TOLERANCE.get(stage, 1e-5), atol=1e-6
+        )
+        assert close, (
+            f"{stage}: {name} was {values}, is {numbers[stage][name]}; see the top of this file"
+        )

@@ -23,9 +23,10 @@ def make_results(root: Path, data: Path, models: dict[str, int], sessions: list[
         job = TrainingJob(
             name=name,
             sweep="mice",
+            variant=name,
             model=MODEL.model_copy(update={"zdims": zdims}),
             train=TRAIN.model_copy(update={"max_epochs": 1}),
-            windows=layout.windows,
+            windows=layout.windows_folder.root,
             checkpoints=layout.checkpoints(name),
             out=layout.model(name).root,
         )

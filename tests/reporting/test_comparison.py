@@ -97,7 +97,7 @@ def test_the_table_has_one_row_per_model_and_a_pca_baseline(results, tmp_path):
     errors = table["final/reconstruction"] + table["final/prediction"]
     assert table["best"].tolist() == (errors == errors.min()).tolist()
     assert table.loc["mice-z4", "run_id"] == "abc" and pd.isna(table.loc["mice-z2", "run_id"])
-    baseline = comparison.pca_r2(window_data.load(results.windows), {2, 4})
+    baseline = comparison.pca_r2(window_data.load(results.windows_folder.root), {2, 4})
     assert table["pca/r2_reconstruction"].to_dict() == {
         "mice-z2": baseline[2],
         "mice-z4": baseline[4],

@@ -69,7 +69,7 @@ def test_a_bad_session_is_flagged_in_words_and_listed_first(results):
     bad, good, encoded = rows_of(results, 0)
     assert bad[0] == "sim-2" and good[0] == "sim-1" and good[-1] == ""
     assert bad[-1] == "59% of frames not valid; nose missing in 59%; nose jumps in 6%"
-    index = pq.read_table(results.index)["session"].to_pylist()
+    index = pq.read_table(results.windows_folder.index)["session"].to_pylist()
     assert [int(bad[5]), int(good[5])] == [index.count("sim-2"), index.count("sim-1")]
     assert [bad[1], good[1]] == ["training", "training"]
     assert encoded[0] == "sim-3" and encoded[1] == "encoding only"
@@ -136,7 +136,10 @@ def test_the_provenance_says_how_to_reproduce_the_results(results):
     assert f"sqlite:///{results.root}/mlflow/mlflow.db" in section
     cells = dict(rows_of(results, 2))
     assert cells["git commit"] == "c0ffee, with uncommitted changes"
-    assert cells["fingerprint of the windows"] == window_data.load(results.windows).fingerprint
+    assert (
+        cells["fingerprint of the windows"]
+        == window_data.load(results.windows_folder.root).fingerprint
+    )
     assert cells["vame_pipe"] == __version__ and cells["trained on"] == "cpu"
 
 

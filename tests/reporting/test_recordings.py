@@ -76,7 +76,7 @@ def test_sessions_that_are_only_encoded_are_listed_but_not_flagged(layout):
         ("sim-2", "train"),
         ("sim-3", "encode"),
     ]
-    index = pq.read_table(layout.index)["session"].to_pylist()
+    index = pq.read_table(layout.windows_folder.index)["session"].to_pylist()
     assert [r.n_windows for r in recordings] == [index.count(f"sim-{i}") for i in (1, 2, 3)]
     assert recordings[2].n_windows == 0 and recordings[2].flags == ()
 
@@ -87,11 +87,11 @@ def test_each_animal_of_a_session_has_its_own_row(layout):
         content["individuals"] = {"black": content["individuals"]["id_0"], "white": bad}
 
     change_quality(layout, "sim-1", add_an_animal)
-    index = pq.read_table(layout.index)
+    index = pq.read_table(layout.windows_folder.index)
     of_session = [name == "sim-1" for name in index["session"].to_pylist()]
     animals = ["black" if mine else "id_0" for mine in of_session]
     column = pa.array(animals).dictionary_encode()
-    pq.write_table(index.set_column(1, "individual", column), layout.index)
+    pq.write_table(index.set_column(1, "individual", column), layout.windows_folder.index)
 
     white, black, other = read_recordings(layout, ["sim-1", "sim-2"])
     assert (white.label, black.label, other.label) == ("sim-1, white", "sim-1, black", "sim-2")

@@ -8,8 +8,10 @@ from aligned_files import FEATURES, write_aligned
 from vame_pipe.alignment import aligned_file
 from vame_pipe.alignment.session import align_session
 from vame_pipe.config.sections import Align, Session, Windows
-from vame_pipe.core import files, layout
+from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.layout import Layout, WindowsFolder
+from vame_pipe.windows import build as build_module
 from vame_pipe.windows import data
 from vame_pipe.windows.build import build
 
@@ -40,7 +42,8 @@ def built(tmp_path_factory):
 def tables(built):
     """The frames and the index of `built`."""
     _, out = built
-    return [pq.read_table(path(out)).to_pandas() for path in (layout.frames, layout.window_index)]
+    windows = WindowsFolder(out)
+    return [pq.read_table(path).to_pandas() for path in (windows.frames, windows.index)]
 
 
 def test_every_valid_row_occurs_once_in_order(built, tables):
@@ -51,7 +54,7 @@ def test_every_valid_row_occurs_once_in_order(built, tables):
         assert frames[column].tolist() == [v for table in expected for v in table[column]]
     assert not frames.isna().any().any()
     assert not frames.duplicated(["session", "individual", "row"]).any()
-    groups = pq.read_metadata(layout.frames(out))
+    groups = pq.read_metadata(WindowsFolder(out).frames)
     n_rows = [groups.row_group(i).num_rows for i in range(groups.num_row_groups)]
     assert n_rows == [897, 400, 10, 400 - 27 + 400 - 11]
 
@@ -87,10 +90,10 @@ def test_the_normaliser_is_of_the_training_frames(built):
     _, out = built
     loaded = data.load(out)
     rows = sorted({r + i for r in loaded.train for i in range(15)})
-    raw = pq.read_table(layout.frames(out), columns=FEATURES).to_pandas().to_numpy()[rows]
+    raw = pq.read_table(WindowsFolder(out).frames, columns=FEATURES).to_pandas().to_numpy()[rows]
     np.testing.assert_allclose(loaded.mean, raw.mean(axis=0, dtype=float), rtol=1e-6)
     np.testing.assert_allclose(loaded.std, raw.std(axis=0, dtype=float), rtol=1e-6)
-    written = files.read_metadata(layout.window_index(out))
+    written = files.read_metadata(WindowsFolder(out).index)
     assert written["features"] == FEATURES
     np.testing.assert_allclose(written["mean"], loaded.mean)
     np.testing.assert_array_equal(loaded.frames[rows], (raw - loaded.mean) / loaded.std)
@@ -101,7 +104,7 @@ def test_the_normaliser_is_of_the_training_frames(built):
 def test_sessions_with_the_same_movement_are_written_as_one_recording(built):
     """nose_x is the number of the frame in all of them; the two animals count as one session."""
     _, out = built
-    faults = json.loads(layout.session_faults(out).read_text())
+    faults = json.loads(WindowsFolder(out).session_faults.read_text())
     assert faults == {"mirrored": [], "same_recording": [["a", "b", "pair"]]}
 
 
@@ -111,7 +114,7 @@ def test_sessions_too_short_for_a_block_are_used_for_one_split_as_a_whole(tmp_pa
         write_aligned(tmp_path, f"s{i}", both if i % 2 else np.ones(30), seed=i) for i in range(12)
     ]
     build(aligned, SETTINGS, tmp_path / "w")
-    index = pq.read_table(layout.window_index(tmp_path / "w")).to_pandas()
+    index = pq.read_table(WindowsFolder(tmp_path / "w").index).to_pandas()
     assert (index.groupby("session", observed=True)["split"].nunique() == 1).all()
     assert set(index["split"]) == {"train", "val"}
     assert index.groupby(["session", "individual"], observed=True).size().eq(16).all()
@@ -123,7 +126,7 @@ def test_animals_with_short_runs_share_a_session_that_is_long_enough_to_split(tm
     animals = {"one": row < 40, "two": row >= 30}
     aligned = [write_aligned(tmp_path, f"s{i}", animals, seed=i) for i in range(3)]
     build(aligned, SETTINGS, tmp_path / "w")
-    index = pq.read_table(layout.window_index(tmp_path / "w")).to_pandas()
+    index = pq.read_table(WindowsFolder(tmp_path / "w").index).to_pandas()
     counts = index.groupby("session", observed=True)["split"].value_counts().unstack()
     assert counts["val"].tolist() == [1, 1, 1]
     # the block and its guard frames take 29 of the 40 rows of one animal, and none of the other
@@ -137,7 +140,7 @@ def test_a_session_without_windows_is_reported_and_skipped(tmp_path, caplog):
     ]
     build(aligned, SETTINGS, tmp_path / "w")
     assert "session tiny has no windows and is not used: its longest run has 14" in caplog.text
-    index = pq.read_table(layout.window_index(tmp_path / "w"), columns=["session"])
+    index = pq.read_table(WindowsFolder(tmp_path / "w").index, columns=["session"])
     assert set(index["session"].to_pylist()) == {"long"}
 
 
@@ -146,7 +149,7 @@ def test_adding_a_session_does_not_change_the_split_of_the_others(built, tables,
     _, index = tables
     for path in (aligned[0], aligned[3]):
         build([path], SETTINGS, tmp_path / path.stem)
-        alone = pq.read_table(layout.window_index(tmp_path / path.stem)).to_pandas()
+        alone = pq.read_table(WindowsFolder(tmp_path / path.stem).index).to_pandas()
         together = index[index["session"] == path.stem]
         columns = ["individual", "start", "split"]
         assert alone[columns].values.tolist() == together[columns].values.tolist()
@@ -211,15 +214,17 @@ def test_sessions_that_were_aligned_differently_or_rejected_are_named(tmp_path):
         InputError, match="session other: was aligned with different settings than session one"
     ):
         build([one, other], Windows(), tmp_path / "w")
+    layout = Layout(tmp_path)
     for name in ("no", "neither"):
-        paths = tmp_path / f"{name}.parquet", tmp_path / f"{name}.qc.json"
+        paths = layout.aligned(name), layout.quality(name)
         aligned_file.write_rejection(name, [f"session {name}: nothing in it"], *paths)
-    rejected = [tmp_path / f"{name}.parquet" for name in ("no", "neither")]
+    rejected = [layout.aligned(name) for name in ("no", "neither")]
     with pytest.raises(InputError) as error:
         build([one, *rejected], Windows(), tmp_path / "w")
     assert error.value.problems == ["session no: nothing in it", "session neither: nothing in it"]
-    aligned_file.drop_rejections(tmp_path)
-    assert one.exists() and not any(path.exists() for path in rejected)
+    good = write_aligned(layout.aligned_folder, "good", np.ones(200))
+    aligned_file.drop_rejections(layout)
+    assert good.exists() and not any(path.exists() for path in rejected)
 
 
 def test_windows_take_little_more_room_than_the_aligned_recordings(recordings, tmp_path):
@@ -231,6 +236,26 @@ def test_windows_take_little_more_room_than_the_aligned_recordings(recordings, t
         align_session(path.stem, source, settings, None, path, path.with_suffix(".qc.json"))
     out = tmp_path / "w"
     build(aligned, Windows(length_s=0.5, future_s=0), out)
-    written = [layout.frames(out), layout.window_index(out)]
+    written = [WindowsFolder(out).frames, WindowsFolder(out).index]
     size = sum(path.stat().st_size for path in written)
     assert size <= 1.2 * sum(path.stat().st_size for path in aligned)
+
+
+def test_the_valid_rows_of_a_session_are_read_once(tmp_path, monkeypatch):
+    aligned = [write_aligned(tmp_path, name, np.ones(200)) for name in "ab"]
+    read = []
+
+    def counted(path):
+        read.append(path)
+        return data.read_valid_rows(path)
+
+    monkeypatch.setattr(build_module, "read_valid_rows", counted)
+    build(aligned, SETTINGS, tmp_path / "w")
+    assert read == aligned
+
+
+def test_sessions_are_named_by_their_metadata_not_by_their_file(tmp_path, caplog):
+    one = write_aligned(tmp_path, "one", np.ones(200))
+    tiny = write_aligned(tmp_path, "tiny", np.ones(14)).rename(tmp_path / "moved.parquet")
+    build([one, tiny], SETTINGS, tmp_path / "w")
+    assert "session tiny has no windows" in caplog.text

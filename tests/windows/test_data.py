@@ -8,7 +8,7 @@ from aligned_files import write_aligned
 
 from vame_pipe.config.sections import Windows
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.layout import frames
+from vame_pipe.core.layout import WindowsFolder
 from vame_pipe.windows import build, data
 
 
@@ -59,5 +59,5 @@ def test_the_fingerprint_is_of_the_content(built, tmp_path):
 
 
 def test_a_folder_without_windows_is_named(tmp_path):
-    with pytest.raises(InputError, match=str(frames(tmp_path))):
+    with pytest.raises(InputError, match=str(WindowsFolder(tmp_path).frames)):
         data.load(tmp_path)

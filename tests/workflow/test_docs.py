@@ -118,7 +118,13 @@ def test_every_results_file_is_known_to_the_layout(page):
     known = {
         *(layout.aligned(session), layout.quality(session), layout.latents(model, session)),
         *(layout.aligned("sim-1"), layout.latents("vame", "sim-1")),
-        *(layout.frames, layout.index, layout.session_faults, layout.config, layout.report),
+        *(
+            layout.windows_folder.frames,
+            layout.windows_folder.index,
+            layout.windows_folder.session_faults,
+            layout.config,
+            layout.report,
+        ),
         *(layout.comparison.with_suffix(".csv"), layout.similarity.with_suffix(".csv")),
         *(layout.checkpoints(model), *layout.model(model).artifacts, layout.model("vame").weights),
     }

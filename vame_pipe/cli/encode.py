@@ -26,19 +26,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for finished sessions, which are moved to --out once all are done; an interrupted job "
         "resumes from it",
     )
+    parser.add_argument(
+        "--record-failure",
+        action="store_true",
+        help="if a session cannot be encoded, write the reason to its output and exit with 0; `report` "
+        "names it and fails",
+    )
     parser.add_argument("--out", type=Path, required=True, help="output folder")
 
 
 def run(options: argparse.Namespace) -> None:
     from vame_pipe.core.device import choose_device
-    from vame_pipe.core.layout import frames
+    from vame_pipe.core.layout import WindowsFolder, session_file
     from vame_pipe.core.schemas import WindowsMetadata, read_record
     from vame_pipe.encoding.encode import encode_sessions
 
     sessions = options.sessions
     if options.windows:
-        sessions = read_record(WindowsMetadata, frames(options.windows)).sessions
-    names = [f"{session}.parquet" for session in sessions]
-    targets = {options.aligned / name: options.out / name for name in names}
-    device = choose_device(options.device)
-    encode_sessions(options.model, targets, device, options.scratch, options.threads)
+        sessions = read_record(WindowsMetadata, WindowsFolder(options.windows).frames).sessions
+    encode_sessions(
+        options.model,
+        {session_file(options.aligned, s): session_file(options.out, s) for s in sessions},
+        choose_device(options.device),
+        options.scratch,
+        options.threads,
+        options.record_failure,
+    )

@@ -20,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     from vame_pipe.config import sections
     from vame_pipe.config.loading import parse
+    from vame_pipe.core.layout import session_file
     from vame_pipe.windows.build import build
 
-    paths = [options.aligned / f"{session}.parquet" for session in options.sessions]
+    paths = [session_file(options.aligned, session) for session in options.sessions]
     build(paths, parse(sections.Windows, options.settings), options.out)

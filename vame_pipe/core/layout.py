@@ -31,30 +31,16 @@ class Layout:
 
     def aligned(self, session: str) -> Path:
         """Features of every time step of a session."""
-        return self.aligned_folder / f"{session}.parquet"
+        return session_file(self.aligned_folder, session)
 
     def quality(self, session: str) -> Path:
         """Tracking quality of a session."""
         return self.aligned_folder / f"{session}.qc.json"
 
     @property
-    def windows(self) -> Path:
-        return self.root / "windows"
-
-    @property
-    def frames(self) -> Path:
-        """Every valid frame of the training sessions."""
-        return frames(self.windows)
-
-    @property
-    def index(self) -> Path:
-        """One row per window."""
-        return window_index(self.windows)
-
-    @property
-    def session_faults(self) -> Path:
-        """Mirrored sessions and recordings that are given twice."""
-        return session_faults(self.windows)
+    def windows_folder(self) -> WindowsFolder:
+        """The files of the training windows."""
+        return WindowsFolder(self.root / "windows")
 
     def model(self, model: str) -> ModelFolder:
         """Return the files of a trained model."""
@@ -69,10 +55,10 @@ class Layout:
 
     def latents(self, model: str, session: str) -> Path:
         """Latent vectors of a session, by one model."""
-        return self.latents_folder(model) / f"{session}.parquet"
+        return session_file(self.latents_folder(model), session)
 
     def checkpoints(self, model: str) -> Path:
-        """Checkpoints of a training run. No rule declares this folder, see docs/training.md."""
+        """Checkpoints of a training run. No rule declares this folder, see docs/resume.md."""
         return self.root / "checkpoints" / model
 
     def encoded(self, model: str) -> Path:
@@ -83,6 +69,11 @@ class Layout:
     def mlflow(self) -> Path:
         """Folder of the workflow's own MLflow store."""
         return self.root / "mlflow"
+
+    @property
+    def mlflow_database(self) -> Path:
+        """Database of that store."""
+        return self.mlflow / "mlflow.db"
 
     @property
     def experiment(self) -> Path:
@@ -171,16 +162,34 @@ class ModelFolder:
         ]
 
 
-def frames(windows: Path) -> Path:
-    """Return the file of the valid frames in a windows folder."""
-    return windows / "frames.parquet"
+@dataclass(frozen=True)
+class WindowsFolder:
+    """The files of the training windows."""
+
+    root: Path
+
+    @property
+    def frames(self) -> Path:
+        """Every valid frame of the training sessions."""
+        return self.root / "frames.parquet"
+
+    @property
+    def index(self) -> Path:
+        """One row per window."""
+        return self.root / "windows.parquet"
+
+    @property
+    def session_faults(self) -> Path:
+        """Mirrored sessions and recordings that are given twice."""
+        return self.root / "session_faults.json"
 
 
-def window_index(windows: Path) -> Path:
-    """Return the index of the windows in a windows folder."""
-    return windows / "windows.parquet"
+def session_file(folder: Path, session: str) -> Path:
+    """Return the file of a session in a folder of aligned sessions or of latents.
 
-
-def session_faults(windows: Path) -> Path:
-    """Return the file of faults that show when sessions are compared."""
-    return windows / "session_faults.json"
+    Examples
+    --------
+    >>> session_file(Path("results/aligned"), "mouse1").as_posix()
+    'results/aligned/mouse1.parquet'
+    """
+    return folder / f"{session}.parquet"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -67,8 +68,8 @@ def latent_names(zdims: int) -> list[str]:
 
 
 def latent_columns(path: str | Path) -> list[str]:
-    """Return the column names of the latent vectors in a file."""
-    return [name for name in pq.read_schema(path).names if name.startswith("z_")]
+    """Return the column names of the latent vectors in a file: `z_` and digits only."""
+    return [name for name in pq.read_schema(path).names if re.fullmatch(r"z_\d+", name)]
 
 
 def index_columns(
@@ -244,6 +245,18 @@ class LatentsMetadata:
 Record = TypeVar("Record", AlignedMetadata, WindowsMetadata, LatentsMetadata)
 
 
+def write_rejection(path: str | Path, problems: list[str]) -> None:
+    """Write a file without rows in place of one that cannot be made; `read_record` raises its problems.
+
+    Parameters
+    ----------
+    path : str or Path
+    problems : list of str
+        Why the file cannot be made, one line each.
+    """
+    files.write_tables(path, [], pa.schema(INDEX_FIELDS), files.metadata(rejected=problems))
+
+
 def to_metadata(record: Record) -> dict[str, Any]:
     """Return a record as the metadata that `files.write_tables` stores."""
     return files.metadata(**dataclasses.asdict(record))
@@ -256,7 +269,7 @@ def read_record(kind: type[Record], path: str | Path) -> Record:
     ------
     InputError
         If the file is missing, corrupt, of another kind or of another version. For a recording that could
-        not be aligned: the reasons, one line each.
+        not be aligned or encoded: the reasons, one line each.
     """
     content = files.read_metadata(path)
     if "rejected" in content:

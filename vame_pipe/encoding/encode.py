@@ -26,6 +26,7 @@ from vame_pipe.core.schemas import (
     latent_names,
     read_record,
     to_metadata,
+    write_rejection,
 )
 from vame_pipe.core.source import ENCODE
 from vame_pipe.encoding import model_file
@@ -33,7 +34,7 @@ from vame_pipe.encoding.compatibility import check_compatible, find_problems
 from vame_pipe.encoding.model_file import ModelFile
 from vame_pipe.encoding.posterior import encode_windows
 from vame_pipe.training.network import RNN_VAE
-from vame_pipe.windows.data import normalise, read_valid_rows, window_starts
+from vame_pipe.windows.data import ValidRows, normalise, read_valid_rows, window_starts
 
 if TYPE_CHECKING:
     from vame_pipe.alignment.session import Aligned
@@ -49,13 +50,13 @@ def encode(model: ModelFile, aligned: Aligned) -> pd.DataFrame:
     model : ModelFile
         Result of `load_model`.
     aligned : Aligned
-        Result of `align`, with the settings that the model was trained with (`model.settings["align"]`).
+        Result of `align`, with the settings that the model was trained with: `model.alignment()`.
 
     Returns
     -------
     pandas.DataFrame
-        One row per window, at its centre: `row`, `frame`, `time_s`, `run` and the latent vector `z_00`,
-        `z_01`, ...; see `core.schemas` for the columns.
+        One row per window, labelled with its middle frame: `row`, `frame`, `time_s`, `run` and the latent
+        vector `z_00`, `z_01`, ...; see `core.schemas` for the columns.
 
     Raises
     ------
@@ -64,18 +65,19 @@ def encode(model: ModelFile, aligned: Aligned) -> pd.DataFrame:
 
     Examples
     --------
-    A model with random weights, and an animal that wanders about for two seconds:
+    A model with random weights, and an animal that wanders about for two seconds. Trained models come from
+    `load_model`, and poses from `read_poses`.
 
     >>> from vame_pipe import align
-    >>> from vame_pipe.config.sections import Align
     >>> from vame_pipe.poses.contract import Poses
     >>> rng = np.random.default_rng(0)
     >>> position = np.cumsum(rng.normal(size=(60, 2, 2)), axis=0) + [[[0, 0], [50, 0]]]
     >>> poses = Poses(position, np.ones((60, 2)), ("tail", "nose"), 30.0, "example.csv")
-    >>> aligned = align(poses, Align(centre="tail", forward="nose"))
+    >>> motion = ["speed_forward", "speed_lateral", "turn_rate", "log_speed", "log_posture_speed"]
+    >>> features = ["nose_x", *motion]
     >>> sizes = ("hidden_size_layer_1", "hidden_size_layer_2", "hidden_size_rec", "hidden_size_pred")
     >>> arguments = {
-    ...     **{"TEMPORAL_WINDOW": 2 * 15, "ZDIMS": 2, "NUM_FEATURES": len(aligned.names)},
+    ...     **{"TEMPORAL_WINDOW": 2 * 15, "ZDIMS": 2, "NUM_FEATURES": len(features)},
     ...     **{"FUTURE_DECODER": False, "FUTURE_STEPS": 0, "softplus": False},
     ...     **dict.fromkeys(sizes, 8),
     ...     **dict.fromkeys(("dropout_encoder", "dropout_rec", "dropout_pred"), 0.0),
@@ -83,16 +85,16 @@ def encode(model: ModelFile, aligned: Aligned) -> pd.DataFrame:
     >>> model = ModelFile(
     ...     arguments=arguments,
     ...     state=RNN_VAE(**arguments).state_dict(),
-    ...     features=aligned.names,
+    ...     features=features,
     ...     mean=[0.0] * 6,
     ...     std=[1.0] * 6,
     ...     length=15,
     ...     fps=30.0,
-    ...     settings={},
+    ...     settings={"align": {"centre": "tail", "forward": "nose", "keypoints": None}},
     ...     data_fingerprint=None,
     ...     training={},
     ... )
-    >>> latents = encode(model, aligned)
+    >>> latents = encode(model, align(poses, *model.alignment()))
     >>> latents[["row", "frame", "run"]].tail(2).values.tolist()
     [[51, 51, 0], [52, 52, 0]]
     >>> latents.shape
@@ -104,18 +106,16 @@ def encode(model: ModelFile, aligned: Aligned) -> pd.DataFrame:
     _warn_of_unknown_features(model, aligned.names)
     order = [aligned.names.index(name) for name in model.features or aligned.names]
     position = np.flatnonzero(aligned.valid)
-    starts = window_starts(aligned.run[position], model.length)
-    frames = _normalised(model, aligned.features[position][:, order])
-    latents = encode_windows(model.network(), frames, starts, model.length)
-    centre = position[starts + model.length // 2]
-    index = {
-        "row": centre,
-        "frame": aligned.frame[centre],
-        "time_s": aligned.time_s[centre],
-        "run": aligned.run[centre],
-    }
-    columns = dict(zip(latent_names(latents.mean.shape[1]), latents.mean.T, strict=True))
-    return pd.DataFrame(index | columns)
+    valid = ValidRows(position, position, aligned.run[position])
+    row = np.arange(len(aligned.valid))
+    columns = {"row": row, "frame": aligned.frame, "time_s": aligned.time_s, "run": aligned.run}
+    table, _ = _latents_table(
+        _Encoder(model, model.network()),
+        pa.table(columns),
+        aligned.features[position][:, order],
+        valid,
+    )
+    return table.to_pandas()
 
 
 def encode_runs(model: ModelFile, network: RNN_VAE, runs: np.ndarray) -> np.ndarray:
@@ -168,15 +168,15 @@ class _Encoder:
     network : RNN_VAE
         On the device that computes.
     fingerprint : str
-        SHA-256 of the model file.
+        SHA-256 of the model file; empty if it is not known.
     after_batch : callable
         Called after each batch of windows.
     """
 
     model: ModelFile
     network: RNN_VAE
-    fingerprint: str
-    after_batch: Callable[[], None]
+    fingerprint: str = ""
+    after_batch: Callable[[], None] = lambda: None
 
 
 def encode_sessions(
@@ -185,6 +185,7 @@ def encode_sessions(
     device: str,
     scratch: Path | None = None,
     threads: int = 1,
+    record_failure: bool = False,
 ) -> None:
     """Write the latents of aligned sessions; files that are up to date are kept.
 
@@ -201,11 +202,14 @@ def encode_sessions(
         interrupted resumes from it.
     threads : int
         Most CPU threads to use; fewer are used if other processes need the cores.
+    record_failure : bool
+        In place of the latents of a session that cannot be encoded, write the reasons, instead of raising;
+        the report names them.
 
     Raises
     ------
     InputError
-        If sessions do not fit the model. The other sessions are still encoded.
+        If sessions could not be aligned or do not fit the model. The other sessions are still encoded.
     """
     model = model_file.load(model_path)
     network, digest = model.network(device), files.file_fingerprint(model_path)
@@ -216,14 +220,25 @@ def encode_sessions(
         try:
             _encode_session(encoder, path, out)
         except InputError as error:
-            problems += error.problems
+            if record_failure:
+                _record_failure(error.problems, out)
+            else:
+                problems += error.problems
     if problems:
         raise InputError(*problems)
     if scratch:
         for path, out in targets.items():
             out.parent.mkdir(parents=True, exist_ok=True)
             written[path].replace(out)
+            out.touch()  # an interrupted job may have written it; Snakemake refuses files older than inputs
         shutil.rmtree(scratch)
+
+
+def _record_failure(problems: list[str], out: Path) -> None:
+    """Write the reasons why a session cannot be encoded, and log them."""
+    for line in problems:
+        log.warning("%s", line)
+    write_rejection(out, problems)
 
 
 def _encode_session(encoder: _Encoder, aligned: Path, out: Path) -> None:
@@ -234,7 +249,7 @@ def _encode_session(encoder: _Encoder, aligned: Path, out: Path) -> None:
     if _is_up_to_date(out, fingerprint):
         return
     _warn_of_unknown_features(encoder.model, meta.features)
-    table, posterior_std = _latents_table(encoder, aligned, meta)
+    table, posterior_std = _encode_rows(encoder, aligned, meta)
     content = LatentsMetadata(
         model_fingerprint=encoder.fingerprint,
         aligned_fingerprint=meta.fingerprint,
@@ -255,27 +270,44 @@ def _is_up_to_date(out: Path, fingerprint: str) -> bool:
         return False
 
 
-def _latents_table(
+def _encode_rows(
     encoder: _Encoder, aligned: Path, meta: AlignedMetadata
 ) -> tuple[pa.Table, np.ndarray]:
-    """Return the latents of a session as a table, and the average posterior standard deviation."""
-    model = encoder.model
+    """Return what `_latents_table` makes of an aligned session."""
     table, valid = pq.read_table(aligned), read_valid_rows(aligned)
-    features = model.features or meta.features
+    features = encoder.model.features or meta.features
     values = np.stack([table[name].to_numpy()[valid.position] for name in features], axis=1)
-    starts = window_starts(valid.run, model.length)
-    latents = encode_windows(
-        encoder.network, _normalised(model, values), starts, model.length, encoder.after_batch
-    )
-    if len(starts):
-        log.info("session %s: %d latent vectors", aligned.stem, len(starts))
+    index = table.select([field.name for field in INDEX_FIELDS])
+    latents, posterior_std = _latents_table(encoder, index, values, valid)
+    if len(latents):
+        log.info("session %s: %d latent vectors", meta.session, len(latents))
     else:
         log.warning(
             "session %s: no run of %d valid frames, so no latent vectors",
-            *(aligned.stem, model.length),
+            *(meta.session, encoder.model.length),
         )
-    centre = pa.array(valid.position[starts + model.length // 2])
-    index = table.select([field.name for field in INDEX_FIELDS]).take(centre)
-    fields = [*INDEX_FIELDS, *feature_fields(latent_names(latents.mean.shape[1]))]
-    columns = [*index.columns, *map(pa.array, latents.mean.T)]
-    return pa.Table.from_arrays(columns, schema=pa.schema(fields)), latents.posterior_std
+    return latents, posterior_std
+
+
+def _latents_table(
+    encoder: _Encoder, index: pa.Table, values: np.ndarray, valid: ValidRows
+) -> tuple[pa.Table, np.ndarray]:
+    """Return one row per window, and the average posterior standard deviation `(zdims,)`.
+
+    Parameters
+    ----------
+    encoder : _Encoder
+    index : pyarrow.Table
+        Columns that identify a row, for all rows of a recording. Windows get those of their middle frame.
+    values : numpy.ndarray
+        `(n_valid, n_features)`, the features of the valid rows, in the order of the model.
+    valid : ValidRows
+    """
+    length = encoder.model.length
+    starts = window_starts(valid.run, length)
+    frames = _normalised(encoder.model, values)
+    latents = encode_windows(encoder.network, frames, starts, length, encoder.after_batch)
+    middle = index.take(pa.array(valid.position[starts + length // 2]))
+    schema = pa.schema([*index.schema, *feature_fields(latent_names(latents.mean.shape[1]))])
+    columns = [*middle.columns, *map(pa.array, latents.mean.T)]
+    return pa.Table.from_arrays(columns, schema=schema), latents.posterior_std

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from vame_pipe import __version__
-from vame_pipe.config.sections import RENAMED
+from vame_pipe.config.sections import RENAMED, Align
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
-from vame_pipe.training.network import RNN_VAE
+from vame_pipe.training.network import RNN_VAE, trained_network
 
 FORMAT_VERSION = 2
 """2: the names of settings are those of vame_pipe 0.2."""
@@ -40,14 +40,15 @@ class ModelFile:
     fps : float or None
         Rows per second of the recordings; None if unknown (weights of VAME).
     settings : dict
-        Sections `align`, `windows`, `model` and `train` of the configuration.
+        Sections `align` (also with the `keypoints`), `windows`, `model` and `train` of the configuration.
     data_fingerprint : str or None
         SHA-256 of the training windows; None if unknown.
     training : dict
         Metrics of the best epoch, and why training stopped.
     mlflow_run_id : str or None
+        Run in which the model was trained, for people who look for it; the package does not read it.
     note : str or None
-        Where the model comes from, if it was not trained with vame_pipe.
+        Where the model comes from, if it was not trained with vame_pipe; for people, too.
     """
 
     arguments: dict[str, Any]
@@ -65,10 +66,30 @@ class ModelFile:
 
     def network(self, device: str = "cpu") -> RNN_VAE:
         """Return the network with its weights, in evaluation mode."""
-        network = RNN_VAE(**self.arguments)
-        network.load_state_dict(self.state)
-        network.to(device).eval()
-        return network
+        return trained_network(self.arguments, self.state, device)
+
+    def alignment(self) -> tuple[Align, dict[str, list[str]] | None]:
+        """Return how the recordings of the model were aligned, for ``align(poses, *model.alignment())``.
+
+        Returns
+        -------
+        tuple
+            The section `align` of the configuration, and the keypoints, each with its names in the files
+            (None: all keypoints of a file).
+
+        Raises
+        ------
+        InputError
+            If it is unknown, because the weights were imported from VAME.
+        """
+        if "align" not in self.settings:
+            raise InputError(
+                "the model does not contain the settings of the alignment, because its weights were "
+                "imported from VAME. Align recordings as those that it was trained on."
+            )
+        settings = dict(self.settings["align"])
+        keypoints = settings.pop("keypoints", None)
+        return Align.model_validate(settings), keypoints
 
 
 def save(model: ModelFile, path: str | Path) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.run_record import RunRecord, differing_params, read_runs
+from vame_pipe.core.run_record import RunRecord, best_model, differing_params, read_runs
 from vame_pipe.core.schemas import AlignedMetadata, LatentsMetadata, read_record
 from vame_pipe.reporting.similarity import similarity
 from vame_pipe.windows import data as window_data
@@ -37,7 +37,7 @@ def compare(layout: Layout, models: list[str], run_ids: dict[str, str | None]) -
         If a model or its latents are missing, or were made from other data.
     """
     runs = read_runs(layout, models)
-    data = window_data.load(layout.windows)
+    data = window_data.load(layout.windows_folder.root)
     require_current(layout, runs, data.fingerprint, data.meta.sessions)
     write(comparison_table(data, runs, run_ids), layout.comparison)
     write(similarity(layout, models, data.meta.sessions), layout.similarity)
@@ -66,7 +66,7 @@ def require_current(
     for name, run in runs.items():
         if run.data.fingerprint != data_fingerprint:
             problems.append(
-                f"model {name}: was trained on other windows than those in {layout.windows}. Train it "
+                f"model {name}: was trained on other windows than those in {layout.windows_folder.root}. Train it "
                 "again, or choose models of the same windows with --models."
             )
             continue
@@ -82,11 +82,6 @@ def require_current(
                 )
     if problems:
         raise InputError(*problems)
-
-
-def best_model(runs: dict[str, RunRecord]) -> str:
-    """Return the name of the model with the lowest squared error on the validation windows."""
-    return min(runs, key=lambda name: runs[name].error)
 
 
 def comparison_table(

@@ -21,7 +21,7 @@ from plotly.offline import get_plotlyjs
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.run_record import RunRecord, differing_params, read_runs
+from vame_pipe.core.run_record import RunRecord, best_model, differing_params, read_runs
 from vame_pipe.core.schemas import WindowsMetadata, read_record
 from vame_pipe.reporting import comparison, figures, recordings
 from vame_pipe.reporting.projection import project_latents
@@ -139,7 +139,7 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
         excerpt_s=EXCERPT_S,
         windows=_read_windows(layout),
         models=[_section(layout, run, sessions) for run in runs.values()],
-        best=runs[comparison.best_model(runs)],
+        best=runs[best_model(runs)],
         pca=dict(zip(table["model"], table["pca/r2_reconstruction"], strict=True)),
         scores=_embedded(figures.scores(table)),
         columns=_columns(table, differing_params(runs)),
@@ -152,7 +152,11 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
 
 
 def _require_files(layout: Layout, sessions: list[str], models: list[str]) -> None:
-    required = [layout.frames, layout.index, layout.session_faults]
+    required = [
+        layout.windows_folder.frames,
+        layout.windows_folder.index,
+        layout.windows_folder.session_faults,
+    ]
     required += [layout.comparison, layout.similarity]
     for session in sessions:
         required += [layout.aligned(session), layout.quality(session)]
@@ -214,11 +218,11 @@ def _draw_traces(layout: Layout, rows: list[Recording], settings: str) -> list[d
 
 
 def _read_windows(layout: Layout) -> Windows:
-    split = pq.read_table(layout.index, columns=["split"])["split"]
+    split = pq.read_table(layout.windows_folder.index, columns=["split"])["split"]
     counts = {row["values"]: row["counts"] for row in pc.value_counts(split).to_pylist()}
     return Windows(
-        meta=read_record(WindowsMetadata, layout.frames),
-        n_frames=pq.read_metadata(layout.frames).num_rows,
+        meta=read_record(WindowsMetadata, layout.windows_folder.frames),
+        n_frames=pq.read_metadata(layout.windows_folder.frames).num_rows,
         n_train=counts["train"],
         n_val=counts["val"],
     )

@@ -104,10 +104,12 @@ def read_recordings(layout: Layout, sessions: list[str]) -> list[Recording]:
     InputError
         With every session that could not be aligned.
     """
-    index = pq.read_table(layout.index, columns=["session", "individual"]).to_pandas()
+    index = pq.read_table(
+        layout.windows_folder.index, columns=["session", "individual"]
+    ).to_pandas()
     n_windows = index.value_counts(["session", "individual"]).to_dict()
-    trained = set(read_record(WindowsMetadata, layout.frames).sessions)
-    faults = json.loads(layout.session_faults.read_text(encoding="utf-8"))
+    trained = set(read_record(WindowsMetadata, layout.windows_folder.frames).sessions)
+    faults = json.loads(layout.windows_folder.session_faults.read_text(encoding="utf-8"))
     recordings, problems = [], []
     for session in sessions:
         content = json.loads(layout.quality(session).read_text(encoding="utf-8"))

@@ -157,7 +157,7 @@ def _aligned(
 
 
 def _windows(layout: Layout, config: Config, sessions: dict[str, AlignedSession]) -> Item:
-    path = layout.frames
+    path = layout.windows_folder.frames
     causes = [cause for session in sessions.values() for cause in session.item.causes]
     if not path.exists():
         return _item("windows", "windows", path, causes)
@@ -190,7 +190,11 @@ def _model(layout: Layout, config: Config, name: str, windows: Item) -> Item:
     except InputError as error:
         return _item("train", name, folder.run, error.problems)
     causes = [*windows.causes, *_model_changes(config, name, record)]
-    if not causes and record.data.aligned != read_record(WindowsMetadata, layout.frames).aligned:
+    if (
+        not causes
+        and record.data.aligned
+        != read_record(WindowsMetadata, layout.windows_folder.frames).aligned
+    ):
         causes.append("the windows changed since it was trained")
     return _item("train", name, folder.weights, causes)
 

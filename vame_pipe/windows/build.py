@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vame_pipe.core import files, layout
+from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.layout import WindowsFolder
 from vame_pipe.core.schemas import (
     INDEX_FIELDS,
     SPLITS,
@@ -41,8 +43,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Starts = list[np.ndarray]
-"""For each split: the first row of its windows, counted over the valid rows of a session, int32."""
+
+@dataclass(frozen=True)
+class SessionWindows:
+    """The windows of one session, as int32: those of all sessions are in memory at the same time.
+
+    Attributes
+    ----------
+    path : Path
+        results/aligned/{session}.parquet.
+    name : str
+    position : numpy.ndarray
+        `(n_valid,)`, index of each valid row in the file.
+    starts : list of numpy.ndarray
+        For each split `(n_windows,)`, the first row of its windows, counted over the valid rows.
+    """
+
+    path: Path
+    name: str
+    position: np.ndarray
+    starts: list[np.ndarray]
 
 
 def n_frames_for(seconds: float, fps: float) -> int:
@@ -80,9 +100,9 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
     window = length + future
     log.info("window: %d frames to encode and %d to predict, at %g fps", length, future, fps)
 
-    starts = _draw_windows(aligned, window, settings)
-    _require_windows(starts, metas, window)
-    mean, std = _normaliser(aligned, starts, features, window)
+    sessions = _draw_windows(aligned, metas, window, settings)
+    _require_windows(sessions, metas, window)
+    mean, std = _normaliser(sessions, features, window)
     record = WindowsMetadata(
         settings=settings.model_dump(),
         align=metas[0].settings,
@@ -97,8 +117,8 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
         stage_version=WINDOWS,
     )
     faults = compare_sessions(aligned, metas)
-    _write(aligned, starts, record, out)
-    files.write_json(layout.session_faults(out), dataclasses.asdict(faults))
+    _write(sessions, record, WindowsFolder(out))
+    files.write_json(WindowsFolder(out).session_faults, dataclasses.asdict(faults))
 
 
 def _read_metas(aligned: list[Path]) -> list[AlignedMetadata]:
@@ -117,43 +137,45 @@ def _read_metas(aligned: list[Path]) -> list[AlignedMetadata]:
 def _require_same(aligned: list[Path], metas: list[AlignedMetadata]) -> None:
     """Raise InputError unless all sessions have the same features, frame rate and settings."""
     problems = []
-    first, name = metas[0], aligned[0].stem
+    first = metas[0]
     for path, meta in zip(aligned, metas, strict=True):
+        session, other = meta.session, first.session
         different = set(meta.features) ^ set(first.features)
         if different:
             problems.append(
-                f"session {path.stem}: has different features than session {name}, they differ in "
+                f"session {session}: has different features than session {other}, they differ in "
                 f"{', '.join(sorted(different))}. Set keypoints to those that all sessions have (as NAME: "
                 "[names in the files] if the files name them differently)."
             )
         if meta.fps != first.fps:
             problems.append(
-                f"session {path.stem}: has {meta.fps:g} fps, session {name} has {first.fps:g}. Set "
+                f"session {session}: has {meta.fps:g} fps, session {other} has {first.fps:g}. Set "
                 "align.fps, to resample all sessions to one frame rate."
             )
         if meta.settings != first.settings:
             problems.append(
-                f"session {path.stem}: was aligned with different settings than session {name}. Delete "
+                f"session {session}: was aligned with different settings than session {other}. Delete "
                 f"{path} and run again."
             )
     if problems:
         raise InputError(*problems)
 
 
-def _draw_windows(aligned: list[Path], window: int, settings: Windows) -> list[Starts]:
+def _draw_windows(
+    aligned: list[Path], metas: list[AlignedMetadata], window: int, settings: Windows
+) -> list[SessionWindows]:
     """Return the windows of each session, split into training and validation."""
-    starts: dict[str, Starts] = {}
-    short = []
-    for path in aligned:
-        session, valid = path.stem, read_valid_rows(path)
+    sessions, short = [], []
+    for path, meta in zip(aligned, metas, strict=True):
+        session, valid = meta.session, read_valid_rows(path)
         # a seed per session: adding a session does not change the split of the others
         rng = np.random.default_rng([settings.seed, *session.encode()])
         split = split_rows(valid.row, window, settings.val_fraction, rng)
-        # int32: the windows of all sessions are in memory at the same time
-        starts[session] = [
+        starts = [
             window_starts(segments(valid.run, split, split_id), window).astype(np.int32)
             for split_id in range(len(SPLITS))
         ]
+        sessions.append(SessionWindows(path, session, valid.position.astype(np.int32), starts))
         longest = int(np.bincount(valid.run).max(initial=0))
         # the session is split in time, so what counts is the time in which any of its animals is valid
         longest_of_any = int(run_lengths(valid_steps(valid.row)).max(initial=0))
@@ -165,40 +187,43 @@ def _draw_windows(aligned: list[Path], window: int, settings: Windows) -> list[S
             )
         elif longest_of_any < min_splittable(window):
             short.append(session)
-    _hold_out_short(starts, short, settings)
-    for session, of_session in starts.items():
-        log.info(
-            "session %s: %d training and %d validation windows", session, *map(len, of_session)
-        )
-    return list(starts.values())
+    _hold_out_short(sessions, short, settings)
+    for each in sessions:
+        n_train, n_val = map(len, each.starts)
+        log.info("session %s: %d training and %d validation windows", each.name, n_train, n_val)
+    return sessions
 
 
-def _hold_out_short(starts: dict[str, Starts], short: list[str], settings: Windows) -> None:
+def _hold_out_short(sessions: list[SessionWindows], short: list[str], settings: Windows) -> None:
     """Use some of the sessions that are too short for a validation block for validation only.
 
     Parameters
     ----------
-    starts : dict of str to Starts
-        By session; changed in place.
+    sessions : list of SessionWindows
+        Their windows are changed in place.
     short : list of str
         Sessions whose windows are all training windows so far, because they are too short to be split.
     settings : Windows
     """
-    others = [of_session for session, of_session in starts.items() if session not in short]
+    others = [session.starts for session in sessions if session.name not in short]
     has_train, has_val = (any(len(split[i]) for split in others) for i in range(len(SPLITS)))
-    for session in draw_sessions(short, settings.val_fraction, settings.seed, has_train, has_val):
-        starts[session].reverse()
-        log.info("session %s is too short to be split: all of it is used for validation", session)
+    by_name = {session.name: session for session in sessions}
+    for name in draw_sessions(short, settings.val_fraction, settings.seed, has_train, has_val):
+        by_name[name].starts.reverse()
+        log.info("session %s is too short to be split: all of it is used for validation", name)
 
 
-def _require_windows(starts: list[Starts], metas: list[AlignedMetadata], window: int) -> None:
+def _require_windows(
+    sessions: list[SessionWindows], metas: list[AlignedMetadata], window: int
+) -> None:
     """Raise InputError unless there are windows of both splits."""
     longest = max(meta.longest_run for meta in metas)
     found = (
         f"a window takes {window} frames ({window / metas[0].fps:.2f} s: windows.length_s + "
         f"windows.future_s), the longest run of valid frames in any session is {longest}"
     )
-    counts = [sum(map(len, of_split)) for of_split in zip(*starts, strict=True)]
+    splits = zip(*(session.starts for session in sessions), strict=True)
+    counts = [sum(map(len, of_split)) for of_split in splits]
     if not any(counts):
         where = "the only session" if len(metas) == 1 else f"any of the {len(metas)} sessions"
         raise InputError(
@@ -215,7 +240,7 @@ def _require_windows(starts: list[Starts], metas: list[AlignedMetadata], window:
 
 
 def _normaliser(
-    aligned: list[Path], starts: list[Starts], features: list[str], window: int
+    sessions: list[SessionWindows], features: list[str], window: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation `(n_features,)` of the frames that training windows cover.
 
@@ -223,9 +248,10 @@ def _normaliser(
     sessions plus variance between them.
     """
     counts, means, variances = [], [], []
-    for path, (train, _) in zip(aligned, starts, strict=True):
-        if len(train):
-            covered = _covered(path, train, window)
+    for session in sessions:
+        covered = _covered(session, window)
+        if len(covered):
+            path = session.path
             columns = (pq.read_table(path, columns=[n])[n].to_numpy()[covered] for n in features)
             moments = [(c.mean(dtype=np.float64), c.var(dtype=np.float64)) for c in columns]
             counts.append(len(covered))
@@ -244,45 +270,44 @@ def _normaliser(
     return mean.astype(np.float32), std.astype(np.float32)
 
 
-def _covered(path: Path, train: np.ndarray, window: int) -> np.ndarray:
+def _covered(session: SessionWindows, window: int) -> np.ndarray:
     """Return the rows of an aligned session that its training windows cover."""
-    position = read_valid_rows(path).position
-    steps = np.zeros(len(position) + 1, dtype=np.int64)
+    train = session.starts[SPLITS.index("train")]
+    steps = np.zeros(len(session.position) + 1, dtype=np.int64)
     np.add.at(steps, train, 1)
     np.add.at(steps, train + window, -1)
-    return position[np.cumsum(steps[:-1]) > 0]
+    covered: np.ndarray = session.position[np.cumsum(steps[:-1]) > 0]
+    return covered
 
 
-def _write(aligned: list[Path], starts: list[Starts], record: WindowsMetadata, out: Path) -> None:
+def _write(sessions: list[SessionWindows], record: WindowsMetadata, out: WindowsFolder) -> None:
     """Write frames.parquet and windows.parquet."""
     meta = to_metadata(record)
     # one row group per session; one per run would double the size for fragmented recordings
     schema = pa.schema([*INDEX_FIELDS, *feature_fields(record.features)])
-    tables = (_valid_table(path, schema) for path in aligned)
-    files.write_tables(layout.frames(out), tables, schema, meta)
-    files.write_tables(
-        layout.window_index(out), _index_tables(aligned, starts), WINDOW_SCHEMA, meta
-    )
+    tables = (_rows(session.path, session.position, schema) for session in sessions)
+    files.write_tables(out.frames, tables, schema, meta)
+    files.write_tables(out.index, _index_tables(sessions), WINDOW_SCHEMA, meta)
 
 
-def _valid_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """Return columns of the valid rows of a session."""
-    positions = pa.array(read_valid_rows(path).position)
-    return pq.read_table(path, columns=schema.names).take(positions).cast(schema)
+def _rows(path: Path, position: np.ndarray, schema: pa.Schema) -> pa.Table:
+    """Return columns of some rows of a session."""
+    return pq.read_table(path, columns=schema.names).take(pa.array(position)).cast(schema)
 
 
-def _index_tables(aligned: list[Path], starts: list[Starts]) -> Iterator[pa.Table]:
+def _index_tables(sessions: list[SessionWindows]) -> Iterator[pa.Table]:
     """Yield the window index of each session."""
     offset = 0
-    for path, of_session in zip(aligned, starts, strict=True):
-        first = np.concatenate(of_session)
-        split = np.repeat(np.arange(len(SPLITS), dtype=np.int32), [len(s) for s in of_session])
+    for session in sessions:
+        first = np.concatenate(session.starts)
+        n_windows = [len(starts) for starts in session.starts]
+        split = np.repeat(np.arange(len(SPLITS), dtype=np.int32), n_windows)
         order = np.argsort(first, kind="stable")
-        frames = _valid_table(path, pa.schema(INDEX_FIELDS[:3]))  # session, individual, row
+        position = session.position[first[order]]
         columns = [
-            *frames.take(pa.array(first[order])).columns,
+            *_rows(session.path, position, pa.schema(INDEX_FIELDS[:3])).columns,
             pa.array(first[order] + np.int64(offset)),
             pa.DictionaryArray.from_arrays(split[order], list(SPLITS)),
         ]
         yield pa.Table.from_arrays(columns, schema=WINDOW_SCHEMA)
-        offset += len(frames)
+        offset += len(session.position)

@@ -60,7 +60,7 @@ def compare_sessions(paths: list[Path], metas: list[AlignedMetadata]) -> Session
     metas : list of AlignedMetadata
         Their metadata.
     """
-    names = [path.stem for path in paths]
+    names = [meta.session for meta in metas]
     positions = [name for name in metas[0].features if name.endswith(("_x", "_y"))]
     compared: list[str] = []
     owners, samples, sideways = [], [], []

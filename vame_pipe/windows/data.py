@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from vame_pipe.core import files, layout, schemas
-from vame_pipe.core.schemas import SPLITS, WindowsMetadata
+from vame_pipe.core import files
+from vame_pipe.core.layout import WindowsFolder
+from vame_pipe.core.schemas import SPLITS, WindowsMetadata, read_record
 
 if TYPE_CHECKING:
     import torch
@@ -51,10 +52,11 @@ def load(folder: Path) -> WindowData:
     InputError
         If a file is missing or corrupt.
     """
-    meta = schemas.read_record(WindowsMetadata, layout.frames(folder))
+    windows = WindowsFolder(folder)
+    meta = read_record(WindowsMetadata, windows.frames)
     mean, std = (np.array(values, np.float32) for values in (meta.mean, meta.std))
-    frames = _read_frames(layout.frames(folder), meta.features, mean, std)
-    train, val = _read_offsets(layout.window_index(folder))
+    frames = _read_frames(windows.frames, meta.features, mean, std)
+    train, val = _read_offsets(windows.index)
     fingerprint = _fingerprint(meta, frames, train, val, mean, std)
     return WindowData(frames, train, val, mean, std, meta, fingerprint)
 
@@ -124,7 +126,21 @@ def read_valid_rows(path: Path) -> ValidRows:
 
 
 def normalise(frames: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Return z-scored features; shared by training and encoding."""
+    """Return z-scored features; shared by training and encoding.
+
+    Parameters
+    ----------
+    frames : numpy.ndarray
+        `(n_frames, n_features)`, or `(n_frames,)` for one feature.
+    mean, std : numpy.ndarray
+        `(n_features,)`, or numbers for one feature.
+
+    Examples
+    --------
+    >>> frames = np.array([[1.0, 10.0], [3.0, 20.0]])
+    >>> normalise(frames, np.array([1.0, 10.0]), np.array([2.0, 5.0])).tolist()
+    [[0.0, 0.0], [1.0, 2.0]]
+    """
     return (frames - mean) / std
 
 

@@ -107,7 +107,7 @@ def min_splittable(window: int) -> int:
 def draw_sessions(
     sessions: list[str], val_fraction: float, seed: int, has_train: bool, has_val: bool
 ) -> list[str]:
-    """Return those of some short sessions that become validation data as a whole.
+    """Choose which short sessions are used only for validation.
 
     Whether a session is drawn does not depend on the other sessions, unless there would otherwise be no
     training or no validation window at all.

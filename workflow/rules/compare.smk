@@ -39,8 +39,8 @@ rule compare:
     input:
         runs=[layout.model(model).run for model in settings.variants],
         latents=rules.upload_mlflow.input.latents,
-        frames=layout.frames,
-        index=layout.index,
+        frames=layout.windows_folder.frames,
+        index=layout.windows_folder.index,
         uploaded=layout.uploaded,
     output:
         models=layout.comparison,
@@ -89,9 +89,9 @@ rule report:
             for model in settings.variants
             for session in settings.sessions
         ],
-        frames=layout.frames,
-        index=layout.index,
-        faults=layout.session_faults,
+        frames=layout.windows_folder.frames,
+        index=layout.windows_folder.index,
+        faults=layout.windows_folder.session_faults,
     output:
         report(layout.report, caption="../report/report.rst", category="Report"),
     log:

@@ -6,7 +6,7 @@ rule encode:
     """
     input:
         model=layout.model("{model}").weights,
-        frames=layout.frames,
+        frames=layout.windows_folder.frames,
     output:
         [layout.latents("{model}", session) for session in settings.training_sessions],
     log:
@@ -23,7 +23,7 @@ rule encode:
     params:
         version=source.ENCODE,
         aligned=layout.aligned_folder,
-        windows=layout.windows,
+        windows=layout.windows_folder.root,
         device=lambda wildcards: settings.variant(wildcards.model)[1].device,
         # finished sessions are kept here, because Snakemake deletes the outputs of interrupted jobs
         scratch=lambda wildcards: layout.encoded(wildcards.model),
@@ -43,7 +43,11 @@ rule encode:
 
 
 rule encode_new:
-    """Encode one session that no model is trained on (use: encode)."""
+    """Encode one session that no model is trained on (use: encode).
+
+    If the session cannot be encoded, the job succeeds and its output contains the reason. A job that fails
+    would take down the other sessions of its batch. `report` names all such sessions and fails.
+    """
     input:
         model=layout.model("{model}").weights,
         aligned=layout.aligned("{session}"),
@@ -76,6 +80,7 @@ rule encode_new:
             --sessions {wildcards.session:q} \
             --device {params.device:q} \
             --threads {threads:q} \
+            --record-failure \
             --out {params.out:q} \
             --log {log:q}
         """

@@ -27,8 +27,8 @@ rule init_mlflow:
 rule train:
     """Train one model and record it in MLflow."""
     input:
-        frames=layout.frames,
-        index=layout.index,
+        frames=layout.windows_folder.frames,
+        index=layout.windows_folder.index,
         # the tracking server does not affect the model
         experiment=ancient(layout.experiment),
     output:
@@ -69,7 +69,8 @@ rule train:
     params:
         version=source.TRAIN,
         sweep=lambda wildcards: settings.entries[wildcards.model],
-        windows=layout.windows,
+        variant=lambda wildcards: settings.without_seed(wildcards.model),
+        windows=layout.windows_folder.root,
         model=lambda wildcards: settings.variant(wildcards.model)[0].model_dump_json(),
         train=lambda wildcards: settings.variant(wildcards.model)[1].model_dump_json(),
         # not declared as output: Snakemake deletes outputs of failed jobs, but training resumes from here
@@ -80,6 +81,7 @@ rule train:
         vame-pipe train \
             --name {wildcards.model:q} \
             --sweep {params.sweep:q} \
+            --variant {params.variant:q} \
             --windows {params.windows:q} \
             --model {params.model:q} \
             --train {params.train:q} \

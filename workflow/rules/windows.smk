@@ -3,9 +3,9 @@ rule windows:
     input:
         [layout.aligned(session) for session in settings.training_sessions],
     output:
-        frames=layout.frames,
-        index=layout.index,
-        faults=layout.session_faults,
+        frames=layout.windows_folder.frames,
+        index=layout.windows_folder.index,
+        faults=layout.windows_folder.session_faults,
     log:
         layout.log("windows"),
     benchmark:
@@ -19,7 +19,7 @@ rule windows:
         aligned=layout.aligned_folder,
         sessions=settings.training_sessions,
         windows=lambda wildcards: settings.windows.model_dump_json(),
-        out=layout.windows,
+        out=layout.windows_folder.root,
     shell:
         r"""
         vame-pipe windows \
