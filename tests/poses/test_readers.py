@@ -1,14 +1,20 @@
 """Recognition of formats, names of keypoints, and real files."""
 
+from types import SimpleNamespace
+from typing import get_args
+
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from test_conversion import HEADER, refuse
 
-from vame_pipe.config.sections import Align
+from vame_pipe.cli.main import main
+from vame_pipe.config.sections import Align, Session
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.pose_formats import POSE_FORMATS
 from vame_pipe.poses import simulate
+from vame_pipe.poses.contract import Poses
 from vame_pipe.poses.readers import FORMATS, missing_keypoints, read_keypoints, read_poses
 
 
@@ -55,13 +61,53 @@ def test_an_unknown_format_is_refused_with_those_that_are_known(recording):
         read_poses(recording[0], 30, "sleap")
 
 
-def test_every_format_of_the_configuration_has_a_reader():
-    from typing import get_args
-
-    from vame_pipe.config.sections import Session
-
+def test_every_format_of_the_configuration_and_of_the_commands_has_a_reader(capsys):
     (names, _) = get_args(Session.model_fields["format"].annotation)
-    assert set(get_args(names)) == FORMATS.keys()
+    assert get_args(names) == POSE_FORMATS == tuple(FORMATS)
+    with pytest.raises(SystemExit):
+        main(["align", "--help"])
+    assert f"format of the pose file: {', '.join(FORMATS)}" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".csv"])
+def test_a_format_that_is_added_is_recognised_and_can_have_several_animals(
+    tmp_path, monkeypatch, suffix
+):
+    path = tmp_path / f"poses{suffix}"
+    if suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            file["tracks"] = np.zeros(3)
+    else:
+        path.write_text("frame,x,y\n0,1,2\n")
+    shape = {"position": np.ones((2, 1, 2)), "confidence": np.ones((2, 1)), "keypoints": ("nose",)}
+    animals = {name: Poses(**shape, fps=25, source="", individual=name) for name in ("a", "b")}
+    added = SimpleNamespace(
+        sniff=lambda path: True,
+        read_keypoints=lambda path: ["nose"],
+        read=lambda path, fps: animals,
+    )
+    monkeypatch.setitem(FORMATS, "other", added)
+    assert read_poses(path) == animals
+    assert read_keypoints(path) == ["nose"]
+
+
+def test_a_file_of_no_format_is_refused_with_the_reason_of_each(tmp_path, monkeypatch):
+    path = tmp_path / "f.csv"
+    path.write_text("<html></html>\n")
+
+    def refuse(path):
+        raise InputError(f"{path}: has no tracks.")
+
+    added = SimpleNamespace(sniff=lambda path: False, read_keypoints=refuse)
+    monkeypatch.setitem(FORMATS, "other", added)
+    with pytest.raises(InputError) as error:
+        read_keypoints(path)
+    assert error.value.problems == [
+        f"{path}: is not in a supported format, or damaged. deeplabcut: is a web page (HTML), not a CSV "
+        "file. Download the file itself instead of its page. other: has no tracks."
+    ]
 
 
 def test_a_format_without_frame_rate_requires_one(recording):
@@ -70,7 +116,9 @@ def test_a_format_without_frame_rate_requires_one(recording):
 
 
 def test_other_formats_and_missing_files_are_refused(tmp_path):
-    refuse(tmp_path, "x", "not in a supported format. Supported: deeplabcut", name="poses.mat")
+    refuse(
+        tmp_path, "x", "is not in a supported format, or damaged. deeplabcut: ", name="poses.mat"
+    )
     refuse(tmp_path, "not hdf5", "cannot be read as DeepLabCut HDF5", name="poses.h5")
     with pytest.raises(InputError, match="no such file"):
         read_poses(tmp_path / "gone.csv", 30)

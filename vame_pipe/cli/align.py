@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from vame_pipe.cli.arguments import keypoints, name, positive
+from vame_pipe.core.pose_formats import POSE_FORMATS
 
 
 def metadata(text: str) -> dict[str, str]:
@@ -20,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--poses", type=Path, required=True, help="pose file")
     parser.add_argument("--fps", type=positive, required=True, help="frame rate of the recording")
     parser.add_argument(
-        "--format", help="format of the pose file: deeplabcut (default: recognised by its content)"
+        "--format",
+        help=f"format of the pose file: {', '.join(POSE_FORMATS)} (default: recognised by its content)",
     )
     parser.add_argument("--group", help="experimental group of the session")
     parser.add_argument(

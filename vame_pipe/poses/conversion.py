@@ -1,11 +1,10 @@
-"""Convert the table of a pose file to validated `Poses`."""
+"""Convert the table of one animal in a pose file to validated `Poses`, whatever the format."""
 
 from __future__ import annotations
 
 import logging
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
@@ -13,21 +12,18 @@ import numpy as np
 from vame_pipe.core.errors import InputError, listing, shortened
 from vame_pipe.poses.contract import Poses
 from vame_pipe.poses.frame_numbers import frame_numbers
-from vame_pipe.poses.pose_table import PoseHeader, PoseTable
+from vame_pipe.poses.pose_table import PoseTable
 
 log = logging.getLogger(__name__)
 
 COORDS = ("x", "y", "likelihood")
-IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
-UNIQUE = "single"
-"""DeepLabCut's name for the individual of unique bodyparts, which exist once for any number of animals."""
 MAX_COORDINATE = 1e7
 """Pixels; no image is that large."""
 
 
 @dataclass(frozen=True)
 class AnimalColumns:
-    """The columns of the one animal of a file.
+    """The columns of one animal in the table of a file.
 
     Attributes
     ----------
@@ -35,58 +31,15 @@ class AnimalColumns:
         Name of the animal; empty if the file has none.
     columns : dict of str to dict of str to list of int
         For each keypoint, the columns of its x, y and likelihood.
-    rows_are_images : bool
-        The rows are named by images instead of numbered.
-    unique : list of str
-        Unique bodyparts, which DeepLabCut tracked separately from the animal.
     """
 
     individual: str
     columns: dict[str, dict[str, list[int]]]
-    rows_are_images: bool
-    unique: list[str]
 
     @property
     def coordinates(self) -> list[int]:
         """Columns of x and y of all keypoints."""
         return [i for columns in self.columns.values() for c in "xy" for i in columns.get(c, [])]
-
-
-def select_animal(header: PoseHeader, path: Path) -> AnimalColumns:
-    """Return the columns of the only animal in a file.
-
-    Raises
-    ------
-    InputError
-        If the file contains several animals, 3D poses or labelled training frames.
-    """
-    coords = {column.coord for column in header.columns}
-    rows_are_images = _is_image(header.first_label)
-    if rows_are_images and "likelihood" not in coords:
-        raise InputError(
-            f"{path}: contains human-labelled training frames, not a recording: its rows are images and "
-            "it has no likelihood. Use the output of DeepLabCut's analyze_videos."
-        )
-    if "z" in coords:
-        raise InputError(
-            f"{path}: contains 3D poses (coordinate z), which are not supported yet. Use the 2D file."
-        )
-    individuals = list(dict.fromkeys(column.individual for column in header.columns))
-    animals = [name for name in individuals if name != UNIQUE] or individuals
-    if len(animals) > 1:
-        raise InputError(
-            f"{path}: contains several animals ({listing(animals)}). Multi-animal files are not "
-            "supported yet: export one file per animal."
-        )
-    columns: dict[str, dict[str, list[int]]] = {}
-    for i, column in enumerate(header.columns):
-        columns.setdefault(column.keypoint, {}).setdefault(column.coord, []).append(i)
-    unique = [c.keypoint for c in header.columns if c.individual != animals[0]]
-    return AnimalColumns(animals[0], columns, rows_are_images, list(dict.fromkeys(unique)))
-
-
-def _is_image(label: str) -> bool:
-    return label.strip().lower().endswith(IMAGES) or label.strip().startswith("labeled-data")
 
 
 def to_poses(table: PoseTable, animal: AnimalColumns, fps: float, source: str) -> Poses:
@@ -106,7 +59,7 @@ def to_poses(table: PoseTable, animal: AnimalColumns, fps: float, source: str) -
     InputError
         If rows or columns cannot be interpreted, or every keypoint has a fault.
     """
-    frame = _row_frames(table, animal, source)
+    frame = _row_frames(table, source)
     names = tuple(animal.columns)
     n_frames = int(frame[-1] - frame[0]) + 1
     rows = slice(None) if n_frames == len(frame) else frame - frame[0]
@@ -146,24 +99,14 @@ def to_poses(table: PoseTable, animal: AnimalColumns, fps: float, source: str) -
     )
 
 
-def _row_frames(table: PoseTable, animal: AnimalColumns, source: str) -> np.ndarray:
+def _row_frames(table: PoseTable, source: str) -> np.ndarray:
     """Return the frame number of each row, `(n_rows,)` int64."""
-    if animal.unique:
-        log.warning(
-            "%s: unique bodyparts are read as keypoints of the animal: %s. Remove objects from keypoints",
-            *(source, listing(animal.unique, "'")),
-        )
     if len(table.values) == 0:
         raise InputError(f"{source}: contains a header but no frames.")
     if len(table.values) == 1:
         raise InputError(
             f"{source}: contains only one frame. Use the file of a complete video, with one row per frame."
         )
-    if animal.rows_are_images:
-        log.warning(
-            "%s: its rows are images; they are read as frames 0, 1, 2, ... in order", source
-        )
-        return np.arange(len(table.values))
     return frame_numbers(table.labels, source)
 
 

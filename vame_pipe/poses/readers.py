@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 from vame_pipe.core.errors import InputError, listing
 from vame_pipe.poses import deeplabcut
 from vame_pipe.poses.contract import Poses
-from vame_pipe.poses.conversion import select_animal, to_poses
-from vame_pipe.poses.pose_table import PoseHeader, PoseTable
 
 if TYPE_CHECKING:
     from vame_pipe.config.sections import Align
@@ -18,20 +16,18 @@ if TYPE_CHECKING:
 class Reader(Protocol):
     """A module that reads one format."""
 
-    SUFFIXES: tuple[str, ...]
-
     def sniff(self, path: Path) -> bool:
         """Return whether the content of a file is of this format."""
 
-    def read_header(self, path: Path) -> PoseHeader:
-        """Return the names in a file, without reading all of it if possible."""
+    def read_keypoints(self, path: Path) -> list[str]:
+        """Return the names of the keypoints in a file, without reading all of it if possible."""
 
-    def read_table(self, path: Path) -> PoseTable:
-        """Return the table of a file."""
+    def read(self, path: Path, fps: float | None) -> dict[str, Poses]:
+        """Return the poses in a file by individual; `fps` is None if the caller does not know it."""
 
 
 FORMATS: dict[str, Reader] = {"deeplabcut": deeplabcut}
-"""The supported formats, in the order in which the content of a file is compared with them."""
+"""The reader of each format, in the order in which the content of a file is compared with them."""
 
 
 def read_poses(
@@ -69,12 +65,7 @@ def read_poses(
     ('nose', 'left_ear', 'right_ear')
     """
     path = Path(path)
-    table = _reader(path, format).read_table(path)
-    animal = select_animal(table.header, path)
-    if fps is None:
-        raise InputError(f"{path}: this format does not store the frame rate. Set fps.")
-    poses = to_poses(table, animal, fps, path.name)
-    return {poses.individual: poses}
+    return _reader(path, format).read(path, fps)
 
 
 def read_keypoints(path: str | Path, format: str | None = None) -> list[str]:
@@ -93,7 +84,7 @@ def read_keypoints(path: str | Path, format: str | None = None) -> list[str]:
         If the file is missing, of another format or damaged.
     """
     path = Path(path)
-    return list(select_animal(_reader(path, format).read_header(path), path).columns)
+    return _reader(path, format).read_keypoints(path)
 
 
 def missing_keypoints(
@@ -148,11 +139,16 @@ def _reader(path: Path, format: str | None) -> Reader:
     for reader in FORMATS.values():
         if reader.sniff(path):
             return reader
-    for reader in FORMATS.values():  # its error message tells what is wrong with the file
-        if path.suffix.lower() in reader.SUFFIXES:
+    reasons = []
+    for name, reader in FORMATS.items():  # a damaged file has the content of no format
+        try:
+            reader.read_keypoints(path)
+        except InputError as error:
+            problems = (line.removeprefix(f"{path}: ") for line in error.problems)
+            reasons.append(f"{name}: {' '.join(problems)}")
+        else:
             return reader
-    supported = ", ".join(f"{name} ({', '.join(r.SUFFIXES)})" for name, r in FORMATS.items())
-    raise InputError(f"{path}: is not in a supported format. Supported: {supported}.")
+    raise InputError(f"{path}: is not in a supported format, or damaged. {' '.join(reasons)}")
 
 
 def _require_content(path: Path) -> None:

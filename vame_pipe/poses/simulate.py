@@ -32,6 +32,10 @@ MIN_MOTIF_S, MEAN_MOTIF_S = 0.8, 2.0
 """Shortest and mean duration of a motif, seconds."""
 SCORER = "simulated"
 """Name of the tracker in the header of the files."""
+DEMO_SESSIONS, DEMO_FRAMES, DEMO_FPS = 4, 5000, 30
+"""Recordings of the default configuration, frames per recording and frames per second."""
+DEMO_POSES = [f"demo/sim-{i + 1}.csv" for i in range(DEMO_SESSIONS)]
+"""Pose files of the default configuration, which the workflow writes."""
 
 
 def simulate(n_frames: int, fps: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
