@@ -77,7 +77,7 @@ def test_a_body_axis_outside_of_the_selected_keypoints_is_refused():
     with pytest.raises(InputError) as error:
         align(poses, RAW, {"nose": ["nose"], "left": ["left"]})
     assert error.value.problems == [
-        "align.centre 'tail' is not in keypoints, which has: nose, left."
+        "align.centre 'tail' is not in keypoints, which has: nose, left. Set it to one of these."
     ]
 
 

@@ -18,6 +18,7 @@ from vame_pipe.cli import main
 from vame_pipe.config.sections import Align, Session
 from vame_pipe.core import schemas
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.layout import Layout
 from vame_pipe.poses import simulate
 from vame_pipe.poses.readers import read_poses
 
@@ -182,11 +183,26 @@ def test_a_rejected_recording_leaves_a_placeholder_with_the_reasons(tmp_path, ca
         schemas.read_record(schemas.AlignedMetadata, out)
 
 
-def test_only_placeholders_of_rejected_recordings_are_deleted(tmp_path):
-    align_to(tmp_path, write_recording(tmp_path / "s.csv"))
-    aligned_file.write_rejection("bad", ["why"], tmp_path / "bad.parquet", tmp_path / "bad.qc.json")
-    aligned_file.drop_rejections(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["s.csv", "s.parquet", "s.qc.json"]
+def test_only_placeholders_of_what_was_rejected_are_deleted(tmp_path):
+    """Of aligned sessions and of latents; a damaged file is left to the stage that reads it."""
+    layout = Layout(tmp_path)
+    layout.aligned_folder.mkdir()
+    align_to(layout.aligned_folder, write_recording(tmp_path / "s.csv"))
+    aligned_file.write_rejection("bad", ["why"], layout.aligned("bad"), layout.quality("bad"))
+    layout.quality("bad").write_text("{")
+    layout.aligned("damaged").write_bytes(b"PAR1")
+    layout.quality("damaged").write_text('{"session"')
+    layout.model("vame").root.mkdir(parents=True)
+    layout.model("vame").run.touch()
+    latents = layout.latents_folder("vame")
+    latents.mkdir(parents=True)
+    layout.latents("vame", "s").write_bytes(layout.aligned("s").read_bytes())
+    schemas.write_rejection(layout.latents("vame", "bad"), ["why"])
+    aligned_file.drop_rejections(layout)
+    assert sorted(path.name for path in layout.aligned_folder.iterdir()) == [
+        *("damaged.parquet", "damaged.qc.json", "s.parquet", "s.qc.json")
+    ]
+    assert [path.name for path in latents.iterdir()] == ["s.parquet"]
 
 
 def test_alignment_loads_neither_torch_nor_mlflow():

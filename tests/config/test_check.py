@@ -1,10 +1,13 @@
 """The files that a configuration names."""
 
 import os
+import shutil
 
 import pytest
+from conftest import ROOT
 from minimal_config import MINIMAL, load
 
+from vame_pipe.cli.main import main
 from vame_pipe.config import check, loading
 from vame_pipe.core.errors import InputError
 
@@ -54,6 +57,43 @@ def test_the_keypoints_of_generated_recordings_are_checked(tmp_path):
         InputError, match=r"keypoint 'tail' is not in its file, which has: nose, hip"
     ):
         check.load(raw, generated={"a.csv": ("nose", "hip")})
+
+
+def test_the_keypoints_of_a_file_are_read_in_the_format_of_its_session(tmp_path):
+    """Otherwise the message tells that no format recognises the file."""
+    (tmp_path / "a.csv").write_text("<html></html>")
+    session = {"poses": str(tmp_path / "a.csv"), "fps": 30}
+    raw = MINIMAL | {"results": str(tmp_path / "r")}
+    for format, reason in (
+        (None, "is not in a supported format, or damaged. deeplabcut: is a web page"),
+        ("deeplabcut", "is a web page"),
+    ):
+        with pytest.raises(InputError) as error:
+            check.load(raw | {"sessions": {"a": session | {"format": format}}}, generated={})
+        (line,) = error.value.problems
+        assert line.startswith(f"session a: {tmp_path}/a.csv: {reason}")
+
+
+def test_the_default_configuration_is_valid_before_its_recordings_exist(
+    tmp_path, monkeypatch, capsys
+):
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(["check"]) == 0
+    assert capsys.readouterr().err == "INFO: config.yaml: OK (4 sessions)\n"
+
+
+def test_check_and_status_merge_several_files(tmp_path, monkeypatch, capsys):
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "more.yaml").write_text("models: {small: {zdims: 4}}\ntrain:\n")
+    assert main(["check", "--config", "config.yaml", "more.yaml"]) == 0
+    assert capsys.readouterr().err == "INFO: config.yaml, more.yaml: OK (4 sessions)\n"
+    assert main(["status", "--config", "config.yaml", "more.yaml"]) == 0
+    assert "small" in capsys.readouterr().out
+    (tmp_path / "more.yaml").write_text("align: {centre: belly}\n")
+    assert main(["check", "--config", "config.yaml", "more.yaml"]) == 2
+    assert "keypoint 'belly' is not in its file" in capsys.readouterr().err
 
 
 def test_results_below_a_file_are_not_writable(tmp_path):

@@ -136,6 +136,12 @@ def test_a_later_configuration_takes_precedence(tmp_path):
     assert loaded.align.centre == "tail" and loaded.results == "there"
 
 
+def test_an_empty_section_of_a_later_configuration_changes_nothing():
+    first = MINIMAL | {"train": {"seed": 1}, "models": {"a": {}}, "keypoints": ["nose", "tail"]}
+    assert loading.load(first, {"train": None, "models": None}) == loading.load(first)
+    assert loading.load(first, {"keypoints": None}).keypoints is None
+
+
 def test_the_resolved_configuration_makes_the_same_models(tmp_path):
     """Also if a preset fills in what is not set."""
     models = {

@@ -1,9 +1,13 @@
+"""Simulated recordings: reproducible, with motifs that show, and with detectable tracking errors."""
+
 import filecmp
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from vame_pipe.alignment.session import align
+from vame_pipe.cli.main import main
 from vame_pipe.config.sections import Align
 from vame_pipe.poses import simulate
 from vame_pipe.poses.contract import Poses
@@ -50,3 +54,24 @@ def test_alignment_detects_simulated_tracking_errors(tmp_path):
     # only the hips are swapped
     swapped = {name for name, quality in keypoints.items() if quality.outliers > 0}
     assert swapped == {"left_hip", "right_hip"}
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--frames=0", "argument --frames: must be a whole number above 0, found '0'"),
+        ("--sessions=-1", "argument --sessions: must be a whole number above 0, found '-1'"),
+        ("--seed=-1", "argument --seed: must be a whole number, 0 or more, found '-1'"),
+    ],
+)
+def test_recordings_that_cannot_exist_are_refused(tmp_path, capsys, option, message):
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", str(tmp_path / "d"), option])
+    assert ended.value.code == 2 and message in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()
+
+
+def test_the_shortest_recording_has_one_frame(tmp_path, capsys):
+    assert main(["simulate", str(tmp_path), "--sessions=1", "--frames=1"]) == 0
+    assert "1 recording of 1 frame in" in capsys.readouterr().err
+    assert len(pd.read_csv(tmp_path / "sim-1.motifs.csv")) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from vame_pipe.alignment.cleaning import runs
-from vame_pipe.core import files
+from vame_pipe.core import files, schemas
+from vame_pipe.core.errors import InputError
+from vame_pipe.core.layout import Layout
 from vame_pipe.core.schemas import (
     INDEX_FIELDS,
     AlignedMetadata,
@@ -25,8 +26,6 @@ from vame_pipe.core.source import ALIGN
 if TYPE_CHECKING:
     from vame_pipe.alignment.session import Aligned
     from vame_pipe.config.sections import Session
-
-QC = ".qc.json"
 
 
 def write(
@@ -98,16 +97,33 @@ def write_rejection(session: str, problems: list[str], out: Path, qc: Path) -> N
     out, qc : Path
         results/aligned/{session}.parquet and .qc.json.
     """
-    files.write_tables(out, [], schema([]), files.metadata(rejected=problems))
+    schemas.write_rejection(out, problems)
     files.write_json(qc, {"session": session, "rejected": problems})
 
 
-def drop_rejections(folder: Path) -> None:
-    """Delete the placeholders of `write_rejection`, so that those recordings are aligned again."""
-    for qc in folder.glob(f"*{QC}"):
-        if "rejected" in json.loads(qc.read_text(encoding="utf-8")):
-            qc.with_name(qc.name.removesuffix(QC) + ".parquet").unlink(missing_ok=True)
-            qc.unlink()
+def drop_rejections(layout: Layout) -> None:
+    """Delete the files of sessions that could not be aligned or encoded; the next run tries again.
+
+    Parameters
+    ----------
+    layout : Layout
+        The results folder. Files that cannot be read stay as they are.
+    """
+    for path in layout.aligned_folder.glob("*.parquet"):
+        if _is_rejection(path):
+            path.unlink()
+            layout.quality(path.stem).unlink(missing_ok=True)
+    for model in layout.trained_models():
+        for path in layout.latents_folder(model).glob("*.parquet"):
+            if _is_rejection(path):
+                path.unlink()
+
+
+def _is_rejection(path: Path) -> bool:
+    try:
+        return "rejected" in files.read_metadata(path)
+    except InputError:
+        return False
 
 
 def to_table(aligned: Aligned, session: str, individual: str) -> pa.Table:

@@ -208,7 +208,18 @@ def resample(
 
 
 def runs(valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the start and the end (exclusive) of every unbroken stretch of true values."""
+    """Return where every unbroken stretch of true values starts and ends.
+
+    Parameters
+    ----------
+    valid : numpy.ndarray
+        `(n,)` bool.
+
+    Returns
+    -------
+    starts, ends : numpy.ndarray
+        `(n_runs,)` int64; `ends` are exclusive.
+    """
     edges = np.flatnonzero(np.diff(np.concatenate([[False], valid, [False]]).astype(np.int8)))
     return edges[::2], edges[1::2]
 

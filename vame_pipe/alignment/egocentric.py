@@ -68,11 +68,8 @@ def select_keypoints(
         If a keypoint is missing, ambiguous or unusable, or if there is only one.
     """
     problems = missing_keypoints(list(poses.keypoints), settings, aliases)
-    problems += [
-        f"align.{key} '{name}' is not in keypoints, which has: {', '.join(aliases)}."
-        for key, name in (("centre", settings.centre), ("forward", settings.forward))
-        if aliases is not None and name not in aliases
-    ]
+    if aliases is not None:
+        problems += settings.axis_problems(aliases)
     aliases = aliases or {name: [name] for name in poses.keypoints}
     if problems:
         raise InputError(*problems)
@@ -101,7 +98,15 @@ def select_keypoints(
 
 
 def body_length(position: np.ndarray, centre: int, forward: int) -> float:
-    """Return the median distance between two keypoints, pixels; NaN if never known together."""
+    """Return the median distance between two keypoints, pixels; NaN if never known together.
+
+    Parameters
+    ----------
+    position : numpy.ndarray
+        `(n_frames, n_keypoints, 2)`, pixels, NaN where missing.
+    centre, forward : int
+        Indices of the two keypoints.
+    """
     distance = np.hypot(*(position[:, forward] - position[:, centre]).T)
     distance = distance[np.isfinite(distance)]
     return float(np.median(distance)) if len(distance) else float("nan")

@@ -101,10 +101,8 @@ def find_flips(
         `(n_frames, n_keypoints, 2)`, pixels, NaN where missing.
     centre, forward : int
         Indices of the keypoints at both ends of the body axis.
-    fps : float
-        Frames per second.
-    length : float
-        Body length, pixels.
+    fps, length : float
+        Frames per second, and the length of the body in pixels.
 
     Returns
     -------

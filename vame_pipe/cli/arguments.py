@@ -44,6 +44,17 @@ def keypoints(text: str) -> dict[str, list[str]] | None:
     return content
 
 
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add the argument for the configuration: one or several files, which are merged as snakemake does."""
+    parser.add_argument(
+        "--config",
+        nargs="+",
+        type=Path,
+        default=[Path("config.yaml")],
+        help="configuration files, of which later ones take precedence (default: config.yaml)",
+    )
+
+
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for the results folder and the models in it."""
     parser.add_argument("results", type=Path, help="results folder")

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import argparse
 import logging
-from pathlib import Path
+
+from vame_pipe.cli.arguments import add_config
 
 log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `vame-pipe check`."""
-    parser.add_argument(
-        "--config", type=Path, default=Path("config.yaml"), help="default: config.yaml"
-    )
+    add_config(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Report every problem of a configuration, one line each, or that there is none."""
     from vame_pipe.config import check
+    from vame_pipe.poses.simulate import DEMO_POSES, KEYPOINTS
 
-    config = check.load(options.config, generated={})
-    count = len(config.sessions)
-    log.info("%s: OK (%s)", options.config, "one session" if count == 1 else f"{count} sessions")
+    config = check.load(*options.config, generated=dict.fromkeys(DEMO_POSES, KEYPOINTS))
+    names, count = ", ".join(map(str, options.config)), len(config.sessions)
+    log.info("%s: OK (%s)", names, "one session" if count == 1 else f"{count} sessions")

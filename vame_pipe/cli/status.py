@@ -6,11 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from vame_pipe.cli.arguments import add_config
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", type=Path, default=Path("config.yaml"), help="default: config.yaml"
-    )
+    add_config(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> None:
     from vame_pipe.core.files import file_fingerprint
     from vame_pipe.reporting import status
 
-    config = load(options.config)
+    config = load(*options.config)
     digests = {
         name: file_fingerprint(session.poses)
         for name, session in config.sessions.items()

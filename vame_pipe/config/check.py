@@ -54,7 +54,7 @@ def _session_problems(
     """Return what is wrong with the files of a session, one line each."""
     problems = []
     try:
-        available = list(keypoints or read_keypoints(session.poses))
+        available = list(keypoints or read_keypoints(session.poses, session.format))
     except InputError as error:
         problems += error.problems
     else:

@@ -80,12 +80,7 @@ def _keypoint_problems(config: Config) -> list[str]:
     aliases = config.aliases
     if aliases is None:
         return []
-    found = [
-        f"config: align.{key} '{name}' is not in keypoints, which has: {', '.join(aliases)}. Set it to one "
-        "of these."
-        for key, name in (("centre", config.align.centre), ("forward", config.align.forward))
-        if aliases and name not in aliases
-    ]
+    found = [f"config: {line}" for line in config.align.axis_problems(aliases)] if aliases else []
     if isinstance(config.keypoints, list) and len(set(config.keypoints)) < len(config.keypoints):
         found.append("config: keypoints lists a keypoint twice. Remove one.")
     if len(aliases) < 2:

@@ -95,7 +95,7 @@ def merge(*contents: Mapping[str, Any]) -> dict[str, Any]:
     """Merge configurations, the last one taking precedence.
 
     Sections are merged key by key. Sessions, models and keypoints are replaced: a user's recordings are
-    not added to others.
+    not added to others. An empty key changes nothing, except for `keypoints`, of which null means all.
 
     Examples
     --------
@@ -106,6 +106,8 @@ def merge(*contents: Mapping[str, Any]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for content in contents:
         for key, value in content.items():
+            if value is None and key in merged and key != "keypoints":
+                continue
             before = merged.get(key)
             if isinstance(before, dict) and isinstance(value, dict) and key not in REPLACED:
                 value = before | value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -14,6 +15,8 @@ from pydantic import (
     Tag,
     model_validator,
 )
+
+from vame_pipe.core.pose_formats import PoseFormat
 
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -63,7 +66,7 @@ class Session(Section):
     """Pose file, relative to the working directory."""
     fps: Positive
     """Frames per second of the recording."""
-    format: Literal["deeplabcut"] | None = None
+    format: PoseFormat | None = None
     """Format of the pose file; null: recognised from its content."""
     group: str | None = None
     """Experimental group, if any."""
@@ -103,8 +106,9 @@ class Align(Section):
     max_gap_s: NotNegative = 0.25
     """Gaps up to this many seconds are interpolated; frames in longer gaps are invalid."""
     outlier_threshold: Positive | None = 8.0
-    """Points farther from their running median than this many robust standard deviations of the keypoint
-    (and than a quarter of the body length) count as missing; null: keep all."""
+    """A point counts as missing if its distance from the running median of its keypoint is more than this
+    many times the 90th percentile of that distance, and more than a quarter of the body length; null: keep
+    all."""
     smooth_s: Positive | None = 0.17
     """Savitzky-Golay window in seconds (second order); null: no smoothing."""
     scale: bool = True
@@ -123,6 +127,15 @@ class Align(Section):
                 f"centre and forward are both '{self.centre}': set two different keypoints"
             )
         return self
+
+    def axis_problems(self, keypoints: Collection[str]) -> list[str]:
+        """Return one line for each end of the body axis that is not among the keypoints to use."""
+        return [
+            f"align.{key} '{name}' is not in keypoints, which has: {', '.join(keypoints)}. Set it to one "
+            "of these."
+            for key, name in (("centre", self.centre), ("forward", self.forward))
+            if name not in keypoints
+        ]
 
 
 class Windows(Section):
@@ -184,7 +197,8 @@ class Train(Section):
     preset: Literal["vame"] | None = None
     """vame: VAME's published settings for all keys below that are not set."""
     max_epochs: Count = 20
-    """Passes over the training windows; the learning rate falls during the last of them."""
+    """Passes over the training windows. The learning rate falls during the last `decay_fraction` of
+    them."""
     batch_size: Count | None = None
     """Windows per step; null: 64 on a CPU, 256 on a GPU."""
     learning_rate: Positive = 1e-2
@@ -228,9 +242,9 @@ class Train(Section):
     def _fill_in_preset(self) -> Train:
         if self.preset == "vame":
             unset = {k: v for k, v in PUBLISHED.items() if k not in self.model_fields_set}
-            # past `frozen` and without a change of model_fields_set: for_model may still fill these keys
-            self.__dict__.update(unset)
-            self.__dict__.update(self._published_weights(PUBLISHED_ZDIMS))
+            for key, value in (unset | self._published_weights(PUBLISHED_ZDIMS)).items():
+                # the class is frozen, and model_fields_set must stay: for_model fills in what is not set
+                object.__setattr__(self, key, value)
         return self
 
     def _published_weights(self, zdims: int) -> dict[str, float]:

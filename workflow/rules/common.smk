@@ -13,10 +13,9 @@ from vame_pipe.core.digests import pose_digests
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.machine import has_gpu, useful_threads
+from vame_pipe.poses.simulate import DEMO_FPS, DEMO_FRAMES, DEMO_POSES, DEMO_SESSIONS, KEYPOINTS
 from vame_pipe.tracking.upload import failures
 
-DEMO_SESSIONS, DEMO_FRAMES, DEMO_FPS = 4, 5000, 30
-DEMO_POSES = [f"demo/sim-{i + 1}.csv" for i in range(DEMO_SESSIONS)]
 DIGEST_CACHE = Path(".snakemake/vame_pipe/pose_digests.json")
 KNOWN_DIGESTS = {}
 
@@ -35,7 +34,6 @@ def read_settings():
         if not workflow.is_main_process:  # a job, whose main process has checked the files
             return loading.load(*sources)
         from vame_pipe.config import check
-        from vame_pipe.poses.simulate import KEYPOINTS
 
         return check.load(*sources, generated=dict.fromkeys(DEMO_POSES, KEYPOINTS))
     except InputError as error:
@@ -59,10 +57,10 @@ def start_run():
 
 
 def drop_rejected():
-    """Delete the outputs of recordings that could not be aligned, so that the next run tries again."""
+    """Delete the outputs that could not be made from recordings, so that the next run tries again."""
     from vame_pipe.alignment.aligned_file import drop_rejections
 
-    drop_rejections(layout.aligned_folder)
+    drop_rejections(layout)
 
 
 def pose_file(wildcards):
