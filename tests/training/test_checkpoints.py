@@ -2,6 +2,7 @@
 
 import hashlib
 import resource
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -62,6 +63,37 @@ def test_two_checkpoints_are_kept_and_the_newest_other_training_run(tmp_path):
     assert first.load() is None
     assert second.load().progress.step == third.load().progress.step == 1
     assert (tmp_path / ".nfs0001").is_dir() and len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_checkpoint_of_an_earlier_step_replaces_those_of_later_steps(tmp_path):
+    """As at the start of a run that is extended from its plateau, or started from scratch."""
+    folder = CheckpointFolder(tmp_path, identity(0))
+    for step in (10, 20, 30):
+        folder.save(checkpoint(step))
+    folder.save(checkpoint(15), "plateau")
+    assert folder.load().progress.step == 30
+    folder.save(checkpoint(15))
+    assert folder.load().progress.step == 15
+    for step in (16, 17):
+        folder.save(checkpoint(step))
+    names = sorted(path.name.removeprefix(f"{folder.key}-") for path in tmp_path.iterdir())
+    assert names == ["000000016.pt", "000000017.pt", "plateau.pt"]
+    folder.save(checkpoint(0))
+    assert folder.load().progress.step == 0 and folder.load("plateau").progress.step == 15
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_checkpoint_of_a_version_with_other_sections_is_described(tmp_path):
+    @dataclass(frozen=True)
+    class Other:
+        train: dict
+        host: str
+        key = "0123456789abcdef"
+
+    CheckpointFolder(tmp_path, Other({"seed": 0}, "lab")).save(checkpoint(1))
+    folder = CheckpointFolder(tmp_path, identity(1))
+    assert folder.load() is None
+    assert folder.describe_mismatch() == ["host was lab, is None", "train.seed was 0, is 1"]
 
 
 def test_checkpoints_of_version_0_1_are_not_read(tmp_path):

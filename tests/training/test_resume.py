@@ -75,6 +75,41 @@ def test_a_run_shortened_below_what_is_done_starts_from_scratch(data, copied, tm
     assert_same_result(shortened, train_small(data, tmp_path / "short", settings=shorter))
 
 
+@pytest.mark.parametrize(
+    ("max_epochs", "resumed"),
+    [(2 * SHORT.max_epochs, "epoch 3, step 0"), (SHORT.max_epochs // 2, "epoch 1, step 0")],
+    ids=["extended", "shortened"],
+)
+def test_a_run_of_another_length_is_resumed_where_it_was_killed(
+    data, finished, tmp_path, caplog, max_epochs, resumed
+):
+    """Extended from the plateau, after two epochs, or shortened and so started from scratch."""
+    left_alone, killed = (
+        shutil.copytree(finished[0], tmp_path / name) for name in ("left alone", "killed")
+    )
+    changed = SHORT.model_copy(update={"max_epochs": max_epochs})
+    expected = train_small(data, left_alone, settings=changed)
+    with pytest.raises(KeyboardInterrupt):
+        train_small(data, killed, settings=changed, stopped=killed_after(EPOCH + 2))
+    caplog.clear()
+    caplog.set_level("INFO")
+    result = train_small(data, killed, settings=changed)
+    assert f"resuming at {resumed}" in caplog.text
+    assert "changed" not in caplog.text and "from scratch" not in caplog.text
+    assert_same_result(result, expected)
+
+
+def killed_after(n_steps):
+    """Return a request to stop that ends training after some steps without a checkpoint."""
+    stop = stop_after(n_steps)
+
+    def kill():
+        if stop():
+            raise KeyboardInterrupt
+
+    return kill
+
+
 def test_a_finished_run_is_not_trained_again(data, finished, copied, caplog):
     caplog.set_level("INFO")
     again = train_small(data, copied)

@@ -18,8 +18,10 @@ from mlflow import MlflowClient
 from short_runs import SHORT, SMALL, start_process, train_small
 
 from vame_pipe.cli.main import main
+from vame_pipe.core.errors import Interrupted
 from vame_pipe.core.layout import ModelFolder
 from vame_pipe.encoding import model_file
+from vame_pipe.tracking.tracker import NullTracker
 from vame_pipe.training import run
 
 LONGER = SHORT.model_copy(update={"batch_size": 64})
@@ -120,6 +122,67 @@ def test_killed_before_its_first_checkpoint_it_keeps_its_run(data, tmp_path, mon
     (logged,) = client.search_runs([client.get_experiment_by_name("x").experiment_id])
     assert logged.info.status == "FINISHED"
     assert logged.info.run_id == model_file.load(tmp_path / "model.pt").mlflow_run_id
+
+
+class RecordingTracker(NullTracker):
+    """Keeps the status with which a run was closed."""
+
+    status = None
+
+    def end(self, status):
+        self.status = status
+
+
+@pytest.fixture
+def job(data, tmp_path):
+    """A training run whose name ends as that of a model with a seed."""
+    return run.TrainingJob(
+        name="x-s0",
+        sweep="x-s0",
+        variant="x-s0",
+        model=SMALL,
+        train=LONGER,
+        windows=data / "windows",
+        checkpoints=tmp_path / "checkpoints",
+        out=tmp_path,
+    )
+
+
+def test_a_signal_while_waiting_for_a_gpu_ends_the_process(job, monkeypatch):
+    """There is nothing to save yet: the signal has its default effect."""
+
+    def wait(requested):
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+
+    monkeypatch.setattr(run, "choose_device", wait)
+    with pytest.raises(KeyboardInterrupt):
+        run.train_model(job, NullTracker(), {})
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(OSError("disk full"), "FAILED"), (Interrupted("stop"), "KILLED")]
+)
+def test_a_run_that_fails_while_its_files_are_written_is_closed(job, monkeypatch, error, status):
+    def fail(_, setup, result, record, tracker):
+        assert (record.variant, record.sweep, result) == ("x-s0", "x-s0", "trained")
+        raise error
+
+    monkeypatch.setattr(run, "train", lambda setup, **more: "trained")
+    monkeypatch.setattr(run, "finish", fail)
+    tracker = RecordingTracker()
+    with pytest.raises(type(error)):
+        run.train_model(job, tracker, {})
+    assert tracker.status == status
+
+
+@pytest.mark.parametrize(("more", "variant"), [([], "x-s0"), (["--variant=x"], "x")])
+def test_the_variant_is_the_name_unless_it_is_given(data, tmp_path, monkeypatch, more, variant):
+    jobs = []
+    monkeypatch.setattr(run, "train_model", lambda job, *others: jobs.append(job))
+    assert main([*arguments(data, tmp_path), "--name=x-s0", *more]) == 0
+    assert jobs[0].variant == variant
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])

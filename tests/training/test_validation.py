@@ -9,7 +9,7 @@ from vame_pipe.training.losses import LossTerms
 
 def test_a_fixed_choice_of_many_validation_windows_is_used(monkeypatch):
     """It depends on the seed of the windows alone; of few windows all are used."""
-    monkeypatch.setattr(validation, "MAX_WINDOWS", 50)
+    monkeypatch.setattr(validation, "MAX_VAL_WINDOWS", 50)
 
     def starts(n_windows, seed):
         meta = SimpleNamespace(settings={"seed": seed})

@@ -16,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sweep",
         help="the entry under `models` that this model was expanded from (default: NAME)",
     )
+    parser.add_argument(
+        "--variant", help="name without the seed, to group models that differ in it (default: NAME)"
+    )
     parser.add_argument("--windows", type=Path, required=True, help="output folder of `windows`")
     parser.add_argument("--model", required=True, help="section `model` of config.yaml, as JSON")
     parser.add_argument("--train", required=True, help="section `train` of config.yaml, as JSON")
@@ -43,6 +46,7 @@ def run(options: argparse.Namespace) -> None:
     job = TrainingJob(
         name=options.name,
         sweep=options.sweep or options.name,
+        variant=options.variant or options.name,
         model=parse(sections.Model, options.model),
         train=parse(sections.Train, options.train),
         windows=options.windows,

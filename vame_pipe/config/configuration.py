@@ -127,6 +127,22 @@ class Config(Section):
         recipe = Train.model_validate(self.train.model_dump(exclude_unset=True) | train)
         return chosen, recipe.for_model(chosen)
 
+    def without_seed(self, name: str) -> str:
+        """Return the name of one of `variants` without the part that stands for its seed, if it has one.
+
+        Examples
+        --------
+        >>> align = {"centre": "tailbase", "forward": "nose"}
+        >>> models = {"vame": {"seeds": [1, 2]}, "old-s0": {}}
+        >>> config = Config(sessions={"m1": {"poses": "a.csv", "fps": 30}}, align=align, models=models)
+        >>> [config.without_seed(name) for name in config.variants]
+        ['vame', 'vame', 'old-s0']
+        """
+        entry = self.models[self.entries[name]]
+        if variants.SEEDS not in entry and "seed" not in entry.get(variants.GRID, {}):
+            return name
+        return name.removesuffix(f"-{variants.label('seed', self.variants[name]['seed'])}")
+
     def resolved(self) -> dict[str, Any]:
         """Return the configuration with every default written out; loading it gives the same models.
 

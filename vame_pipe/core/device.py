@@ -26,7 +26,8 @@ CPU = torch.backends.cpu.get_cpu_capability()
 SAME_WITH_ANY_THREADS = torch.backends.mkl.is_available() and CPU in {"AVX2", "AVX512"}
 """Whether matrix products are the same, to the last bit, with any number of threads."""
 if SAME_WITH_ANY_THREADS:
-    # MKL reads this at its first product; by default its rounding depends on the number of threads
+    # by default the rounding of MKL depends on the number of threads. It reads this variable at its first
+    # product, which may come before anything of this module is called: so it is set on import
     os.environ.setdefault("MKL_CBWR", f"{CPU},STRICT")
 _held_locks: list[FileLock] = []
 """Locks of GPUs, held until this process ends."""
@@ -75,7 +76,9 @@ def _log_missing_gpu() -> None:
         log.warning(
             "%s=%s announces a GPU, but torch %s finds none: falling back to the CPU. Install a CUDA "
             "build of torch, or check the driver of this machine.",
-            *(announced[0], os.environ[announced[0]], torch.__version__),
+            announced[0],
+            os.environ[announced[0]],
+            torch.__version__,
         )
 
 

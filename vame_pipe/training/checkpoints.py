@@ -48,7 +48,7 @@ class RunIds:
     started : int
         Milliseconds since 1970.
     run_id : str or None
-        Of the MLflow run; None if there is none yet.
+        Id of the MLflow run; None if there is none yet.
     """
 
     training_id: str
@@ -95,7 +95,7 @@ class CheckpointFolder:
     Parameters
     ----------
     folder : Path
-        Of one model.
+        Folder of the checkpoints of this model.
     identity : Identity
         Checkpoints of another identity are never loaded.
     """
@@ -129,23 +129,31 @@ class CheckpointFolder:
             lock.release()
 
     def save(self, checkpoint: Checkpoint, name: str | None = None) -> None:
-        """Write a checkpoint atomically, and delete all but the newest two.
+        """Write a checkpoint atomically; keep it and the one before it.
+
+        Checkpoints of later steps are deleted: they belong to an ending of this training run that was
+        discarded, by extending or shortening it. So the highest step is always the newest.
 
         Parameters
         ----------
         checkpoint : Checkpoint
         name : str, optional
-            Save it under this name instead; then no later checkpoint replaces it.
+            Save it under this name instead; then no later checkpoint replaces it, and none is deleted.
         """
         content = {"identity": vars(self.identity), "checkpoint": _to_content(checkpoint)}
         buffer = io.BytesIO()
         torch.save(content, buffer)
         payload = buffer.getvalue()
         stem = name or f"{checkpoint.progress.step:09d}"
-        with files.atomic(self.folder / f"{self.key}-{stem}.pt") as path:
+        saved = self.folder / f"{self.key}-{stem}.pt"
+        with files.atomic(saved) as path:
             path.write_bytes(hashlib.sha256(payload).digest() + payload)
-        for old in self._newest(self.key)[N_KEPT_CHECKPOINTS:]:
-            old.unlink()
+        if name is None:
+            # not before it is written: killed in between, the training run would have no checkpoint
+            numbered = self._newest(self.key)
+            first = numbered.index(saved)
+            for old in numbered[:first] + numbered[first + N_KEPT_CHECKPOINTS :]:
+                old.unlink()
 
     def load(self, name: str | None = None) -> Checkpoint | None:
         """Return the newest intact checkpoint, or the one of this name; None if there is none."""
@@ -162,7 +170,7 @@ class CheckpointFolder:
         If an earlier attempt was killed before its first checkpoint, its ids are returned instead.
         """
         path = self.folder / f"{self.key}-run.json"
-        if path.exists() and self.load() is None:
+        if path.exists() and not self._newest(self.key):
             return RunIds(**json.loads(path.read_text(encoding="utf-8")))
         files.write_json(path, vars(run))
         return run
@@ -173,7 +181,7 @@ class CheckpointFolder:
         content = None if path is None else _read(path)
         if content is None or "identity" not in content:  # as in files of version 0.1
             return []
-        return self.identity.describe_mismatch(Identity(**content["identity"]))
+        return self.identity.describe_mismatch(content["identity"])
 
     def delete_incompatible(self) -> None:
         """Delete leftovers of interrupted saves, and all incompatible checkpoints but the newest.
@@ -194,6 +202,7 @@ class CheckpointFolder:
         return sorted(others, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
     def _newest(self, key: str) -> list[Path]:
+        """Return the checkpoints without a name, those of the highest step first."""
         return sorted(self.folder.glob(f"{key}-[0-9]*.pt"), reverse=True)
 
 

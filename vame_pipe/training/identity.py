@@ -48,16 +48,21 @@ class Identity:
         """Sixteen hexadecimal digits that name the files of this training run."""
         return files.fingerprint(vars(self))[:16]
 
-    def describe_mismatch(self, other: Identity) -> list[str]:
+    def describe_mismatch(self, other: dict[str, Any]) -> list[str]:
         """Return how this identity differs from another one, one line per value.
+
+        Parameters
+        ----------
+        other : dict
+            Identity in a checkpoint, by section; another version may have written other sections.
 
         Examples
         --------
         >>> now = Identity(model={}, train={"seed": 1}, inputs={})
-        >>> now.describe_mismatch(Identity(model={}, train={"seed": 0}, inputs={}))
-        ['train.seed was 0, is 1']
+        >>> now.describe_mismatch({"model": {}, "train": {"seed": 0}, "host": "lab"})
+        ['host was lab, is None', 'train.seed was 0, is 1']
         """
-        before, now = _flat(other), _flat(self)
+        before, now = _flat(other), _flat(vars(self))
         return [
             f"{name} was {_short(before.get(name))}, is {_short(now.get(name))}"
             for name in sorted(before.keys() | now.keys())
@@ -68,9 +73,9 @@ class Identity:
 def identify(data: WindowData, model: Model, settings: Train) -> Identity:
     """Return the identity of a training run.
 
-    The device is no part of it, nor is a batch size that is not set: the device of the first start decides
-    on it, and it is saved in every checkpoint. So a missing or an additional GPU does not start another
-    training run.
+    It does not contain the device, so a missing or an additional GPU does not start another training run.
+    A batch size that is not set is chosen for the device of the first start. It is saved in every
+    checkpoint, and does not belong to the identity either.
     """
     fixed = {k: v for k, v in settings.model_dump().items() if k not in RESUMABLE_SETTINGS}
     inputs = {
@@ -83,15 +88,18 @@ def identify(data: WindowData, model: Model, settings: Train) -> Identity:
     return Identity(model.model_dump(), fixed, inputs)
 
 
-def _flat(identity: Identity) -> dict[str, Any]:
-    return {
-        f"{section}.{key}": value
-        for section, part in vars(identity).items()
-        for key, value in part.items()
-    }
+def _flat(identity: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of an identity by their names, such as `train.seed`."""
+    flat: dict[str, Any] = {}
+    for section, part in identity.items():
+        if isinstance(part, dict):
+            flat |= {f"{section}.{key}": value for key, value in part.items()}
+        else:
+            flat[section] = part
+    return flat
 
 
 def _short(value: Any) -> str:
-    """Return a value for a message; of a fingerprint only the first digits."""
+    """Return a value as text for a message: only the first eight digits of a fingerprint."""
     text = str(value)
     return text[:8] if len(text) == 64 else text

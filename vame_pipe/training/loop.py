@@ -107,7 +107,7 @@ def take_step(
     window : Tensor
         `(batch, length + future, n_features)`, on the device.
     learning_rate, annealing_weight : float
-        Of this step.
+        Their values in this step.
     """
     settings, network, optimizer = state.settings, state.network, state.optimizer
     for group in optimizer.param_groups:
@@ -171,5 +171,8 @@ def log_epoch(metrics: dict[str, Any], settings: Train, zdims: int, bar: tqdm) -
         log.warning(
             "epoch %d: posterior collapse, only %d of %d latent dimensions are active. Lower train.beta "
             "(now %g).",
-            *(metrics["epoch"], metrics["val/active_units"], zdims, settings.beta),
+            metrics["epoch"],
+            metrics["val/active_units"],
+            zdims,
+            settings.beta,
         )

@@ -85,8 +85,8 @@ def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
     return -0.5 * torch.mean(1 + logvar - mu.square() - logvar.exp())
 
 
-def spectral_norm(z: Tensor, n_values: int | None = None) -> Tensor:
-    """Return the sum of the largest singular values of `z / sqrt(batch)`.
+def spectral_norm(z: Tensor) -> Tensor:
+    """Return the sum of the singular values of `z / sqrt(batch)`.
 
     VAME takes the square roots of the singular values of the `(batch, batch)` Gram matrix `z z^T / batch`.
     Those are the same values, at twenty times the cost.
@@ -95,20 +95,17 @@ def spectral_norm(z: Tensor, n_values: int | None = None) -> Tensor:
     ----------
     z : Tensor
         `(batch, zdims)`.
-    n_values : int, optional
-        Number of singular values to sum; default: all.
 
     Examples
     --------
-    >>> round(spectral_norm(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), 1).item(), 4)  # 4 / sqrt(2)
-    2.8284
+    >>> round(spectral_norm(torch.tensor([[2.0, 0.0], [0.0, 4.0]])).item(), 4)  # (2 + 4) / sqrt(2)
+    4.2426
     """
     threads = torch.get_num_threads()
-    torch.set_num_threads(
-        1
-    )  # the rounding of LAPACK depends on it, and there is little work to share
+    # the rounding of LAPACK depends on the number of threads, and there is little work to share
+    torch.set_num_threads(1)
     try:
-        return torch.linalg.svdvals(z / math.sqrt(len(z)))[:n_values].sum()
+        return torch.linalg.svdvals(z / math.sqrt(len(z))).sum()
     finally:
         torch.set_num_threads(threads)
 

@@ -12,6 +12,8 @@ VAME 0.14.2, so that its state dicts load.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -311,3 +313,11 @@ class RNN_VAE(nn.Module):
         if self.FUTURE_DECODER:
             return prediction, self.decoder_future(inputs, z), z, mu, logvar
         return prediction, z, mu, logvar
+
+
+def trained_network(arguments: dict[str, Any], state: dict[str, Tensor], device: str) -> RNN_VAE:
+    """Return the network with the given arguments and weights, on a device, in evaluation mode."""
+    network = RNN_VAE(**arguments)
+    network.load_state_dict(state)
+    network.to(device).eval()
+    return network

@@ -11,9 +11,14 @@ from torch import Tensor
 
 from vame_pipe.encoding import model_file
 from vame_pipe.training.batches import WindowBatches
-from vame_pipe.training.network import RNN_VAE
+from vame_pipe.training.network import RNN_VAE, trained_network
 from vame_pipe.training.schedule import Progress
-from vame_pipe.training.validation import BATCH, reconstruct, validation_starts
+from vame_pipe.training.validation import (
+    METRICS,
+    VAL_BATCH_SIZE,
+    reconstruct,
+    validation_starts,
+)
 from vame_pipe.windows.data import WindowData
 
 if TYPE_CHECKING:
@@ -46,20 +51,13 @@ class TrainingResult:
 
     def network(self, device: str) -> RNN_VAE:
         """Return the network with the best weights, in evaluation mode."""
-        network = RNN_VAE(**self.arguments)
-        network.load_state_dict(self.state)
-        network.to(device).eval()
-        return network
+        return trained_network(self.arguments, self.state, device)
 
 
 def summarise(progress: Progress) -> dict[str, float]:
     """Return the metrics of the best epoch and of the training run, `final/...`."""
     best = progress.history[progress.best_epoch]
-    summary = {
-        name.replace("val/", "final/"): value
-        for name, value in best.items()
-        if name.startswith("val/")
-    }
+    summary = {f"final/{name}": best[f"val/{name}"] for name in METRICS if f"val/{name}" in best}
     speeds = [metrics["windows_per_second"] for metrics in progress.history]
     return summary | {
         "final/best_epoch": progress.best_epoch,
@@ -114,7 +112,7 @@ def latent_spectrum(result: TrainingResult, data: WindowData, device: str) -> np
     batches = WindowBatches(data.frames, device)
     means = [
         network.lmbda(network.encoder(window))[1]
-        for window in batches.gather(validation_starts(data), BATCH, data.meta.length)
+        for window in batches.gather(validation_starts(data), VAL_BATCH_SIZE, data.meta.length)
     ]
     covariance = np.atleast_2d(np.cov(torch.cat(means).cpu().numpy().T, bias=True))
     return np.linalg.eigvalsh(covariance)[::-1].clip(min=0)
@@ -132,7 +130,7 @@ def to_model_file(
     model : Model
     settings : Train
     run_id : str or None
-        Of the MLflow run.
+        Id of the MLflow run.
     """
     return model_file.ModelFile(
         arguments=result.arguments,

@@ -86,8 +86,11 @@ def _with_current_schedule(
     if planned_before == schedule.planned_for:
         return checkpoint
     log.info(
-        "max_epochs and patience changed from %s and %s to %s and %s",
-        *(*planned_before, *schedule.planned_for),
+        "max_epochs changed from %s to %s, patience from %s to %s",
+        planned_before[0],
+        schedule.planned_for[0],
+        planned_before[1],
+        schedule.planned_for[1],
     )
     source: Checkpoint | None = checkpoint
     if checkpoint.progress.step > checkpoint.schedule.plateau_steps:

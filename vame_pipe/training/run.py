@@ -58,8 +58,12 @@ class TrainingJob:
 
     Attributes
     ----------
-    name, sweep : str
-        Of the model; of the entry under `models` in the configuration that it was expanded from.
+    name : str
+        Name of the model.
+    sweep : str
+        Entry under `models` in the configuration that the model was expanded from.
+    variant : str
+        Name without the seed: the same for models that differ only in the seed.
     model : Model
     train : Train
     windows : Path
@@ -74,6 +78,7 @@ class TrainingJob:
 
     name: str
     sweep: str
+    variant: str
     model: Model
     train: Train
     windows: Path
@@ -101,35 +106,35 @@ def train_model(job: TrainingJob, tracker: Tracker, source_tags: dict[str, str])
     """
     model = job.model.for_preset(job.train.preset)
     settings = job.train.for_model(model)
-    with StopRequest() as stopped:
-        device = choose_device(settings.device)
-        data = window_data.load(job.windows)
-        checkpoints = CheckpointFolder(job.checkpoints, identify(data, model, settings))
-        with checkpoints.locked():
-            start, settings = starting_point(checkpoints, settings, device)
-            record = new_record(job, data, model, settings)
-            record = dataclasses.replace(record, source=source_tags | {"device": _name(device)})
-            ids = (start and start.run) or checkpoints.claim_run(
-                RunIds(record.training_id, record.started)
-            )
-            record = tracker.start(dataclasses.replace(record, **vars(ids)))
-            setup = TrainingSetup(
-                data=data,
-                model=model,
-                settings=settings,
-                device=device,
-                checkpoints=checkpoints,
-                metrics=ModelFolder(job.out).metrics,
-                start=start,
-                run=dataclasses.replace(ids, run_id=record.run_id),
-                threads=job.threads,
-            )
-            try:
-                result = train(setup, on_epoch=tracker.log_epochs, stopped=stopped)
-            except BaseException as error:
-                tracker.end("KILLED" if isinstance(error, Interrupted) else "FAILED")
-                raise
+    # it may wait for a GPU: until there is something to save, a signal ends the process at once
+    device = choose_device(settings.device)
+    data = window_data.load(job.windows)
+    checkpoints = CheckpointFolder(job.checkpoints, identify(data, model, settings))
+    with checkpoints.locked(), StopRequest() as stopped:
+        start, settings = starting_point(checkpoints, settings, device)
+        record = new_record(job, data, model, settings)
+        record = dataclasses.replace(record, source=source_tags | {"device": _name(device)})
+        ids = (start and start.run) or checkpoints.claim_run(
+            RunIds(record.training_id, record.started)
+        )
+        record = tracker.start(dataclasses.replace(record, **vars(ids)))
+        setup = TrainingSetup(
+            data=data,
+            model=model,
+            settings=settings,
+            device=device,
+            checkpoints=checkpoints,
+            metrics=ModelFolder(job.out).metrics,
+            start=start,
+            run=dataclasses.replace(ids, run_id=record.run_id),
+            threads=job.threads,
+        )
+        try:
+            result = train(setup, on_epoch=tracker.log_epochs, stopped=stopped)
             return finish(job, setup, result, record, tracker)
+        except BaseException as error:
+            tracker.end("KILLED" if isinstance(error, Interrupted) else "FAILED")
+            raise
 
 
 def new_record(job: TrainingJob, data: WindowData, model: Model, settings: Train) -> RunRecord:
@@ -138,7 +143,7 @@ def new_record(job: TrainingJob, data: WindowData, model: Model, settings: Train
     return RunRecord(
         name=job.name,
         sweep=job.sweep,
-        variant=job.name.removesuffix(f"-s{settings.seed}"),
+        variant=job.variant,
         training_id=uuid.uuid4().hex,
         started=int(time.time() * 1000),
         params={f"{s}.{key}": v for s, part in sections.items() for key, v in part.items()},

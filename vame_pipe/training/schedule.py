@@ -12,6 +12,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from vame_pipe.training.losses import LossTerms
+
 if TYPE_CHECKING:
     from vame_pipe.config.sections import Train
 
@@ -123,7 +125,7 @@ class Progress:
     """
 
     step: int = 0
-    sums: list[float] = field(default_factory=lambda: [0.0] * 4)
+    sums: list[float] = field(default_factory=lambda: [0.0] * len(LossTerms._fields))
     first_nonfinite_step: float = math.inf
     epoch_seconds: float = 0.0
     seconds: float = 0.0

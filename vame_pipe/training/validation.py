@@ -17,24 +17,27 @@ if TYPE_CHECKING:
     from vame_pipe.core.schemas import WindowsMetadata
     from vame_pipe.windows.data import WindowData
 
-BATCH = 256
-MAX_WINDOWS = 20_000
+VAL_BATCH_SIZE = 256
+"""Validation windows per batch; the spectral term depends on it."""
+MAX_VAL_WINDOWS = 20_000
 """Most validation windows that are used; the same ones in every epoch."""
 ACTIVE_VARIANCE = 0.01
 """A latent dimension is active if the variance of its posterior mean over the windows is above this
 (Burda et al. 2016, arXiv 1509.00519)."""
+METRICS = (*LossTerms._fields, "loss", "active_units", "r2_reconstruction", "r2_prediction")
+"""What `evaluate` measures; without a prediction there is no `r2_prediction`."""
 
 
 def validation_starts(data: WindowData) -> Tensor:
     """Return the first frame of each validation window that is used, `(n_windows,)`.
 
-    If there are more than `MAX_WINDOWS`, these are a random choice that depends on the windows alone, so
-    that all models are validated on the same windows, whatever their seed.
+    If there are more than `MAX_VAL_WINDOWS`, these are a random choice that depends on the windows alone.
+    So all models are validated on the same windows, whatever their seed.
     """
     val = data.val
-    if len(val) > MAX_WINDOWS:
+    if len(val) > MAX_VAL_WINDOWS:
         rng = np.random.default_rng(data.meta.settings["seed"])
-        val = np.sort(rng.choice(val, MAX_WINDOWS, replace=False))
+        val = np.sort(rng.choice(val, MAX_VAL_WINDOWS, replace=False))
     return torch.from_numpy(val)
 
 
@@ -46,7 +49,7 @@ def evaluate(
     meta: WindowsMetadata,
     settings: Train,
 ) -> dict[str, float]:
-    """Return the metrics `val/*`: loss terms without annealing, R2 and active latent dimensions.
+    """Return `METRICS` as `val/*`: loss terms without annealing, R2 and active latent dimensions.
 
     `R2 = 1 - squared error / squared deviation from the mean of each feature`, both summed over the same
     windows. In evaluation the latent vector is the posterior mean. A dimension is active if the variance of
@@ -64,10 +67,10 @@ def evaluate(
     """
     network.eval()
     length, future = meta.length, meta.future
-    sums = torch.zeros(4, device=batches.device)
+    sums = torch.zeros(len(LossTerms._fields), device=batches.device)
     moments = torch.zeros(2, 2, len(meta.features), device=batches.device)  # (part, power, feature)
     means = []
-    for window in batches.gather(starts, BATCH, length + future):
+    for window in batches.gather(starts, VAL_BATCH_SIZE, length + future):
         parts = (window[:, :length], window[:, length:])
         terms, mu = loss_terms(network, parts[0], window)
         sums += torch.stack(terms) * len(window)
@@ -79,11 +82,12 @@ def evaluate(
     metrics = with_prefix("val", averages, settings)
     variance = torch.cat(means).var(dim=0, correction=0)
     metrics["val/active_units"] = int((variance > ACTIVE_VARIANCE).sum())
-    for part, (name, steps) in enumerate((("reconstruction", length), ("prediction", future))):
+    errors = {"reconstruction": averages.reconstruction, "prediction": averages.prediction}
+    for part, (name, steps) in enumerate(zip(errors, (length, future), strict=True)):
         if steps:
             count = len(starts) * steps
             total = (moments[part, 1] - moments[part, 0].square() / count).sum()
-            metrics[f"val/r2_{name}"] = 1 - averages[part] * len(starts) / float(total)
+            metrics[f"val/r2_{name}"] = 1 - errors[name] * len(starts) / float(total)
     return metrics
 
 
