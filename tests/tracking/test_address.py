@@ -29,6 +29,15 @@ def test_an_address_is_read_as_it_was_written(configured, tmp_path):
     assert address.read_address(path) == address.resolve_address(configured, "mice", path.parent)
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"tracking_uri": null}'])
+def test_a_damaged_address_is_named_with_the_command_that_writes_it(content, tmp_path):
+    path = tmp_path / "experiment.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"the file is damaged. Delete it, and run") as caught:
+        address.read_address(path)
+    assert f"vame-pipe init-mlflow --out {path}" in str(caught.value)
+
+
 def test_a_missing_address_names_the_command_that_writes_it(tmp_path):
     path = tmp_path / "experiment.json"
     with pytest.raises(

@@ -2,8 +2,10 @@
 
 import shutil
 import sqlite3
+import sys
 from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from mlflow import MlflowClient
@@ -78,6 +80,16 @@ def test_a_locked_store_is_tried_again():
     assert store.retry_on_conflict(send, 3) == 3
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         store.retry_on_conflict(sqlite3.connect(":memory:").execute, "SELECT * FROM absent")
+
+
+def test_an_error_of_the_library_of_a_cloud_is_an_error_of_the_store(monkeypatch):
+    """The library is forged: it is installed only for a store that writes artifacts to a cloud."""
+    names = ("BotoCoreError", "ClientError")
+    forged = SimpleNamespace(**{name: type(name, (Exception,), {}) for name in names})
+    error = forged.ClientError("no such bucket")
+    assert not isinstance(error, store.store_errors())
+    monkeypatch.setitem(sys.modules, "botocore.exceptions", forged)
+    assert isinstance(error, store.store_errors())
 
 
 @pytest.mark.parametrize("name", ["a?b", "50% #1 'é' @&;{x}$"])

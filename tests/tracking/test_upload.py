@@ -34,11 +34,12 @@ from mlflow import MlflowClient
 
 from vame_pipe.cli.main import main
 from vame_pipe.core import files, run_record
+from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.encoding import model_file
-from vame_pipe.tracking import store
+from vame_pipe.tracking import moved_store, store
 from vame_pipe.tracking.address import Address, own_uri
-from vame_pipe.tracking.upload import failures
+from vame_pipe.tracking.upload import failures, read_run_ids
 
 ARTIFACTS = {
     *("model.pt", "config.yaml", "metrics.jsonl", "run.json", "qc.json", "latents"),
@@ -134,6 +135,16 @@ def test_uploading_again_sends_nothing(results):
         n: r.to_dictionary() for n, r in before.items()
     }
     assert len(client.search_model_versions("name = 'mice'")) == versions == 2
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"runs": null}', '{"runs": "ab"}'])
+def test_run_ids_that_cannot_be_read_name_the_command_that_writes_them(content, tmp_path):
+    path = tmp_path / "uploaded.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match="Run `vame-pipe upload-mlflow --out") as caught:
+        read_run_ids(path)
+    assert str(caught.value).startswith(f"{path}: ")
 
 
 def test_missing_models_and_addresses_are_named(results, tmp_path, capsys):
@@ -319,7 +330,7 @@ def test_a_results_folder_can_be_moved(results, tmp_path):
     shutil.copytree(results, old / "results")
     assert main(["upload-mlflow", str(old / "results")]) == 0
     database = "results/mlflow/mlflow.db"
-    assert columns_with(old / database, old.as_uri()) == set(store.PATH_COLUMNS)
+    assert columns_with(old / database, old.as_uri()) == set(moved_store.PATH_COLUMNS)
     old.rename(new)
     # a run and its files are uploaded to the new place
     client, runs = runs_of(own_uri(new / "results/mlflow"))

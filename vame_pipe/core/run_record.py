@@ -164,6 +164,11 @@ def differing_params(runs: dict[str, RunRecord]) -> list[str]:
     return [key for key, value in first.items() if any(other.get(key) != value for other in others)]
 
 
+def best_model(runs: dict[str, RunRecord]) -> str:
+    """Return the name of the model with the lowest squared error on the validation windows."""
+    return min(runs, key=lambda name: runs[name].error)
+
+
 def read_history(metrics: Path) -> list[dict[str, Any]]:
     """Return metrics.jsonl, one entry per epoch."""
     return [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]

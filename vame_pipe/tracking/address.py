@@ -72,9 +72,16 @@ def read_address(path: Path) -> Address:
     Raises
     ------
     InputError
-        If the file is missing.
+        If the file is missing or damaged.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file. Run `vame-pipe init-mlflow --out {path}` first.")
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    return resolve_address(settings["tracking_uri"], settings["experiment"], path.parent)
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        configured, experiment = settings["tracking_uri"], settings["experiment"]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{path}: not an address of MLflow; the file is damaged. Delete it, and run "
+            f"`vame-pipe init-mlflow --out {path}`, or snakemake."
+        ) from None
+    return resolve_address(configured, experiment, path.parent)

@@ -1,4 +1,4 @@
-"""Open an MLflow store: create it, follow a moved results folder, retry, describe its errors."""
+"""Open an MLflow store: create it, retry, describe its errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,12 +18,12 @@ from vame_pipe.core import credentials
 from vame_pipe.core.errors import InputError
 from vame_pipe.tracking.address import (
     ARTIFACTS,
-    DATABASE,
     SQLITE,
     Address,
     resolve_address,
     write_address,
 )
+from vame_pipe.tracking.moved_store import follow_folder
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +42,6 @@ RETRYABLE_ERRORS = (
 """Parts of the messages of databases if two jobs write at the same time."""
 RETRY_S = 60.0
 """How long to retry after such an error."""
-PATH_COLUMNS = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("logged_models", "artifact_location"),
-    ("model_versions", "source"),
-    ("model_versions", "storage_location"),
-)
-"""Tables and columns of MLflow's database that hold paths of artifacts."""
 CLOUD_ERRORS = (
     ("botocore.exceptions", "BotoCoreError"),
     ("botocore.exceptions", "ClientError"),
@@ -136,50 +127,6 @@ def open_store(address: Address) -> Store:
     if address.folder:
         retry_on_conflict(follow_folder, address.folder, experiment_id)
     return Store(make_client(address.uri), address.experiment, experiment_id)
-
-
-def follow_folder(folder: Path, experiment_id: str) -> None:
-    """Correct the paths in the workflow's own store after its folder was moved, renamed or copied.
-
-    MLflow stores absolute paths of artifacts. Paths that did not lead to the folder of the database stay
-    as they are.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the database is now.
-    experiment_id : str
-        The artifact location of this experiment tells where the database was.
-    """
-    new = (folder / ARTIFACTS).as_uri()
-    with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as database:
-        (old,) = database.execute(
-            "SELECT artifact_location FROM experiments WHERE experiment_id = ?", [experiment_id]
-        ).fetchone()
-        if old == new or not _was_next_to_database(old, folder):
-            return
-        # if two processes get here at the same time, the second one finds nothing left to change
-        database.execute("BEGIN IMMEDIATE")
-        for table, column in PATH_COLUMNS:
-            database.execute(
-                f"UPDATE {table} SET {column} = :new || substr({column}, length(:old) + 1) "
-                f"WHERE {column} = :old OR substr({column}, 1, length(:old) + 1) = :old || '/'",
-                {"old": old, "new": new},
-            )
-        database.execute("COMMIT")
-    log.info("updated the paths in MLflow's database from %s to %s", old, new)
-
-
-def _was_next_to_database(old: str, folder: Path) -> bool:
-    """Return whether artifacts were next to the database, in a folder other than the current one."""
-    from mlflow.utils.file_utils import local_file_uri_to_path
-
-    if not (old.startswith("file:") and old.endswith(f"/{folder.name}/{ARTIFACTS}")):
-        return False
-    try:  # two paths may lead to the same folder
-        return not Path(local_file_uri_to_path(old)).samefile(folder / ARTIFACTS)
-    except OSError:
-        return True
 
 
 def make_client(uri: str) -> Any:

@@ -11,7 +11,13 @@ from typing import Any
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.run_record import RunRecord, differing_params, read_history, read_runs
+from vame_pipe.core.run_record import (
+    RunRecord,
+    best_model,
+    differing_params,
+    read_history,
+    read_runs,
+)
 from vame_pipe.tracking.address import Address, read_address
 from vame_pipe.tracking.registry import MODEL_TAG, register, set_best_alias
 from vame_pipe.tracking.runs import open_run, send_results
@@ -87,7 +93,7 @@ def upload(layout: Layout, models: list[str], out: Path | None = None) -> Upload
     models : list of str
         Names of the models. They are also registered, under the name of the experiment.
     out : Path, optional
-        JSON file for the experiment and the run ids.
+        JSON file for the experiment and the run ids, see `read_run_ids`.
 
     Raises
     ------
@@ -101,6 +107,25 @@ def upload(layout: Layout, models: list[str], out: Path | None = None) -> Upload
     if not result.complete:
         files.write_text(layout.failed_uploads, f"{failures(layout) + 1}\n")
     return result
+
+
+def read_run_ids(path: Path) -> dict[str, str | None]:
+    """Return the MLflow run of each model from the file that `upload` wrote; None for a model without one.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged.
+    """
+    command = f"Run `vame-pipe upload-mlflow --out {path}`"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file. {command}.")
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["runs"])
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{path}: not an output of upload-mlflow; the file is damaged. {command} again."
+        ) from None
 
 
 def failures(layout: Layout) -> int:
@@ -159,14 +184,13 @@ def _upload(layout: Layout, models: list[str], address: Address) -> Uploaded:
     records = read_runs(layout, models)
     keys = differing_params(records)
     trained = {name: read_results(layout, record, keys) for name, record in records.items()}
-    best = min(models, key=lambda name: records[name].error)
     run_ids = {name: record.run_id for name, record in records.items()}
     try:
         store = open_store(address)
         versions = {}
         for name, model in trained.items():
             run_ids[name], versions[name] = retry_on_conflict(_send, store, model)
-        retry_on_conflict(set_best_alias, store, versions[best])
+        retry_on_conflict(set_best_alias, store, versions[best_model(records)])
     except store_errors() as error:
         log.warning(
             "upload to MLflow is incomplete. Run snakemake again, or `vame-pipe upload-mlflow %s`. "
