@@ -3,6 +3,7 @@ import pyarrow as pa
 import pytest
 
 from vame_pipe.core import files
+from vame_pipe.core.quality import SessionFaults
 from vame_pipe.core.schemas import (
     INDEX_FIELDS,
     AlignedMetadata,
@@ -12,12 +13,7 @@ from vame_pipe.core.schemas import (
     read_record,
     to_metadata,
 )
-from vame_pipe.windows.consistency import (
-    SessionFaults,
-    compare_sessions,
-    find_copies,
-    find_mirrored,
-)
+from vame_pipe.windows.consistency import compare_sessions, find_copies, find_mirrored
 
 SIDES = np.array([-0.2, 0.2, -0.15, 0.1, 0.0])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from vame_pipe.alignment.cleaning import runs
-from vame_pipe.core import files, schemas
+from vame_pipe.core import files, quality, schemas
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
+from vame_pipe.core.quality import SessionQuality
 from vame_pipe.core.schemas import (
     INDEX_FIELDS,
     AlignedMetadata,
@@ -68,13 +68,14 @@ def write(
         poses_digest=files.file_fingerprint(source.poses),
         source=Path(source.poses).name,
         source_fps=source.fps,
+        format=source.format,
         group=source.group,
         metadata=source.metadata,
         stage_version=ALIGN,
     )
     files.write_tables(out, tables, schema(first.names), to_metadata(meta))
-    individuals = {name: dataclasses.asdict(a.quality) for name, a in animals.items()}
-    files.write_json(qc, {"session": session, "fps": first.fps, "individuals": individuals})
+    individuals = {name: aligned.quality for name, aligned in animals.items()}
+    quality.write(SessionQuality(session, first.fps, individuals), qc)
 
 
 def facts(aligned: Aligned) -> AnimalFacts:

@@ -6,7 +6,6 @@ coordinates of `vame_pipe.poses.contract`, NaN where missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,58 +30,6 @@ FIXED_RATIO = 0.05
 """A keypoint whose spatial range is below this fraction of the largest range counts as stationary."""
 MAX_AXIS_SPREAD = 0.8
 """Relative spread of the body length: 0.3 to 0.5 in tracked mice, 1.2 and more if one end is an object."""
-
-
-@dataclass(frozen=True)
-class KeypointQuality:
-    """How well one keypoint was tracked, as fractions of the frames of the recording.
-
-    Attributes
-    ----------
-    placeholders : float
-        Values that a program wrote for a missing point.
-    below_confidence : float
-        Other points below the confidence threshold.
-    outliers : float
-        Jumps away from the path.
-    interpolated : float
-        Frames of short gaps, which were filled.
-    missing : float
-        Frames that stay missing.
-    """
-
-    placeholders: float
-    below_confidence: float
-    outliers: float
-    interpolated: float
-    missing: float
-
-
-@dataclass(frozen=True)
-class TrackingQuality:
-    """How well one animal was tracked in a recording.
-
-    Attributes
-    ----------
-    n_frames : int
-        Frames of the recording.
-    n_rows : int
-        Time steps after resampling.
-    valid_fraction : float
-        Fraction of the time steps in which every feature is known.
-    flipped_fraction : float
-        Fraction of the frames in which the ends of the body axis seem to be swapped.
-    body_length_px : float
-        Median distance between both ends of the body axis, pixels.
-    keypoints : dict of str to KeypointQuality
-    """
-
-    n_frames: int
-    n_rows: int
-    valid_fraction: float
-    flipped_fraction: float
-    body_length_px: float
-    keypoints: dict[str, KeypointQuality]
 
 
 def find_flips(

@@ -11,8 +11,8 @@ import numpy as np
 
 from vame_pipe.alignment import aligned_file, cleaning, egocentric, quality
 from vame_pipe.alignment.egocentric import Selection
-from vame_pipe.alignment.quality import KeypointQuality, TrackingQuality
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.quality import KeypointQuality, TrackingQuality
 from vame_pipe.poses.contract import Poses
 from vame_pipe.poses.readers import read_poses
 

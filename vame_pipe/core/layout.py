@@ -154,6 +154,14 @@ class ModelFolder:
         return self.root / "spectrum.png"
 
     @property
+    def outputs(self) -> list[Path]:
+        """The files that the rule `train` declares, the model file first."""
+        return [
+            *(self.weights, self.config, self.run),
+            *(self.losses, self.reconstructions, self.spectrum),
+        ]
+
+    @property
     def artifacts(self) -> list[Path]:
         """The files that MLflow gets, the model file first."""
         return [

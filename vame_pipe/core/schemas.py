@@ -138,6 +138,8 @@ class AlignedMetadata:
         Frames per second of the recording.
     stage_version : int
         See `core.source`.
+    format : str or None
+        Format of the pose file; None if it was recognised from its content.
     group : str or None
         Experimental group.
     metadata : dict of str to str
@@ -157,6 +159,7 @@ class AlignedMetadata:
     source: str
     source_fps: float
     stage_version: int
+    format: str | None = None
     group: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
 
@@ -242,7 +245,28 @@ class LatentsMetadata:
     stage_version: int
 
 
-Record = TypeVar("Record", AlignedMetadata, WindowsMetadata, LatentsMetadata)
+@dataclass(frozen=True)
+class ComparisonMetadata:
+    """Metadata of the comparison of models and of the similarity of their latents.
+
+    Attributes
+    ----------
+    models : dict of str to str
+        For each model the SHA-256 of its file.
+    aligned : dict of str to str
+        For each training session the `fingerprint` of its aligned file.
+    stage_version : int
+        See `core.source`.
+    """
+
+    KIND: ClassVar[str] = "a comparison of models"
+
+    models: dict[str, str]
+    aligned: dict[str, str]
+    stage_version: int
+
+
+Record = TypeVar("Record", AlignedMetadata, WindowsMetadata, LatentsMetadata, ComparisonMetadata)
 
 
 def write_rejection(path: str | Path, problems: list[str]) -> None:
@@ -275,14 +299,14 @@ def read_record(kind: type[Record], path: str | Path) -> Record:
     if "rejected" in content:
         raise InputError(*content["rejected"])
     try:
-        values = {f.name: content[f.name] for f in dataclasses.fields(kind)}
+        values = {f.name: content[f.name] for f in dataclasses.fields(kind) if f.name in content}
         if kind is AlignedMetadata:
             animals = values["individuals"].items()
             values["individuals"] = {name: AnimalFacts(**facts) for name, facts in animals}
+        return kind(**values)
     except (AttributeError, KeyError, TypeError):
         raise InputError(
             f"{path}: expected {kind.KIND} of vame_pipe {__version__}, found another kind of file or one "
             f"of another version (written by vame_pipe {content.get('package_version')}). Check the path; "
             "if it is right, delete the file and run the workflow again."
         ) from None
-    return kind(**values)

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from vame_pipe.core import files
+from vame_pipe.core.colours import BLUE, VERMILLION
 from vame_pipe.training.result import examples, latent_spectrum
 
 if TYPE_CHECKING:
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
     from vame_pipe.training.result import TrainingResult
     from vame_pipe.windows.data import WindowData
 
-# from the palette of Okabe and Ito, which is safe for colour-blind readers
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"
-SPLITS = {"train": ("train", BLUE, "o"), "val": ("validation", ORANGE, "s")}
+GREY = "#555555"
+SPLITS = {"train": ("train", BLUE, "o"), "val": ("validation", VERMILLION, "s")}
 """Label, colour and marker of each split."""
 WIDTH, DPI = 10.4, 110
 """Inches and dots per inch: as wide as the report at 100 %."""
@@ -107,7 +107,7 @@ def _draw_term(axis: Axes, history: list[dict[str, Any]], name: str, best_epoch:
         axis.plot(epochs, values, color=colour, marker=marker, label=label)
         lowest, highest = min(lowest, *values, np.inf), max(highest, *values, -np.inf)
     best = history[best_epoch][f"val/{name}"]
-    axis.plot([best_epoch], [best], "o", color=ORANGE, fillstyle="none", markersize=11)
+    axis.plot([best_epoch], [best], "o", color=VERMILLION, fillstyle="none", markersize=11)
     if lowest > 0:
         _set_log_scale(axis, lowest, highest)
 
@@ -144,7 +144,11 @@ def draw_reconstructions(window: np.ndarray, output: np.ndarray, meta: WindowsMe
             axis.plot(time_s, recorded, color=GREY, linewidth=4, alpha=0.4, label="recorded")
             axis.plot(time_s[:length], decoded[:length], color=BLUE, label="reconstructed")
             axis.plot(
-                time_s[length:], decoded[length:], color=ORANGE, linestyle="--", label="predicted"
+                time_s[length:],
+                decoded[length:],
+                color=VERMILLION,
+                linestyle="--",
+                label="predicted",
             )
         unit = feature_unit(names[feature], bool(meta.align["scale"]))
         row[0].set_ylabel(f"{names[feature]}\n({unit})", fontsize=8.5)
@@ -179,7 +183,7 @@ def draw_spectrum(variances: np.ndarray) -> Figure:
     left.legend(loc="center right")
     left.set_title("Variance of each component")
     right.plot(
-        component, variances.cumsum() / max(variances.sum(), 1e-12), color=ORANGE, marker="s"
+        component, variances.cumsum() / max(variances.sum(), 1e-12), color=VERMILLION, marker="s"
     )
     right.set_ylim(0, 1.02)
     right.set_title("Fraction of variance up to each component")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vame_pipe.core import files
+from vame_pipe.core import files, quality
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import WindowsFolder
 from vame_pipe.core.schemas import (
@@ -118,7 +117,7 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
     )
     faults = compare_sessions(aligned, metas)
     _write(sessions, record, WindowsFolder(out))
-    files.write_json(WindowsFolder(out).session_faults, dataclasses.asdict(faults))
+    quality.write(faults, WindowsFolder(out).session_faults)
 
 
 def _read_metas(aligned: list[Path]) -> list[AlignedMetadata]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from vame_pipe.core.quality import SessionFaults
 from vame_pipe.core.schemas import AlignedMetadata
 
 log = logging.getLogger(__name__)
@@ -32,22 +32,6 @@ MIN_SIDEWAYS = 0.02
 
 Animal = dict[str, np.ndarray]
 """Columns of one animal's rows, by name, each `(n_rows,)`."""
-
-
-@dataclass(frozen=True)
-class SessionFaults:
-    """Faults found by comparing the training sessions, as in session_faults.json.
-
-    Attributes
-    ----------
-    mirrored : list of str
-        Sessions in which left and right are swapped, compared with the others.
-    same_recording : list of list of str
-        Groups of two or more sessions that hold the same recording.
-    """
-
-    mirrored: list[str]
-    same_recording: list[list[str]]
 
 
 def compare_sessions(paths: list[Path], metas: list[AlignedMetadata]) -> SessionFaults:
