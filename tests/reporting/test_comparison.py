@@ -10,8 +10,9 @@ from sklearn.decomposition import PCA
 from small_models import make_results
 
 from vame_pipe.cli import main
-from vame_pipe.core import files, run_record
+from vame_pipe.core import files, run_record, source
 from vame_pipe.core.layout import Layout
+from vame_pipe.core.schemas import ComparisonMetadata, read_record
 from vame_pipe.reporting import comparison
 from vame_pipe.windows import data as window_data
 
@@ -52,7 +53,36 @@ def test_models_and_latents_made_from_other_data_are_refused(results, tmp_path, 
 
 def test_a_missing_file_of_runs_is_named(results, capsys):
     assert main.main(["compare", str(results.root), "--runs", "gone.json"]) == 2
-    assert "--runs gone.json: no such file" in capsys.readouterr().err
+    assert "gone.json: no such file. Run `vame-pipe upload-mlflow" in capsys.readouterr().err
+
+
+def test_another_file_given_as_runs_is_named(results, tmp_path, capsys):
+    other = tmp_path / "other.json"
+    other.write_text('{"models": []}')
+    assert main.main(["compare", str(results.root), "--runs", str(other)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"ERROR: {other}: not an output of upload-mlflow")
+
+
+def test_a_model_of_other_window_settings_is_refused(results, tmp_path, capsys):
+    """Also if its fingerprint were the same."""
+    layout = Layout(tmp_path / "results")
+    shutil.copytree(results.root, layout.root)
+    run = layout.model("mice-z4").run
+    record = run_record.read(run)
+    params = record.params | {"windows.length_s": 0.4}
+    run_record.write(dataclasses.replace(record, params=params), run)
+    assert main.main(["compare", str(layout.root)]) == 2
+    assert "model mice-z4: was trained on other windows than those in" in capsys.readouterr().err
+
+
+def test_the_comparison_stores_what_it_was_made_from(results):
+    for path in (results.comparison, results.similarity):
+        meta = read_record(ComparisonMetadata, path)
+        weights = {name: results.model(name).weights for name in ("mice-z2", "mice-z4")}
+        assert meta.models == {n: files.file_fingerprint(p) for n, p in weights.items()}
+        assert list(meta.aligned) == ["sim-1", "sim-2"]
+        assert meta.stage_version == source.COMPARE
 
 
 def test_principal_components_rebuild_windows_as_in_scikit_learn(data):

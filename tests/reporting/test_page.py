@@ -13,13 +13,19 @@ import yaml
 from small_models import make_results
 
 from vame_pipe import __version__
+from vame_pipe.alignment import aligned_file
 from vame_pipe.cli import main
-from vame_pipe.core import files
+from vame_pipe.config.sections import Windows
+from vame_pipe.core import files, source
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
+from vame_pipe.core.schemas import write_rejection
 from vame_pipe.poses import simulate
 from vame_pipe.reporting import page
+from vame_pipe.reporting.comparison import compare
+from vame_pipe.reporting.current import read_facts
 from vame_pipe.windows import data as window_data
+from vame_pipe.windows.build import build
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -140,7 +146,7 @@ def test_the_provenance_says_how_to_reproduce_the_results(results):
         cells["fingerprint of the windows"]
         == window_data.load(results.windows_folder.root).fingerprint
     )
-    assert cells["vame_pipe"] == __version__ and cells["trained on"] == "cpu"
+    assert cells["vame_pipe"] == __version__ and cells["device"] == "cpu"
 
 
 def test_the_same_results_give_the_same_page_and_nothing_in_it_is_markup(results):
@@ -172,10 +178,61 @@ def test_every_missing_file_is_named(results, tmp_path, capsys):
 def test_a_model_that_is_not_in_the_comparison_is_named(results, tmp_path):
     layout = Layout(tmp_path / "results")
     shutil.copytree(results.root, layout.root)
-    table = pd.read_parquet(layout.comparison)
-    table[table["model"] != "mice-z2"].to_parquet(layout.comparison)
+    compare(layout, ["mice-z4"], {})
     with pytest.raises(InputError, match=r"model mice-z2 is not in .*compare.parquet"):
         page.write(layout, SESSIONS, ["mice-z2", "mice-z4"], tmp_path / "page.html")
+
+
+def test_a_comparison_of_earlier_models_or_sessions_is_refused(results, tmp_path):
+    layout = Layout(tmp_path / "results")
+    shutil.copytree(results.root, layout.root)
+    table, meta = pq.read_table(layout.comparison), files.read_metadata(layout.comparison)
+    stale = {"models": meta["models"] | {"mice-z2": "0" * 64}, "aligned": {"sim-1": "0" * 64}}
+    files.write_tables(layout.comparison, [table], table.schema, meta | stale)
+    with pytest.raises(InputError) as error:
+        page.write(layout, SESSIONS, ["mice-z2", "mice-z4"], tmp_path / "page.html")
+    model, sessions = error.value.problems
+    assert "compare.parquet is of an earlier model mice-z2. Run `vame-pipe compare` first." in model
+    assert "compare.parquet is of other training sessions." in sessions
+
+
+def test_models_of_other_windows_than_those_on_disk_are_refused(results, tmp_path):
+    """Though all models were trained on the same ones."""
+    layout = Layout(tmp_path / "results")
+    shutil.copytree(results.root, layout.root)
+    paths = [layout.aligned(name) for name in ("sim-1", "sim-2")]
+    build(paths, Windows(length_s=0.5, future_s=0.1), layout.windows_folder.root)
+    with pytest.raises(InputError) as error:
+        page.write(layout, SESSIONS, ["mice-z2", "mice-z4"], tmp_path / "page.html")
+    assert [line.split(":")[0] for line in error.value.problems] == [
+        "model mice-z2",
+        "model mice-z4",
+    ]
+    assert "was trained on other windows than those in" in error.value.problems[0]
+
+
+def test_every_session_that_could_not_be_aligned_or_encoded_is_named_once(
+    results, tmp_path, capsys
+):
+    layout = Layout(tmp_path / "results")
+    shutil.copytree(results.root, layout.root)
+    aligned, other = "session bad: no frames", "other.parquet: has 15 fps"
+    aligned_file.write_rejection("bad", [aligned], layout.aligned("bad"), layout.quality("bad"))
+    for model in ("mice-z2", "mice-z4"):
+        write_rejection(layout.latents(model, "bad"), [aligned])
+        write_rejection(layout.latents(model, "sim-3"), [other])
+    out = tmp_path / "page.html"
+    arguments = ["--sessions", *SESSIONS, "bad", "--out", str(out)]
+    assert main.main(["report", str(layout.root), *arguments]) == 2
+    errors = [x for x in capsys.readouterr().err.splitlines() if x.startswith("ERROR")]
+    assert sorted(errors) == [f"ERROR: {other}", f"ERROR: {aligned}"] and not out.exists()
+
+
+def test_the_page_stores_what_it_was_made_from(results):
+    facts = read_facts(results.report)
+    assert list(facts.aligned) == SESSIONS and facts.stage_version == source.REPORT
+    assert facts.models["mice-z2"] == files.file_fingerprint(results.model("mice-z2").weights)
+    assert facts.comparison == files.file_fingerprint(results.comparison)
 
 
 def test_latents_of_an_earlier_model_are_refused_also_for_encoded_sessions(results, tmp_path):

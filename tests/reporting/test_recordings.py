@@ -8,25 +8,28 @@ import pytest
 
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.reporting.recordings import (
-    KeypointQuality,
-    Recording,
-    quality_flags,
-    read_recordings,
-)
+from vame_pipe.core.quality import KeypointQuality, TrackingQuality
+from vame_pipe.reporting.recordings import Recording, quality_flags, read_recordings
 
+NOSE = KeypointQuality(
+    placeholders=0.0, below_confidence=0.03, outliers=0.0, interpolated=0.01, missing=0.02
+)
+TRACKED = TrackingQuality(
+    n_frames=900,
+    n_rows=900,
+    valid_fraction=0.95,
+    flipped_fraction=0.0,
+    body_length_px=50.0,
+    keypoints={"nose": NOSE},
+)
 FINE = Recording(
     session="m1",
     individual="id_0",
     label="m1",
     use="train",
-    n_rows=900,
     minutes=0.5,
-    valid=0.95,
-    flipped=0.0,
     n_windows=10,
-    body_length_px=50.0,
-    keypoints={"nose": KeypointQuality(missing=0.02, outliers=0.0, placeholders=0.0)},
+    quality=TRACKED,
     mirrored=False,
     copies=(),
 )
@@ -53,14 +56,23 @@ def change_quality(layout, session, change):
         ({}, []),
         ({"n_windows": 0}, ["has no windows"]),
         ({"n_windows": 0, "use": "encode"}, []),
-        ({"valid": 0.62}, ["38% of frames not valid"]),
-        ({"body_length_px": 125.0}, ["body length 2.5 x the median of all sessions"]),
-        ({"body_length_px": 20.0}, ["body length 0.4 x the median of all sessions"]),
-        ({"flipped": 0.219}, ["head and tail seem swapped in 21.9%"]),
+        ({"quality": replace(TRACKED, valid_fraction=0.62)}, ["38% of frames not valid"]),
+        (
+            {"quality": replace(TRACKED, body_length_px=125.0)},
+            ["body length 2.5 x the median of all sessions"],
+        ),
+        (
+            {"quality": replace(TRACKED, body_length_px=20.0)},
+            ["body length 0.4 x the median of all sessions"],
+        ),
+        (
+            {"quality": replace(TRACKED, flipped_fraction=0.219)},
+            ["head and tail seem swapped in 21.9%"],
+        ),
         ({"mirrored": True}, ["left and right seem swapped, compared with other sessions"]),
         ({"copies": ("m2", "m3")}, ["the same recording as m2, m3"]),
         (
-            {"keypoints": {"nose": KeypointQuality(0.04, 0.0, placeholders=0.04)}},
+            {"quality": replace(TRACKED, keypoints={"nose": replace(NOSE, placeholders=0.04)})},
             ["nose is a placeholder, such as (0, 0), in 4%"],
         ),
     ],
@@ -109,3 +121,19 @@ def test_recordings_that_could_not_be_aligned_are_named_with_the_reason(layout):
         "session sim-1: no valid frame.",
         "session sim-3: no valid frame.",
     ]
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"session": "sim-1"}', '{"individuals": {"a": {}}}']
+)
+def test_a_damaged_file_of_the_tracking_quality_is_named(layout, content):
+    layout.quality("sim-1").write_text(content)
+    with pytest.raises(InputError, match=r"sim-1\.qc\.json: cannot be read; it is damaged"):
+        read_recordings(layout, ["sim-1", "sim-2"])
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"mirrored": []}'])
+def test_a_damaged_file_of_faults_is_named(layout, content):
+    layout.windows_folder.session_faults.write_text(content)
+    with pytest.raises(InputError, match=r"session_faults\.json: cannot be read; it is damaged"):
+        read_recordings(layout, ["sim-1"])

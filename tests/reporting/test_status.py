@@ -1,20 +1,29 @@
 """What is done, missing or outdated, and what the next run would do."""
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from vame_pipe.alignment.aligned_file import write_rejection
 from vame_pipe.cli.main import main
 from vame_pipe.config.loading import load
-from vame_pipe.core import source
+from vame_pipe.config.sections import Windows
+from vame_pipe.core import digests, files, source
+from vame_pipe.core.digests import DIGEST_CACHE, pose_digests
 from vame_pipe.core.files import file_fingerprint
 from vame_pipe.core.layout import Layout
-from vame_pipe.reporting.status import describe, find_status, plan
+from vame_pipe.core.schemas import ComparisonMetadata, read_record, to_metadata
+from vame_pipe.core.schemas import write_rejection as write_placeholder
+from vame_pipe.reporting.plan import Item, describe, plan
+from vame_pipe.reporting.status import NOT_YET, find_status
+from vame_pipe.windows.build import build
 
-AFTER_ALIGNMENT = "1 set of windows, 2 models, 4 encodings, 1 comparison, 1 report"
+AFTER_ALIGNMENT = "1 set of windows, 2 models, 4 encodings, 1 upload, 1 comparison, 1 report"
 
 
 @pytest.fixture
@@ -29,8 +38,8 @@ def finished(tiny_run, tmp_path):
 
 def status(content):
     config = load(content)
-    digests = {name: file_fingerprint(s.poses) for name, s in config.sessions.items()}
-    return find_status(config, digests)
+    found = {name: file_fingerprint(s.poses) for name, s in config.sessions.items()}
+    return find_status(config, found)
 
 
 def test_a_finished_run_has_nothing_to_do(finished):
@@ -54,7 +63,7 @@ def test_a_changed_pose_file_is_named_with_all_that_follows(finished):
 
 def test_a_changed_setting_of_one_model_concerns_that_model_only(finished):
     finished["models"]["wide"]["zdims"] = 7
-    work = "1 model, 2 encodings, 1 comparison, 1 report"
+    work = "1 model, 2 encodings, 1 upload, 1 comparison, 1 report"
     assert plan(status(finished)) == [f"model.zdims was 6, is 7: {work}"]
 
 
@@ -69,14 +78,17 @@ def test_a_changed_setting_of_alignment_or_windows_says_what_it_was(finished):
 
 def test_a_session_to_encode_trains_nothing(finished):
     finished["sessions"]["m3"] = finished["sessions"]["m1"] | {"use": "encode"}
-    work = "1 alignment, 2 encodings, 1 comparison, 1 report"
-    assert plan(status(finished)) == [f"not computed yet: {work}"]
+    assert plan(status(finished)) == [
+        "not computed yet: 1 alignment, 2 encodings, 1 report",
+        "session m3 is new: 1 report",
+    ]
 
 
 def test_a_session_that_is_new_or_removed_is_named(finished):
     finished["sessions"]["m3"] = finished["sessions"].pop("m2")
     lines = plan(status(finished))
-    assert f"session m3 is new, session m2 was removed: {AFTER_ALIGNMENT}" in lines
+    assert f"session m3 is new: {AFTER_ALIGNMENT}" in lines
+    assert f"session m2 was removed: {AFTER_ALIGNMENT}" in lines
 
 
 def test_a_new_version_of_a_stage_is_a_reason(finished, monkeypatch):
@@ -102,13 +114,175 @@ def test_a_recording_that_could_not_be_aligned_says_why(finished):
     assert items[0].causes == ("session m1: no frames",)
 
 
-def test_the_command_prints_status_and_plan(finished, tmp_path, capsys):
+def test_the_command_prints_status_and_plan(finished, tmp_path, capsys, monkeypatch):
     finished["models"]["wide"]["zdims"] = 7
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(finished))
-    assert main(["status", "--config", str(path)]) == 0
+    with monkeypatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert main(["status", "--config", str(path)]) == 0
+        assert not (tmp_path / ".snakemake").exists()
     printed = capsys.readouterr().out
     assert "train    1 done, 1 outdated" in printed
     assert "         wide: model.zdims was 6, is 7\n" in printed
     assert "         wide/m1, wide/m2: model.zdims was 6, is 7\n" in printed
-    assert printed.splitlines()[-1].startswith("model.zdims was 6, is 7: 1 model")
+    heading, line = printed.splitlines()[-2:]
+    assert heading == "The next `snakemake` run will compute:"
+    assert line.startswith("  model.zdims was 6, is 7: 1 model")
+    finished["models"]["wide"]["zdims"] = 6
+    path.write_text(yaml.safe_dump(finished))
+    assert main(["status", "--config", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "Everything is up to date."
+
+
+def test_the_command_reads_the_digests_that_a_run_has_cached(
+    finished, tmp_path, monkeypatch, capsys
+):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(finished))
+    poses = [session["poses"] for session in finished["sessions"].values()]
+    pose_digests(poses, tmp_path / DIGEST_CACHE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(digests, "file_fingerprint", None)  # no file is read
+    assert main(["status", "--config", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "Everything is up to date."
+
+
+def test_a_cause_is_printed_in_full(finished):
+    name = "mouse1_day1_of_the_second_cohort_in_the_open_field"
+    finished["sessions"]["m1"]["group"] = name
+    assert plan(status(finished)) == [
+        f"session m1: group was not set, is {name}: 1 alignment, {AFTER_ALIGNMENT}"
+    ]
+    lines = describe(status(finished))
+    assert f"         m1: session m1: group was not set, is {name}" in lines
+
+
+def test_keypoints_are_printed_as_names(finished):
+    finished["keypoints"] = {"nose": ["nose"], "tailbase": ["tailbase", "Tailroot"]}
+    assert plan(status(finished)) == [
+        "keypoints was not set, is [nose, tailbase (tailbase or Tailroot)]: "
+        f"2 alignments, {AFTER_ALIGNMENT}"
+    ]
+
+
+def test_of_many_causes_of_the_same_work_the_first_are_printed():
+    items = [Item("align", f"m{i}", "outdated", (f"m{i}.csv changed",)) for i in range(7)]
+    assert plan(items[:5]) == [f"m{i}.csv changed: 1 alignment" for i in range(5)]
+    assert plan(items)[3:] == [
+        "m3.csv changed: 1 alignment",
+        "3 more causes like these, each: 1 alignment",
+    ]
+    everything = [Item("windows", "windows", "outdated", tuple(f"m{i} changed" for i in range(7)))]
+    (line,) = [line for line in describe(everything) if "m0" in line]
+    assert line.endswith("m2 changed; m3 changed; and 3 more causes")
+
+
+def test_the_format_of_a_pose_file_counts(finished):
+    finished["sessions"]["m1"]["format"] = "deeplabcut"
+    (line,) = plan(status(finished))
+    assert line.startswith("session m1: format was not set, is deeplabcut: 1 alignment, 1 set of")
+
+
+@pytest.mark.parametrize(
+    ("lost", "stages"),
+    [
+        ("aligned/m1.qc.json", AFTER_ALIGNMENT),
+        ("windows/windows.parquet", "2 models"),
+        ("windows/session_faults.json", "2 models"),
+        ("models/vame/losses.png", "2 encodings"),
+        ("models/vame/config.yaml", "2 encodings"),
+        ("mlflow/experiment.json", "1 comparison"),
+        ("compare.csv", "1 report"),
+        ("similarity.csv", "1 report"),
+    ],
+)
+def test_every_declared_output_is_looked_for(finished, lost, stages):
+    (Path(finished["results"]) / lost).unlink()
+    (line,) = plan(status(finished))
+    assert line.startswith(f"{lost} is missing: 1 ") and stages in line
+
+
+@pytest.mark.parametrize(
+    ("lost", "stage"), [("mlflow/uploaded.json", "upload"), ("report.html", "report")]
+)
+def test_a_lost_upload_or_report_is_missing(finished, lost, stage):
+    (Path(finished["results"]) / lost).unlink()
+    items = {item.stage: item for item in status(finished)}
+    assert items[stage].state == "missing" and items[stage].causes == (NOT_YET,)
+
+
+@pytest.mark.parametrize("stage", ["COMPARE", "REPORT"])
+def test_a_new_version_of_comparison_or_report_is_a_reason(finished, monkeypatch, stage):
+    version = getattr(source, stage)
+    monkeypatch.setattr(source, stage, version + 1)
+    work = {"COMPARE": "1 comparison, 1 report", "REPORT": "1 report"}[stage]
+    name = {"COMPARE": "comparison", "REPORT": "report"}[stage]
+    change = f"(version {version} to {version + 1})"
+    assert plan(status(finished)) == [f"{name} of vame_pipe changed {change}: {work}"]
+
+
+def test_a_model_that_was_removed_is_compared_no_more(finished):
+    del finished["models"]["wide"]
+    assert plan(status(finished)) == ["model wide was removed: 1 upload, 1 comparison, 1 report"]
+
+
+def test_a_comparison_and_a_report_of_an_earlier_model_are_outdated(finished):
+    """They were copied from another results folder, or an older run."""
+    layout = Layout(Path(finished["results"]))
+    meta = read_record(ComparisonMetadata, layout.comparison)
+    stale = replace(meta, models=meta.models | {"vame": "0" * 64})
+    table = pq.read_table(layout.comparison)
+    files.write_tables(layout.comparison, [table], table.schema, to_metadata(stale))
+    assert plan(status(finished)) == ["model vame was trained again: 1 comparison, 1 report"]
+    files.write_tables(layout.comparison, [table], table.schema, to_metadata(meta) | {"more": 1})
+    assert plan(status(finished)) == ["the models were compared again: 1 report"]
+    layout.report.write_text("<html></html>")
+    assert plan(status(finished)) == ["report.html is of another version: 1 report"]
+
+
+def test_a_model_of_other_windows_is_outdated_though_the_sessions_are_the_same(finished):
+    finished["windows"]["length_s"] = 0.6
+    layout = Layout(Path(finished["results"]))
+    paths = [layout.aligned(name) for name in finished["sessions"]]
+    build(paths, Windows(**finished["windows"]), layout.windows_folder.root)
+    (line,) = plan(status(finished))
+    assert line.startswith("the windows changed since it was trained: 2 models, 4 encodings")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            {"experiment": "tiny", "runs": {"vame": "a", "wide": None}},
+            "the last upload to MLflow was",
+        ),
+        ({"experiment": "tiny", "runs": {"vame": "a"}}, "model wide is new"),
+        ("nothing", "a file in "),
+    ],
+)
+def test_an_incomplete_upload_is_tried_again(finished, content, reason):
+    layout = Layout(Path(finished["results"]))
+    layout.uploaded.write_text(json.dumps(content))
+    (line,) = plan(status(finished))
+    assert line.startswith(reason) and line.endswith("1 upload, 1 comparison, 1 report")
+
+
+def test_a_failed_upload_after_the_last_one_is_tried_again(finished):
+    layout = Layout(Path(finished["results"]))
+    layout.failed_uploads.write_text("1\n")
+    (line,) = plan(status(finished))
+    assert line.startswith("the last upload to MLflow was incomplete: 1 upload")
+
+
+def test_another_experiment_is_an_upload(finished):
+    finished["mlflow"]["experiment"] = "other"
+    assert plan(status(finished)) == ["mlflow.experiment changed: 1 upload, 1 comparison, 1 report"]
+
+
+def test_a_session_that_could_not_be_encoded_is_listed_with_the_reason(finished):
+    layout = Layout(Path(finished["results"]))
+    write_placeholder(layout.latents("vame", "m2"), ["m2.parquet: has 25 fps"])
+    (line,) = plan(status(finished))
+    assert line.startswith("m2.parquet: has 25 fps: 1 encoding, ")
+    assert "         vame/m2: m2.parquet: has 25 fps" in describe(status(finished))

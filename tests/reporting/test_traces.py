@@ -29,6 +29,7 @@ def test_without_a_pose_file_only_the_aligned_part_is_returned(data, recording):
     for source in (None, PoseSource(Path("gone.csv"), fps=30)):
         excerpt = trace_excerpt(Layout(data), recording, source)
         assert excerpt.recorded is None and len(excerpt.aligned) == EXCERPT_S * 30
+        assert excerpt.note == "pose file not found"
 
 
 def test_an_excerpt_is_of_one_animal_of_the_session(data, recordings, recording, tmp_path):
@@ -52,4 +53,20 @@ def test_an_excerpt_is_of_one_animal_of_the_session(data, recordings, recording,
     assert first.aligned.shape == second.aligned.shape
     np.testing.assert_allclose(first.aligned + np.array([0, 1, 0]), second.aligned, rtol=1e-5)
     assert first.recorded is not None
-    assert second.recorded is None  # the pose file has no animal of that name
+    assert second.recorded is None
+    assert second.note == "pose file has no animal of this name" and first.note == ""
+
+
+def test_a_pose_file_that_was_replaced_since_leaves_the_trace_out(
+    data, recordings, recording, tmp_path
+):
+    poses = tmp_path / "poses.csv"
+    text = (recordings / "sim-1.csv").read_text()
+    poses.write_text(text.replace("left_ear", "ear"))
+    excerpt = trace_excerpt(Layout(data), recording, PoseSource(poses, fps=30))
+    assert excerpt.keypoint == "left_ear" and excerpt.recorded is None
+    assert excerpt.note == "pose file has no such keypoint"
+    poses.write_text("not poses")
+    excerpt = trace_excerpt(Layout(data), recording, PoseSource(poses, fps=30))
+    assert excerpt.recorded is None and excerpt.note == "pose file cannot be read"
+    assert len(excerpt.aligned) == EXCERPT_S * 30

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from vame_pipe.cli.arguments import add_results
@@ -17,14 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from vame_pipe.core.errors import InputError
     from vame_pipe.core.layout import Layout
     from vame_pipe.core.run_record import require_models
     from vame_pipe.reporting.comparison import compare
+    from vame_pipe.tracking.upload import read_run_ids
 
-    layout, run_ids = Layout(options.results), {}
-    if options.runs:
-        if not options.runs.is_file():
-            raise InputError(f"--runs {options.runs}: no such file. Run `vame-pipe upload-mlflow`.")
-        run_ids = json.loads(options.runs.read_text(encoding="utf-8"))["runs"]
+    layout = Layout(options.results)
+    run_ids = read_run_ids(options.runs) if options.runs else {}
     compare(layout, options.models or require_models(layout), run_ids)

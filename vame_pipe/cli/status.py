@@ -1,4 +1,4 @@
-"""Print what is done, missing or outdated, and what the next run would do and why."""
+"""Print what is done, missing or outdated, and what the next run will compute and why."""
 
 from __future__ import annotations
 
@@ -15,16 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from vame_pipe.config.loading import load
-    from vame_pipe.core.files import file_fingerprint
-    from vame_pipe.reporting import status
+    from vame_pipe.core.digests import DIGEST_CACHE, pose_digests
+    from vame_pipe.reporting import plan, status
 
     config = load(*options.config)
-    digests = {
-        name: file_fingerprint(session.poses)
-        for name, session in config.sessions.items()
-        if Path(session.poses).exists()
-    }
-    items = status.find_status(config, digests)
-    plan = status.plan(items) or ["nothing: everything is up to date"]
-    lines = [*status.describe(items), "", "the next `snakemake` would do:", *plan]
-    sys.stdout.write("\n".join(lines) + "\n")
+    poses = {n: s.poses for n, s in config.sessions.items() if Path(s.poses).exists()}
+    digests = pose_digests(poses.values(), DIGEST_CACHE, save=False)  # this command writes no file
+    items = status.find_status(config, {name: digests[path] for name, path in poses.items()})
+    planned = [f"  {line}" for line in plan.plan(items)]
+    heading = "The next `snakemake` run will compute:" if planned else "Everything is up to date."
+    sys.stdout.write("\n".join([*plan.describe(items), "", heading, *planned]) + "\n")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from vame_pipe.core.files import file_fingerprint, write_json
 
+DIGEST_CACHE = Path(".snakemake/vame_pipe/pose_digests.json")
+"""The cache of the workflow, in its working directory."""
 N_READERS = 8
 Entry = tuple[list[int], str]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.run_record import RunRecord, best_model, differing_params, read_runs
-from vame_pipe.core.schemas import AlignedMetadata, LatentsMetadata, read_record
+from vame_pipe.core.schemas import ComparisonMetadata, to_metadata
+from vame_pipe.core.source import COMPARE
+from vame_pipe.reporting.current import other_windows, require_current
 from vame_pipe.reporting.similarity import similarity
 from vame_pipe.windows import data as window_data
 from vame_pipe.windows.data import WindowData
@@ -38,50 +41,13 @@ def compare(layout: Layout, models: list[str], run_ids: dict[str, str | None]) -
     """
     runs = read_runs(layout, models)
     data = window_data.load(layout.windows_folder.root)
-    require_current(layout, runs, data.fingerprint, data.meta.sessions)
-    write(comparison_table(data, runs, run_ids), layout.comparison)
-    write(similarity(layout, models, data.meta.sessions), layout.similarity)
-
-
-def require_current(
-    layout: Layout, runs: dict[str, RunRecord], data_fingerprint: str, sessions: list[str]
-) -> None:
-    """Raise InputError unless models and latents were made from what is in the results folder now.
-
-    Parameters
-    ----------
-    layout : Layout
-    runs : dict of str to RunRecord
-        By model.
-    data_fingerprint : str
-        Of the windows in the results folder.
-    sessions : list of str
-        Sessions whose latents are checked.
-    """
-    problems = []
-    aligned = {
-        session: read_record(AlignedMetadata, layout.aligned(session)).fingerprint
-        for session in sessions
-    }
-    for name, run in runs.items():
-        if run.data.fingerprint != data_fingerprint:
-            problems.append(
-                f"model {name}: was trained on other windows than those in {layout.windows_folder.root}. Train it "
-                "again, or choose models of the same windows with --models."
-            )
-            continue
-        digest = files.file_fingerprint(layout.model(name).weights)
-        for session in sessions:
-            path = layout.latents(name, session)
-            made_from = read_record(LatentsMetadata, path)
-            if made_from.model_fingerprint != digest:
-                problems.append(f"{path}: was made by another model.pt. Encode the session again.")
-            elif made_from.aligned_fingerprint != aligned[session]:
-                problems.append(
-                    f"{path}: was made from another aligned recording. Encode the session again."
-                )
-    if problems:
-        raise InputError(*problems)
+    others = [name for name, run in runs.items() if run.data.fingerprint != data.fingerprint]
+    if others:
+        raise InputError(*(other_windows(layout, name) for name in others))
+    digests = require_current(layout, runs, data.meta.sessions)
+    meta = to_metadata(ComparisonMetadata(digests, data.meta.aligned, COMPARE))
+    write(comparison_table(data, runs, run_ids), layout.comparison, meta)
+    write(similarity(layout, models, data.meta.sessions), layout.similarity, meta)
 
 
 def comparison_table(
@@ -141,10 +107,10 @@ def pca_r2(data: WindowData, components: set[int]) -> dict[int, float]:
     return {k: float(1 - residual[min(k, n_components) - 1] / total) for k in components}
 
 
-def write(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as Parquet, and as CSV next to it."""
+def write(table: pd.DataFrame, path: Path, meta: dict[str, Any]) -> None:
+    """Write a table as Parquet with metadata, and as CSV next to it."""
     content = pa.Table.from_pandas(table, preserve_index=False)
-    files.write_tables(path, [content], content.schema, files.metadata())
+    files.write_tables(path, [content], content.schema, meta)
     files.write_text(path.with_suffix(".csv"), table.to_csv(index=False))
 
 

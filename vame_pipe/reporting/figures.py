@@ -7,13 +7,13 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from vame_pipe.core.colours import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from vame_pipe.reporting.projection import Projection
 from vame_pipe.reporting.traces import TraceExcerpt
 
-# Okabe-Ito palette (colour-blind safe), without the pale yellow
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#444444", "#999933")
+BLACK, OLIVE, GREY = "#444444", "#999933", "#BBBBBB"
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE, BLACK, OLIVE)
 SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon")
-GREY = "#BBBBBB"
 CONTINUOUS = "Cividis"
 ALL_SESSIONS = "all sessions"
 MAX_MODELS_WITH_VALUES = 12
@@ -36,7 +36,7 @@ TEMPLATE = go.layout.Template(
 def trace(excerpt: TraceExcerpt) -> go.Figure:
     """Return a keypoint of one recording over time: as recorded, and as aligned."""
     name = f"{excerpt.label}: {excerpt.keypoint}"
-    missing = ": pose file not found" if excerpt.recorded is None else ""
+    missing = f": {excerpt.note}" if excerpt.recorded is None else ""
     figure = make_subplots(
         rows=2,
         shared_xaxes=True,
@@ -99,7 +99,7 @@ def _by_session(points: pd.DataFrame) -> list[go.Scatter]:
     sessions = sorted(points["session"].unique())
     if len(sessions) > len(COLOURS):
         grey = {"size": 4, "opacity": 0.6, "color": GREY}
-        highlighted = {"size": 6, "color": COLOURS[1]}
+        highlighted = {"size": 6, "color": VERMILLION}
         return [
             _dots(points, name=ALL_SESSIONS, marker=grey),
             _dots(points[:0], name="highlighted", marker=highlighted),
@@ -157,9 +157,9 @@ def _dots(
 def scores(table: pd.DataFrame) -> go.Figure:
     """Return R2 on validation windows for each model, next to PCA."""
     series = {
-        "final/r2_reconstruction": ("reconstruction", COLOURS[0], "circle"),
-        "pca/r2_reconstruction": ("reconstruction by PCA", COLOURS[6], "x"),
-        "final/r2_prediction": ("prediction", COLOURS[1], "square"),
+        "final/r2_reconstruction": ("reconstruction", BLUE, "circle"),
+        "pca/r2_reconstruction": ("reconstruction by PCA", BLACK, "x"),
+        "final/r2_prediction": ("prediction", VERMILLION, "square"),
     }
     figure = go.Figure(
         [

@@ -22,8 +22,15 @@ from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.run_record import RunRecord, best_model, differing_params, read_runs
-from vame_pipe.core.schemas import WindowsMetadata, read_record
-from vame_pipe.reporting import comparison, figures, recordings
+from vame_pipe.core.schemas import (
+    AlignedMetadata,
+    ComparisonMetadata,
+    WindowsMetadata,
+    read_record,
+)
+from vame_pipe.core.source import REPORT
+from vame_pipe.reporting import figures, recordings
+from vame_pipe.reporting.current import REPORT_TAG, ReportFacts, require_current
 from vame_pipe.reporting.projection import project_latents
 from vame_pipe.reporting.recordings import Recording
 from vame_pipe.reporting.traces import EXCERPT_S, PoseSource, trace_excerpt
@@ -124,13 +131,14 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
         If files of a session or of a model are missing, or were made from other data.
     """
     _require_files(layout, sessions, models)
-    rows = recordings.read_recordings(layout, sessions)
     runs = read_runs(layout, models)
-    fingerprint = runs[models[0]].data.fingerprint
-    comparison.require_current(layout, runs, fingerprint, sessions)
-    table = _read_comparison(layout, models)
+    digests = require_current(layout, runs, sessions)
+    rows = recordings.read_recordings(layout, sessions)
+    table = _read_comparison(layout, digests)
     settings = layout.config.read_text(encoding="utf-8") if layout.config.exists() else ""
     page = _template().render(
+        tag=REPORT_TAG,
+        facts=_facts(layout, sessions, digests).as_json(),
         plotly=get_plotlyjs(),
         totals=_totals(rows),
         recordings=rows,
@@ -146,17 +154,15 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
         similarity=_draw_similarity(layout, models),
         versions={name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
         settings=settings,
-        results=layout.root.as_posix(),
+        config=layout.config.as_posix(),
+        database=layout.mlflow_database.as_posix(),
     )
     files.write_text(out, page)
 
 
 def _require_files(layout: Layout, sessions: list[str], models: list[str]) -> None:
-    required = [
-        layout.windows_folder.frames,
-        layout.windows_folder.index,
-        layout.windows_folder.session_faults,
-    ]
+    windows = layout.windows_folder
+    required = [windows.frames, windows.index, windows.session_faults]
     required += [layout.comparison, layout.similarity]
     for session in sessions:
         required += [layout.aligned(session), layout.quality(session)]
@@ -171,18 +177,40 @@ def _require_files(layout: Layout, sessions: list[str], models: list[str]) -> No
         raise InputError(*problems)
 
 
-def _read_comparison(layout: Layout, models: list[str]) -> pd.DataFrame:
-    """Return the rows of the comparison that belong to models."""
-    table = pd.read_parquet(layout.comparison)
-    missing = [name for name in models if name not in set(table["model"])]
-    if missing:
-        raise InputError(
-            *(
-                f"report: model {name} is not in {layout.comparison}. Run `vame-pipe compare` first."
-                for name in missing
-            )
-        )
-    return table[table["model"].isin(models)].reset_index(drop=True)
+def _read_comparison(layout: Layout, digests: dict[str, str]) -> pd.DataFrame:
+    """Return the rows of the comparison that belong to models; raise InputError if it is out of date.
+
+    Parameters
+    ----------
+    layout : Layout
+    digests : dict of str to str
+        SHA-256 of each model file.
+    """
+    path, command = layout.comparison, "Run `vame-pipe compare` first."
+    made_from = read_record(ComparisonMetadata, path)
+    problems = []
+    for model, digest in digests.items():
+        if model not in made_from.models:
+            problems.append(f"report: model {model} is not in {path}. {command}")
+        elif made_from.models[model] != digest:
+            problems.append(f"report: {path} is of an earlier model {model}. {command}")
+    if made_from.aligned != read_record(WindowsMetadata, layout.windows_folder.frames).aligned:
+        problems.append(f"report: {path} is of other training sessions. {command}")
+    if problems:
+        raise InputError(*problems)
+    table = pd.read_parquet(path)
+    return table[table["model"].isin(list(digests))].reset_index(drop=True)
+
+
+def _facts(layout: Layout, sessions: list[str], digests: dict[str, str]) -> ReportFacts:
+    """Return what the report is made from."""
+    metas = {session: read_record(AlignedMetadata, layout.aligned(session)) for session in sessions}
+    return ReportFacts(
+        aligned={session: meta.fingerprint for session, meta in metas.items()},
+        models=digests,
+        comparison=files.file_fingerprint(layout.comparison),
+        stage_version=REPORT,
+    )
 
 
 def _template() -> Any:
@@ -218,11 +246,12 @@ def _draw_traces(layout: Layout, rows: list[Recording], settings: str) -> list[d
 
 
 def _read_windows(layout: Layout) -> Windows:
-    split = pq.read_table(layout.windows_folder.index, columns=["split"])["split"]
+    windows = layout.windows_folder
+    split = pq.read_table(windows.index, columns=["split"])["split"]
     counts = {row["values"]: row["counts"] for row in pc.value_counts(split).to_pylist()}
     return Windows(
-        meta=read_record(WindowsMetadata, layout.windows_folder.frames),
-        n_frames=pq.read_metadata(layout.windows_folder.frames).num_rows,
+        meta=read_record(WindowsMetadata, windows.frames),
+        n_frames=pq.read_metadata(windows.frames).num_rows,
         n_train=counts["train"],
         n_val=counts["val"],
     )

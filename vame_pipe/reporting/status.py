@@ -1,58 +1,37 @@
-"""What is there, and what the next run of the workflow would do and why.
+"""Which results are there and up to date.
 
 Everything is derived from the files of the results folder and from the configuration; nothing is stored.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from vame_pipe.core import files, source
-from vame_pipe.core.errors import InputError, listing
+from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.run_record import RunRecord
 from vame_pipe.core.run_record import read as read_run
-from vame_pipe.core.schemas import AlignedMetadata, LatentsMetadata, WindowsMetadata, read_record
+from vame_pipe.core.schemas import (
+    AlignedMetadata,
+    ComparisonMetadata,
+    LatentsMetadata,
+    WindowsMetadata,
+    read_record,
+)
+from vame_pipe.reporting.current import has_windows, read_facts
+from vame_pipe.reporting.differences import changes, versions
+from vame_pipe.reporting.plan import Item
 
 if TYPE_CHECKING:
     from vame_pipe.config.configuration import Config
     from vame_pipe.config.sections import Session
 
-State = Literal["done", "missing", "outdated"]
-
 NOT_YET = "not computed yet"
-NOUNS = {
-    "align": ("alignment", "alignments"),
-    "windows": ("set of windows", "sets of windows"),
-    "train": ("model", "models"),
-    "encode": ("encoding", "encodings"),
-    "compare": ("comparison", "comparisons"),
-    "report": ("report", "reports"),
-}
-
-
-@dataclass(frozen=True)
-class Item:
-    """One result of one stage.
-
-    Attributes
-    ----------
-    stage : str
-    name : str
-        The session, the model, or both.
-    state : {'done', 'missing', 'outdated'}
-    causes : tuple of str
-        Why it has to be computed; empty if it is done.
-    """
-
-    stage: str
-    name: str
-    state: State
-    causes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +40,14 @@ class AlignedSession:
 
     item: Item
     fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained model, and the SHA-256 of its file if it is there."""
+
+    item: Item
+    digest: str | None = None
 
 
 def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
@@ -73,130 +60,92 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
         SHA-256 of the pose file of each session; sessions without one are not compared with their file.
     """
     layout = Layout(Path(config.results))
-    settings = config.align.model_dump() | {"keypoints": config.aliases}
     sessions = {
-        name: _aligned(layout, name, session, settings, digests.get(name))
+        name: _aligned(layout, config, name, session, digests.get(name))
         for name, session in config.sessions.items()
     }
-    trained_on = {
-        name: sessions[name] for name, session in config.sessions.items() if session.use == "train"
-    }
+    trained_on = {name: sessions[name] for name in config.training_sessions}
     windows = _windows(layout, config, trained_on)
-    models = [_model(layout, config, name, windows) for name in config.variants]
-    latents = [item for model in models for item in _latents(layout, model, sessions)]
-    items = [*(session.item for session in sessions.values()), windows, *models, *latents]
-    compared = _table(layout.comparison, "compare", [*models, *latents])
-    return [*items, compared, _table(layout.report, "report", [*items, compared])]
+    models = {name: _model(layout, config, name, windows) for name in config.variants}
+    latents = {
+        (model, session): _latents(layout, model, models[model], session, sessions[session])
+        for model in models
+        for session in sessions
+    }
+    trained = [model.item for model in models.values()]
+    compared = [latents[model, session] for model in models for session in trained_on]
+    upload = _upload(layout, config, [*trained, *compared])
+    comparison = _comparison(layout, models, trained_on, [upload])
+    items = [*(s.item for s in sessions.values()), windows, *trained, *latents.values()]
+    items += [upload, comparison]
+    return [*items, _report(layout, models, sessions, items)]
 
 
-def describe(items: list[Item]) -> list[str]:
-    """Return the status of every stage, one line each, then one line per reason with what it concerns."""
-    lines = []
-    for stage in NOUNS:
-        of_stage = [item for item in items if item.stage == stage]
-        counts = Counter(item.state for item in of_stage)
-        lines.append(f"{stage:8} {', '.join(f'{n} {state}' for state, n in counts.items())}")
-        concerned: dict[tuple[str, ...], list[str]] = {}
-        for item in of_stage:
-            if item.causes:
-                concerned.setdefault(item.causes, []).append(item.name)
-        lines += [f"         {listing(n)}: {'; '.join(c)}" for c, n in concerned.items()]
-    return lines
-
-
-def plan(items: list[Item]) -> list[str]:
-    """Return what the next run would compute, one line for each cause; empty if everything is done.
-
-    Examples
-    --------
-    >>> plan([Item("align", "m7", "outdated", ("m7.csv changed",)),
-    ...       Item("train", "vame", "outdated", ("m7.csv changed",))])
-    ['m7.csv changed: 1 alignment, 1 model']
-    """
-    jobs: dict[str, Counter[str]] = {}
-    for item in items:
-        for cause in item.causes:
-            jobs.setdefault(cause, Counter())[item.stage] += 1
-    groups: dict[str, list[str]] = {}
-    for cause, counts in jobs.items():
-        work = ", ".join(f"{n} {NOUNS[stage][n != 1]}" for stage, n in counts.items())
-        groups.setdefault(work, []).append(cause)
-    return [f"{listing(causes, limit=4)}: {work}" for work, causes in groups.items()]
-
-
-def _item(stage: str, name: str, path: Path, causes: Iterable[str]) -> Item:
-    """Return a result that is there, if nothing speaks against it."""
+def _item(
+    layout: Layout, stage: str, name: str, outputs: list[Path], causes: Iterable[str]
+) -> Item:
+    """Return the state of one result, the main file first in `outputs`."""
     causes = tuple(dict.fromkeys(causes))
-    if not path.exists():
+    missing = [path for path in outputs if not path.exists()]
+    if outputs[0] in missing:
         return Item(stage, name, "missing", causes or (NOT_YET,))
-    return Item(stage, name, "outdated" if causes else "done", causes)
+    lost = tuple(f"{path.relative_to(layout.root).as_posix()} is missing" for path in missing)
+    return Item(stage, name, "outdated" if causes or lost else "done", causes + lost)
 
 
 def _aligned(
-    layout: Layout,
-    name: str,
-    session: Session,
-    settings: dict[str, Any],
-    digest: str | None,
+    layout: Layout, config: Config, name: str, session: Session, digest: str | None
 ) -> AlignedSession:
-    path = layout.aligned(name)
-    if not path.exists():
-        return AlignedSession(_item("align", name, path, []))
+    outputs = [layout.aligned(name), layout.quality(name)]
+    if not outputs[0].exists():
+        return AlignedSession(_item(layout, "align", name, outputs, []))
     try:
-        meta = read_record(AlignedMetadata, path)
+        meta = read_record(AlignedMetadata, outputs[0])
     except InputError as error:
-        return AlignedSession(_item("align", name, path, error.problems))
-    causes = _versions("alignment", meta.stage_version, source.ALIGN)
+        return AlignedSession(_item(layout, "align", name, outputs, error.problems))
+    causes = versions("alignment", meta.stage_version, source.ALIGN)
     if digest not in (None, meta.poses_digest):
         causes.append(f"{Path(session.poses).name} changed")
-    causes += _changes("align.", meta.settings, settings)
-    before = {"fps": meta.source_fps, "group": meta.group, "metadata": meta.metadata}
-    now = {"fps": session.fps, "group": session.group, "metadata": session.metadata}
-    causes += _changes(f"session {name}: ", before, now)
-    return AlignedSession(_item("align", name, path, causes), meta.fingerprint)
+    causes += changes("align.", meta.settings, config.align.model_dump())
+    keypoints = meta.settings.get("keypoints")
+    causes += changes("", {"keypoints": keypoints}, {"keypoints": config.aliases})
+    now = session.model_dump(include={"fps", "format", "group", "metadata"})
+    causes += changes(f"session {name}: ", vars(meta) | {"fps": meta.source_fps}, now)
+    return AlignedSession(_item(layout, "align", name, outputs, causes), meta.fingerprint)
 
 
 def _windows(layout: Layout, config: Config, sessions: dict[str, AlignedSession]) -> Item:
-    path = layout.windows_folder.frames
+    folder = layout.windows_folder
+    outputs = [folder.frames, folder.index, folder.session_faults]
     causes = [cause for session in sessions.values() for cause in session.item.causes]
-    if not path.exists():
-        return _item("windows", "windows", path, causes)
+    if not folder.frames.exists():
+        return _item(layout, "windows", "windows", outputs, causes)
     try:
-        meta = read_record(WindowsMetadata, path)
+        meta = read_record(WindowsMetadata, folder.frames)
     except InputError as error:
-        return _item("windows", "windows", path, error.problems)
-    causes += _versions("windows", meta.stage_version, source.WINDOWS)
-    causes += _changes("windows.", meta.settings, config.windows.model_dump())
-    causes += [f"session {name} is new" for name in sessions if name not in meta.aligned]
-    causes += [f"session {name} was removed" for name in meta.aligned if name not in sessions]
-    causes += [
-        f"session {name} was aligned again"
-        for name, fingerprint in meta.aligned.items()
-        if name in sessions
-        and sessions[name].item.state == "done"
-        and sessions[name].fingerprint != fingerprint
-    ]
-    return _item("windows", "windows", path, causes)
+        return _item(layout, "windows", "windows", outputs, error.problems)
+    causes += versions("windows", meta.stage_version, source.WINDOWS)
+    causes += changes("windows.", meta.settings, config.windows.model_dump())
+    causes += _session_changes(meta.aligned, sessions)
+    return _item(layout, "windows", "windows", outputs, causes)
 
 
-def _model(layout: Layout, config: Config, name: str, windows: Item) -> Item:
+def _model(layout: Layout, config: Config, name: str, windows: Item) -> TrainedModel:
     folder = layout.model(name)
     if not folder.run.exists():
         interrupted = any(layout.checkpoints(name).glob("*.pt"))
         causes = ["training was interrupted and resumes"] if interrupted else list(windows.causes)
-        return _item("train", name, folder.run, causes)
+        return TrainedModel(_item(layout, "train", name, [folder.run], causes))
+    digest = files.file_fingerprint(folder.weights) if folder.weights.exists() else None
     try:
         record = read_run(folder.run)
     except InputError as error:
-        return _item("train", name, folder.run, error.problems)
+        return TrainedModel(_item(layout, "train", name, folder.outputs, error.problems), digest)
     causes = [*windows.causes, *_model_changes(config, name, record)]
-    if (
-        not causes
-        and record.data.aligned
-        != read_record(WindowsMetadata, layout.windows_folder.frames).aligned
-    ):
-        causes.append("the windows changed since it was trained")
-    return _item("train", name, folder.weights, causes)
+    if not causes:
+        meta = read_record(WindowsMetadata, layout.windows_folder.frames)
+        causes += [] if has_windows(record, meta) else ["the windows changed since it was trained"]
+    return TrainedModel(_item(layout, "train", name, folder.outputs, causes), digest)
 
 
 def _model_changes(config: Config, name: str, record: RunRecord) -> list[str]:
@@ -207,56 +156,123 @@ def _model_changes(config: Config, name: str, record: RunRecord) -> list[str]:
     now |= {f"train.{key}": value for key, value in train.model_dump().items()}
     if train.batch_size is None:  # chosen by the device
         del now["train.batch_size"]
-    changed = _changes("", record.params, now)
-    return [*_versions("training", record.stage_version, source.TRAIN), *changed]
+    changed = changes("", record.params, now)
+    return [*versions("training", record.stage_version, source.TRAIN), *changed]
 
 
-def _latents(layout: Layout, model: Item, sessions: dict[str, AlignedSession]) -> list[Item]:
-    """Return the latents of every session by one model."""
-    weights = layout.model(model.name).weights
-    digest = files.file_fingerprint(weights) if weights.exists() else ""
-    items = []
-    for name, session in sessions.items():
-        path = layout.latents(model.name, name)
-        causes = [*model.causes, *session.item.causes]
-        if not causes and path.exists():
-            causes += _latents_changes(path, model.name, digest, name, session.fingerprint)
-        items.append(_item("encode", f"{model.name}/{name}", path, causes))
-    return items
+def _latents(
+    layout: Layout, model: str, trained: TrainedModel, session: str, aligned: AlignedSession
+) -> Item:
+    """Return the latents of one session by one model."""
+    path = layout.latents(model, session)
+    causes = [*trained.item.causes, *aligned.item.causes]
+    if not causes and path.exists():
+        try:
+            meta = read_record(LatentsMetadata, path)
+        except InputError as error:
+            causes = error.problems
+        else:
+            causes = versions("encoding", meta.stage_version, source.ENCODE)
+            if meta.model_fingerprint != trained.digest:
+                causes.append(f"model {model} was trained again")
+            if meta.aligned_fingerprint != aligned.fingerprint:
+                causes.append(f"session {session} was aligned again")
+    return _item(layout, "encode", f"{model}/{session}", [path], causes)
 
 
-def _latents_changes(
-    path: Path, model: str, model_digest: str, session: str, aligned: str | None
-) -> list[str]:
-    """Return why latents are not those of the present model and the present aligned session."""
+def _upload(layout: Layout, config: Config, inputs: list[Item]) -> Item:
+    outputs = [layout.uploaded, layout.experiment]
+    causes = [cause for item in inputs for cause in item.causes]
     try:
-        meta = read_record(LatentsMetadata, path)
-    except InputError as error:
-        return error.problems
-    causes = _versions("encoding", meta.stage_version, source.ENCODE)
-    if meta.model_fingerprint != model_digest:
-        causes.append(f"model {model} was trained again")
-    if meta.aligned_fingerprint != aligned:
-        causes.append(f"session {session} was aligned again")
-    return causes
+        address, uploaded = (
+            json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+            for path in (layout.experiment, layout.uploaded)
+        )
+        if address:
+            now = config.mlflow.model_dump()
+            causes += [f"mlflow.{key} changed" for key in now if address[key] != now[key]]
+        if uploaded:
+            causes += _model_list(uploaded["runs"], config.variants)
+            if None in uploaded["runs"].values() or _is_newer(
+                layout.failed_uploads, layout.uploaded
+            ):
+                causes.append("the last upload to MLflow was incomplete")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        causes.append(f"a file in {layout.mlflow} is damaged")
+    return _item(layout, "upload", "MLflow", outputs, causes)
 
 
-def _table(path: Path, stage: str, inputs: list[Item]) -> Item:
-    return _item(stage, path.name, path, [cause for item in inputs for cause in item.causes])
+def _is_newer(path: Path, other: Path) -> bool:
+    return path.exists() and path.stat().st_mtime_ns > other.stat().st_mtime_ns
 
 
-def _versions(stage: str, before: int, now: int) -> list[str]:
-    return [] if before == now else [f"{stage} of vame_pipe changed (version {before} to {now})"]
+def _comparison(
+    layout: Layout,
+    models: dict[str, TrainedModel],
+    sessions: dict[str, AlignedSession],
+    inputs: list[Item],
+) -> Item:
+    tables = [layout.comparison, layout.similarity]
+    outputs = [*tables, *(path.with_suffix(".csv") for path in tables)]
+    causes = [cause for item in inputs for cause in item.causes]
+    if layout.comparison.exists():
+        try:
+            meta = read_record(ComparisonMetadata, layout.comparison)
+        except InputError as error:
+            causes += error.problems
+        else:
+            causes += versions("comparison", meta.stage_version, source.COMPARE)
+            causes += _made_from(meta.models, models, meta.aligned, sessions)
+    return _item(layout, "compare", layout.comparison.name, outputs, causes)
 
 
-def _changes(prefix: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return the values that differ, one line each."""
-    return [
-        f"{prefix}{key} was {_shown(before.get(key))}, is {_shown(value)}"
-        for key, value in now.items()
-        if before.get(key) != value
+def _report(
+    layout: Layout,
+    models: dict[str, TrainedModel],
+    sessions: dict[str, AlignedSession],
+    inputs: list[Item],
+) -> Item:
+    causes = [cause for item in inputs for cause in item.causes]
+    facts = read_facts(layout.report) if layout.report.exists() else None
+    if facts:
+        causes += versions("report", facts.stage_version, source.REPORT)
+        causes += _made_from(facts.models, models, facts.aligned, sessions)
+        if not causes and facts.comparison != files.file_fingerprint(layout.comparison):
+            causes.append("the models were compared again")
+    elif layout.report.exists():
+        causes.append(f"{layout.report.name} is of another version")
+    return _item(layout, "report", layout.report.name, [layout.report], causes)
+
+
+def _made_from(
+    digests: Mapping[str, str],
+    models: dict[str, TrainedModel],
+    aligned: Mapping[str, str],
+    sessions: dict[str, AlignedSession],
+) -> list[str]:
+    """Return which models and sessions are not those that a result was made from."""
+    again = [
+        f"model {name} was trained again"
+        for name, digest in digests.items()
+        if name in models and models[name].item.state == "done" and models[name].digest != digest
     ]
+    return [*_model_list(digests, models), *again, *_session_changes(aligned, sessions)]
 
 
-def _shown(value: Any) -> str:
-    return "not set" if value is None else str(value)
+def _model_list(before: Iterable[str], now: Iterable[str]) -> list[str]:
+    before, now = list(before), list(now)
+    added = [f"model {name} is new" for name in now if name not in before]
+    return [*added, *(f"model {name} was removed" for name in before if name not in now)]
+
+
+def _session_changes(before: Mapping[str, str], sessions: dict[str, AlignedSession]) -> list[str]:
+    """Return which sessions are new, removed or aligned again, given the fingerprints before."""
+    causes = [f"session {name} is new" for name in sessions if name not in before]
+    causes += [f"session {name} was removed" for name in before if name not in sessions]
+    return causes + [
+        f"session {name} was aligned again"
+        for name, fingerprint in before.items()
+        if name in sessions
+        and sessions[name].item.state == "done"
+        and sessions[name].fingerprint != fingerprint
+    ]

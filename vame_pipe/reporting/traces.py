@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.schemas import AlignedMetadata, read_record
 from vame_pipe.poses import readers
@@ -51,9 +52,11 @@ class TraceExcerpt:
     unit : str
         Of the aligned positions.
     recorded : numpy.ndarray or None
-        `(n_frames, 3)`: time (s), x and y (px); None if there is no pose file.
+        `(n_frames, 3)`: time (s), x and y (px); None if the pose file does not have it.
     aligned : numpy.ndarray
         `(n_rows, 3)`: time (s), x and y; without y, `(n_rows, 2)`, if the keypoint moves along x only.
+    note : str
+        Why there is no `recorded`; empty if there is.
     """
 
     label: str
@@ -61,6 +64,7 @@ class TraceExcerpt:
     unit: str
     recorded: np.ndarray | None
     aligned: np.ndarray
+    note: str = ""
 
 
 def trace_excerpt(layout: Layout, recording: Recording, source: PoseSource | None) -> TraceExcerpt:
@@ -71,7 +75,7 @@ def trace_excerpt(layout: Layout, recording: Recording, source: PoseSource | Non
     layout : Layout
     recording : Recording
     source : PoseSource, optional
-        Without it, or if it does not exist, only the aligned part is returned.
+        Without it, or if it does not have the keypoint (any more), only the aligned part is returned.
     """
     path = layout.aligned(recording.session)
     meta = read_record(AlignedMetadata, path)
@@ -84,26 +88,45 @@ def trace_excerpt(layout: Layout, recording: Recording, source: PoseSource | Non
     aligned = pq.read_table(path, columns=columns, filters=is_animal).to_pandas().to_numpy()
     start = aligned[len(aligned) // 2, 0] - EXCERPT_S / 2
     aliases = (meta.settings["keypoints"] or {}).get(keypoint, [keypoint])
-    recorded = None if source is None else _read_recorded(source, recording.individual, aliases)
+    recorded, note = None, ""
+    try:
+        recorded = _cut(_read_recorded(source, recording.individual, aliases), start)
+    except InputError as error:
+        note = str(error)
     return TraceExcerpt(
         label=recording.label,
         keypoint=keypoint,
         unit="body lengths" if meta.settings["scale"] else "px",
-        recorded=None if recorded is None else _cut(recorded, start),
+        recorded=recorded,
         aligned=_cut(aligned, start),
+        note=note,
     )
 
 
-def _read_recorded(source: PoseSource, individual: str, aliases: list[str]) -> np.ndarray | None:
-    """Return time, x and y `(n_frames, 3)` of a keypoint in a pose file; None if they are not there."""
-    if not source.path.exists():
-        return None
-    poses = readers.read_poses(source.path, source.fps, source.format).get(individual)
-    if poses is None:
-        return None
-    index = next(i for i, name in enumerate(poses.keypoints) if name in aliases)
+def _read_recorded(source: PoseSource | None, individual: str, aliases: list[str]) -> np.ndarray:
+    """Return time, x and y `(n_frames, 3)` of a keypoint in a pose file.
+
+    The file may have been moved or replaced since it was aligned.
+
+    Raises
+    ------
+    InputError
+        With a few words if they are not there.
+    """
+    if source is None or not source.path.exists():
+        raise InputError("pose file not found")
+    try:
+        animals = readers.read_poses(source.path, source.fps, source.format)
+    except InputError:
+        raise InputError("pose file cannot be read") from None
+    if individual not in animals:
+        raise InputError("pose file has no animal of this name")
+    poses = animals[individual]
+    found = [i for i, name in enumerate(poses.keypoints) if name in aliases]
+    if not found:
+        raise InputError("pose file has no such keypoint")
     frame = poses.first_frame + np.arange(len(poses.position))
-    return np.column_stack([frame / poses.fps, poses.position[:, index]])
+    return np.column_stack([frame / poses.fps, poses.position[:, found[0]]])
 
 
 def _cut(values: np.ndarray, start: float) -> np.ndarray:

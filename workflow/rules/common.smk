@@ -9,14 +9,13 @@ from pathlib import Path
 
 from vame_pipe.config import loading
 from vame_pipe.core import source
-from vame_pipe.core.digests import pose_digests
+from vame_pipe.core.digests import DIGEST_CACHE, pose_digests
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.machine import has_gpu, useful_threads
 from vame_pipe.poses.simulate import DEMO_FPS, DEMO_FRAMES, DEMO_POSES, DEMO_SESSIONS, KEYPOINTS
 from vame_pipe.tracking.upload import failures
 
-DIGEST_CACHE = Path(".snakemake/vame_pipe/pose_digests.json")
 KNOWN_DIGESTS = {}
 
 # so that jobs find `vame-pipe` even if its environment is not activated
@@ -45,12 +44,13 @@ def read_settings():
 def start_run():
     """Print what this run computes and why, and warnings; write the configuration next to the results."""
     from vame_pipe.config import check
-    from vame_pipe.reporting import status
+    from vame_pipe.reporting import plan, status
 
     digests = {name: pose_digest(name) for name in settings.sessions}
     items = status.find_status(settings, {name: d for name, d in digests.items() if d})
-    for line in status.plan(items):
-        sys.stderr.write(f"{line}\n")
+    planned = [f"  {line}" for line in plan.plan(items)]
+    if planned:
+        sys.stderr.write("\n".join(["This run will compute:", *planned, ""]))
     for line in check.warnings(settings, on_cluster=workflow.non_local_exec):
         sys.stderr.write(f"WARNING: {line}\n")
     loading.write(settings, layout.config)

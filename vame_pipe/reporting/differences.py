@@ -1,0 +1,44 @@
+"""Settings and versions that differ from those that a result was made with, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def versions(stage: str, before: int, now: int) -> list[str]:
+    """Return one line if the version of a stage differs."""
+    return [] if before == now else [f"{stage} of vame_pipe changed (version {before} to {now})"]
+
+
+def changes(prefix: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the values that differ, one line each."""
+    return [
+        f"{prefix}{key} was {shown(before.get(key))}, is {shown(value)}"
+        for key, value in now.items()
+        if before.get(key) != value
+    ]
+
+
+def shown(value: Any) -> str:
+    """Return a setting as text, much as in config.yaml.
+
+    Examples
+    --------
+    >>> shown(None), shown(True), shown(0.25)
+    ('not set', 'true', '0.25')
+    >>> shown({"nose": ["nose"], "tail": ["Tail", "tail_base"]})
+    '[nose, tail (Tail or tail_base)]'
+    >>> shown({"sex": "f"}), shown({})
+    ('{sex: f}', '{}')
+    """
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict) and value and all(isinstance(v, list) for v in value.values()):
+        names = (k if v == [k] else f"{k} ({' or '.join(v)})" for k, v in value.items())
+        return f"[{', '.join(names)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{k}: {shown(v)}' for k, v in value.items())}}}"
+    return str(value)
