@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 
 from vame_pipe.cli.main import main
 from vame_pipe.config.sections import Align, Model, Train, Windows
@@ -240,7 +241,7 @@ def snakemake(folder, *arguments, **environment):
 
 
 def without_mlflow(**more) -> dict[str, str]:
-    """The environment without the MLflow settings of the user; requests to a dead server are not repeated."""
+    """The environment without the user's MLflow settings; a dead server is not asked again."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")}
     return kept | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"} | more
 
@@ -261,11 +262,21 @@ def training_processes(folder):
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory, recordings):
-    """Two models of two short recordings in a folder with a space in its name."""
-    folder = tmp_path_factory.mktemp("tiny run")
-    install(folder)
-    sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
-    (folder / "config.yaml").write_text(yaml.safe_dump(TINY | {"sessions": sessions}))
-    done = snakemake(folder)
-    assert done.returncode == 0, done.stderr
+    """Two models of two short recordings in a folder with a space in its name.
+
+    The first worker that needs it runs snakemake; the others copy its folder.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    template, folder = shared / "tiny_run.txt", tmp_path_factory.mktemp("tiny run")
+    with FileLock(shared / "tiny_run.lock"):
+        if template.exists():
+            return shutil.copytree(template.read_text(), folder, dirs_exist_ok=True)
+        install(folder)
+        sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
+        (folder / "config.yaml").write_text(yaml.safe_dump(TINY | {"sessions": sessions}))
+        done = snakemake(folder)
+        assert done.returncode == 0, done.stderr
+        template.write_text(str(shutil.copytree(folder, shared / "tiny run", dirs_exist_ok=True)))
     return folder

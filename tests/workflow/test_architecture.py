@@ -62,7 +62,9 @@ def test_arrows_point_in_one_direction(module):
         inside = name.removeprefix("vame_pipe.")
         if name == inside or inside.startswith("__"):
             continue
-        assert any(f"{inside}.".startswith(f"{each}.") for each in allowed), f"{module} imports {name}"
+        assert any(f"{inside}.".startswith(f"{each}.") for each in allowed), (
+            f"{module} imports {name}"
+        )
 
 
 def test_only_tracking_imports_mlflow_and_nothing_imports_snakemake():
