@@ -192,7 +192,6 @@ def test_the_format_of_a_pose_file_counts(finished):
         ("windows/session_faults.json", "2 models"),
         ("models/vame/losses.png", "2 encodings"),
         ("models/vame/config.yaml", "2 encodings"),
-        ("mlflow/experiment.json", "1 comparison"),
         ("compare.csv", "1 report"),
         ("similarity.csv", "1 report"),
     ],

@@ -181,7 +181,6 @@ def _latents(
 
 
 def _upload(layout: Layout, config: Config, inputs: list[Item]) -> Item:
-    outputs = [layout.uploaded, layout.experiment]
     causes = [cause for item in inputs for cause in item.causes]
     try:
         address, uploaded = (
@@ -199,7 +198,7 @@ def _upload(layout: Layout, config: Config, inputs: list[Item]) -> Item:
                 causes.append("the last upload to MLflow was incomplete")
     except (ValueError, KeyError, TypeError, AttributeError):
         causes.append(f"a file in {layout.mlflow} is damaged")
-    return _item(layout, "upload", "MLflow", outputs, causes)
+    return _item(layout, "upload", "MLflow", [layout.uploaded], causes)
 
 
 def _is_newer(path: Path, other: Path) -> bool:

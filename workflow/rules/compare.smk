@@ -2,7 +2,7 @@ rule upload_mlflow:
     """Upload artifacts, models and latents to MLflow, and whatever it missed while the server was down."""
     input:
         experiment=layout.experiment,
-        models=[path for model in settings.variants for path in layout.model(model).outputs],
+        models=[layout.model(model).weights for model in settings.variants],
         latents=[
             layout.latents(model, session)
             for model in settings.variants
@@ -81,9 +81,7 @@ rule report:
     input:
         comparison=layout.comparison,
         similarity=layout.similarity,
-        # only files that a rule asks for are made again if they are lost
-        tables=[rules.compare.output.models_csv, rules.compare.output.similarity_csv],
-        models=rules.upload_mlflow.input.models,
+        runs=rules.compare.input.runs,
         aligned=[layout.aligned(session) for session in settings.sessions],
         qc=[layout.quality(session) for session in settings.sessions],
         latents=[
