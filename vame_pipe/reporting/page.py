@@ -23,7 +23,7 @@ from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.run_record import RunRecord, differing_params, read_runs
 from vame_pipe.core.schemas import WindowsMetadata, read_record
-from vame_pipe.reporting import comparison, figures, recordings
+from vame_pipe.reporting import comparison, figures, motifs, recordings
 from vame_pipe.reporting.projection import project_latents
 from vame_pipe.reporting.recordings import Recording
 from vame_pipe.reporting.traces import EXCERPT_S, PoseSource, trace_excerpt
@@ -130,16 +130,18 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
     comparison.require_current(layout, runs, fingerprint, sessions)
     table = _read_comparison(layout, models)
     settings = layout.config.read_text(encoding="utf-8") if layout.config.exists() else ""
+    best = comparison.best_model(runs)
     page = _template().render(
         plotly=get_plotlyjs(),
         totals=_totals(rows),
+        motifs=motifs.read_motifs(layout, models, best, sessions),
         recordings=rows,
         limits=recordings,
         traces=_draw_traces(layout, rows[:MAX_TRACES], settings),
         excerpt_s=EXCERPT_S,
         windows=_read_windows(layout),
         models=[_section(layout, run, sessions) for run in runs.values()],
-        best=runs[comparison.best_model(runs)],
+        best=runs[best],
         pca=dict(zip(table["model"], table["pca/r2_reconstruction"], strict=True)),
         scores=_embedded(figures.scores(table)),
         columns=_columns(table, differing_params(runs)),
@@ -160,6 +162,7 @@ def _require_files(layout: Layout, sessions: list[str], models: list[str]) -> No
         folder = layout.model(model)
         required += [folder.run, folder.losses, folder.reconstructions, folder.spectrum]
         required += [layout.latents(model, session) for session in sessions]
+    required += motifs.required_files(layout, models, sessions)
     problems = [
         f"report: {path} not found. Run snakemake." for path in required if not path.exists()
     ]
