@@ -17,6 +17,7 @@ include: "workflow/rules/align.smk"
 include: "workflow/rules/windows.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/encode.smk"
+include: "workflow/rules/motifs.smk"
 include: "workflow/rules/compare.smk"
 
 
@@ -24,12 +25,17 @@ report: "workflow/report/workflow.rst"
 
 
 rule all:
-    """Latents of every session by every model, and the report."""
+    """Latents and motifs of every session by every model, and the report."""
     default_target: True
     input:
         layout.report,
         [
             layout.latents(model, session)
+            for model in settings.variants
+            for session in settings.sessions
+        ],
+        [
+            layout.motifs(model).session(session)
             for model in settings.variants
             for session in settings.sessions
         ],

@@ -71,6 +71,10 @@ class Layout:
         """Latent vectors of a session, by one model."""
         return self.latents_folder(model) / f"{session}.parquet"
 
+    def motifs(self, model: str) -> MotifFolder:
+        """Return the files of the motifs that were found in the latents of a model."""
+        return MotifFolder(self.root / "motifs" / model)
+
     def checkpoints(self, model: str) -> Path:
         """Checkpoints of a training run. No rule declares this folder, see docs/training.md."""
         return self.root / "checkpoints" / model
@@ -169,6 +173,47 @@ class ModelFolder:
             *(self.weights, self.config, self.run, self.metrics),
             *(self.losses, self.reconstructions, self.spectrum),
         ]
+
+
+@dataclass(frozen=True)
+class MotifFolder:
+    """The segmentation of the latents of one model, and the motifs of every session."""
+
+    root: Path
+
+    @property
+    def segmentation(self) -> Path:
+        """The arrays of the segmentation."""
+        return self.root / "segmentation.npz"
+
+    @property
+    def settings(self) -> Path:
+        """What the segmentation was made from."""
+        return self.root / "segmentation.json"
+
+    def session(self, session: str) -> Path:
+        """Motif of every time step of a session."""
+        return self.root / f"{session}.parquet"
+
+    @property
+    def bouts(self) -> Path:
+        """One row per bout of the training sessions."""
+        return self.root / "bouts.parquet"
+
+    @property
+    def usage(self) -> Path:
+        """One row per animal and motif of the training sessions."""
+        return self.root / "usage.parquet"
+
+    @property
+    def transitions(self) -> Path:
+        """One row per animal and pair of motifs that follow one another."""
+        return self.root / "transitions.parquet"
+
+    @property
+    def quality(self) -> Path:
+        """How far the motifs can be trusted, next to those of PCA."""
+        return self.root / "quality.parquet"
 
 
 def frames(windows: Path) -> Path:
