@@ -47,7 +47,7 @@ def usage(frequency: np.ndarray, hover: Sequence[str]) -> go.Figure:
     figure = go.Figure(bars)
     figure.update_xaxes(title_text="Motif", type="category", showgrid=False)
     figure.update_yaxes(title_text="Time (%)", rangemode="tozero")
-    return figure.update_layout(template=TEMPLATE, height=300, margin={"t": 25}, bargap=0.15)
+    return figure.update_layout(template=TEMPLATE, height=260, margin={"t": 25}, bargap=0.15)
 
 
 def ethograms(
@@ -96,7 +96,7 @@ def ethograms(
     )
     figure.update_yaxes(type="category", automargin=True, autorange="reversed", showgrid=False)
     return figure.update_layout(
-        template=TEMPLATE, height=_height(labels, n_motifs), margin={"t": 20}, shapes=recorded
+        template=TEMPLATE, height=_height(labels, n_motifs), margin={"t": 30}, shapes=recorded
     )
 
 
@@ -117,6 +117,7 @@ def usage_per_line(fractions: np.ndarray, labels: Sequence[str]) -> go.Figure:
         xgap=1,
         ygap=1,
         zmin=0,
+        zmax=max(1.0, 100 * float(np.nan_to_num(fractions).max())),
         colorscale=CONTINUOUS,
         colorbar={"thickness": 10, "title": {"text": "%"}},
         texttemplate="%{z:.0f}" if len(labels) <= MAX_LINES_WITH_VALUES else None,
@@ -126,7 +127,7 @@ def usage_per_line(fractions: np.ndarray, labels: Sequence[str]) -> go.Figure:
     figure = go.Figure(heatmap)
     figure.update_xaxes(title_text="Motif", type="category", showgrid=False)
     figure.update_yaxes(type="category", automargin=True, autorange="reversed", showgrid=False)
-    return figure.update_layout(template=TEMPLATE, height=_height(labels, 0), margin={"t": 20})
+    return figure.update_layout(template=TEMPLATE, height=_height(labels, 0), margin={"t": 30})
 
 
 def scan(quality: pd.DataFrame) -> go.Figure:
@@ -152,7 +153,12 @@ def scan(quality: pd.DataFrame) -> go.Figure:
         )
         figure.add_trace(points)
     for n in quality.loc[quality["chosen"] & (quality["representation"] == "latents"), "n"]:
-        figure.add_vline(x=n, line={"dash": "dot", "color": "#888888"}, annotation_text="chosen")
+        figure.add_vline(
+            x=n,
+            line={"dash": "dot", "color": "#888888"},
+            annotation_text="chosen",
+            annotation_position="top left",
+        )
     figure.update_xaxes(title_text="Number of motifs", tickvals=sorted(set(quality["n"].tolist())))
     figure.update_yaxes(title_text="Agreement between seeds", rangemode="tozero")
     return figure.update_layout(
@@ -178,14 +184,16 @@ def _legend(n_motifs: int) -> dict[str, object]:
         "title": {"text": "motif"},
         "tickvals": list(range(n_motifs)),
         "thickness": 14,
-        "len": 1,
-        "tickfont": {"size": 11 if n_motifs <= 20 else 8},
+        "lenmode": "pixels",
+        "len": 60 + 18 * n_motifs,
+        "y": 1,
+        "yanchor": "top",
     }
 
 
 def _height(labels: Sequence[str], n_motifs: int) -> int:
     """Return the height (px) of a figure with a line per label and a legend of the motifs."""
-    return max(240, 100 + LINE_PX * len(labels), 100 + 9 * n_motifs)
+    return max(240, 100 + LINE_PX * len(labels), 100 + 18 * n_motifs)
 
 
 def _rounded(values: np.ndarray | pd.Series, digits: int = 4) -> list[float | None]:

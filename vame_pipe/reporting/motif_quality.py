@@ -80,22 +80,22 @@ def verdict(quality: Sequence[Quality], best: str) -> list[str]:
         return [
             "With one seed nobody knows whether the motifs can be found again: set motifs.seeds."
         ]
-    agreement = f"{latents.adjusted_rand:.2f}"
+    agreement = f"agreement {latents.adjusted_rand:.2f}; 1: the same motifs, 0: chance"
     if latents.adjusted_rand >= GOOD_AGREEMENT:
-        first = f"The motifs are reproducible: agreement between seeds is {agreement}."
+        first = f"They are reproducible: other random seeds find nearly the same ({agreement})."
     elif latents.adjusted_rand >= FAIR_AGREEMENT:
         first = (
-            f"The motifs are reproducible in part: agreement between seeds is {agreement}. "
+            f"They are reproducible in part: other random seeds find similar ones ({agreement}). "
             "Base no conclusion on a single motif."
         )
     else:
         first = (
-            f"The motifs are not reproducible: agreement between seeds is only {agreement}, "
-            "so other seeds find other motifs. Try a smaller motifs.n."
+            f"They are not reproducible: other random seeds find others ({agreement}). "
+            "Try a smaller motifs.n."
         )
     difference = latents.adjusted_rand - pca.adjusted_rand
     error = np.hypot(latents.adjusted_rand_se or 0.0, pca.adjusted_rand_se or 0.0)
-    compared = f"for PCA, a linear method, it is {pca.adjusted_rand:.2f}"
+    compared = f"the agreement of motifs from PCA, a linear method, is {pca.adjusted_rand:.2f}"
     if difference > error:
         second = f"The latents do better than PCA: {compared}."
     elif difference >= -error:
