@@ -260,7 +260,7 @@ class Motifs(Section):
     """How motifs are found in the latents."""
 
     method: Literal["hmm", "kmeans"] = "hmm"
-    """hmm: a hidden Markov model with Gaussian emissions; kmeans: the nearest centre, regardless of time."""
+    """hmm: a hidden Markov model with Gaussian emissions; kmeans: the nearest centre, at any time."""
     n: (
         Annotated[int, Field(ge=1, le=200)]
         | Annotated[list[Annotated[int, Field(ge=1, le=200)]], Field(min_length=1)]
