@@ -37,13 +37,17 @@ QUALITY = {
 """A row of quality.parquet per representation."""
 
 
-def write_motifs(layout: Layout, model: str, sessions, n=4, bout=20, motifs=None) -> None:
+def write_motifs(
+    layout: Layout, model: str, sessions, n=4, bout=20, motifs=None, fingerprints=None
+) -> None:
     """Write the motif files of a model: motifs take turns, each for `bout` rows; the lowest is used most.
 
     Parameters
     ----------
     motifs : dict, optional
         By session, function of the row numbers of an animal to its motifs, for other motifs.
+    fingerprints : dict, optional
+        By session, fingerprint of the segmentation; default: the same for all.
     """
     folder = layout.motifs(model)
     bouts = []
@@ -70,7 +74,8 @@ def write_motifs(layout: Layout, model: str, sessions, n=4, bout=20, motifs=None
         schema = pa.schema(MOTIF_FIELDS)
         table = pa.table(columns, names=schema.names)
         made_from = read_record(LatentsMetadata, layout.latents(model, session)).fingerprint
-        meta = to_metadata(MotifsMetadata(f"segmentation of {model}", made_from, 1))
+        segmentation = (fingerprints or {}).get(session, f"segmentation of {model}")
+        meta = to_metadata(MotifsMetadata(segmentation, made_from, 1))
         files.write_tables(folder.session(session), [table], schema, meta)
         found = table.filter(pc.is_valid(table["motif"])).to_pandas()
         size = found.groupby(["individual", "bout"], observed=True)["motif"].agg(["first", "size"])
@@ -80,7 +85,7 @@ def write_motifs(layout: Layout, model: str, sessions, n=4, bout=20, motifs=None
     _write(folder.transitions, pd.DataFrame({"session": list(sessions)}))
     write_quality(layout, model, {n: {}})
     np.savez(folder.segmentation, centres=np.zeros((n, 2)))
-    files.write_json(folder.settings, {"method": "hmm", "n": n})
+    files.write_json(folder.settings, {"method": "hmm", "n_motifs": n})
 
 
 def write_quality(layout: Layout, model: str, numbers, chosen=None) -> None:

@@ -31,6 +31,7 @@ from conftest import (
     without_mlflow,
 )
 from mlflow import MlflowClient
+from motif_files import QUALITY, write_motifs, write_quality
 
 from vame_pipe.cli.main import main
 from vame_pipe.core import files, run_record
@@ -246,6 +247,36 @@ def test_whatever_someone_deleted_is_registered_again(copied):
     assert {name: run for name, (_, run) in versions_of(client).items()} == ids
     assert client.get_model_version_by_alias("mice", "best").tags["model"] == best
     assert len(client.search_logged_models([experiment_id])) == 2
+
+
+def test_motifs_and_their_quality_are_uploaded_and_renewed(copied, tmp_path):
+    layout = Layout(copied)
+    write_motifs(layout, "mice-z4", ["sim-1", "sim-2"])
+    assert main(["upload-mlflow", str(copied)]) == 0
+    client, runs = runs_of(store_of(copied))
+    run = runs["mice-z4"]
+    assert run.data.metrics["motifs/adjusted_rand"] == QUALITY["latents"]["adjusted_rand"]
+    assert run.data.metrics["motifs/pca_median_bout_s"] == QUALITY["pca"]["median_bout_s"]
+    sent = {
+        Path(artifact.path).name for artifact in client.list_artifacts(run.info.run_id, "motifs")
+    }
+    assert sent == {path.name for path in layout.motifs("mice-z4").root.iterdir()}
+    assert {"segmentation.npz", "segmentation.json", "quality.parquet", "sim-2.parquet"} <= sent
+    assert not any(name.startswith("motifs/") for name in runs["mice-z2"].data.metrics)
+    # other settings: the lower number of the new segmentation replaces the old one
+    write_quality(layout, "mice-z4", {5: {"latents": {"adjusted_rand": 0.5}}})
+    assert main(["upload-mlflow", str(copied)]) == 0
+    client, runs = runs_of(store_of(copied))
+    assert runs["mice-z4"].data.metrics["motifs/adjusted_rand"] == 0.5
+    assert runs["mice-z4"].data.metrics["motifs/n"] == 5
+    path = client.download_artifacts(run.info.run_id, "motifs/quality.parquet", str(tmp_path))
+    quality = layout.motifs("mice-z4").quality
+    assert files.file_fingerprint(path) == files.file_fingerprint(quality)
+    before = {name: run.to_dictionary() for name, run in runs.items()}
+    assert main(["upload-mlflow", str(copied)]) == 0
+    assert {
+        name: run.to_dictionary() for name, run in runs_of(store_of(copied))[1].items()
+    } == before
 
 
 def test_a_deleted_run_is_uploaded_again(copied, tmp_path):

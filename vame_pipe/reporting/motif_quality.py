@@ -12,6 +12,8 @@ from vame_pipe.core.layout import Layout
 
 GOOD_AGREEMENT, FAIR_AGREEMENT = 0.7, 0.5
 """Adjusted Rand index between seeds from which motifs count as reproducible, and as partly so."""
+MIN_DIFFERENCE = 0.05
+"""Smallest difference of agreement that counts, even if the standard errors are smaller."""
 NUMBERS = (
     *("adjusted_rand", "adjusted_rand_se", "variation_of_information"),
     *("log_likelihood", "median_bout_s", "boundary_z"),
@@ -95,10 +97,11 @@ def verdict(quality: Sequence[Quality], best: str) -> list[str]:
         )
     difference = latents.adjusted_rand - pca.adjusted_rand
     error = np.hypot(latents.adjusted_rand_se or 0.0, pca.adjusted_rand_se or 0.0)
+    least = max(MIN_DIFFERENCE, float(error))
     compared = f"the agreement of motifs from PCA, a linear method, is {pca.adjusted_rand:.2f}"
-    if difference > error:
+    if difference > least:
         second = f"The latents do better than PCA: {compared}."
-    elif difference >= -error:
+    elif difference >= -least:
         second = f"PCA does as well: {compared}."
     else:
         second = f"PCA does better: {compared}."

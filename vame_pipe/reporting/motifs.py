@@ -36,8 +36,6 @@ class MotifSection:
         Its motif files.
     n : int
         Number of motifs.
-    method : str
-        "hmm" or "kmeans".
     busiest : list of tuple of int and str
         Motifs that take most of the time, with their share.
     covered : str
@@ -63,7 +61,6 @@ class MotifSection:
     model: str
     folder: str
     n: int
-    method: str
     busiest: list[tuple[int, str]]
     covered: str
     uncovered: list[str]
@@ -102,7 +99,7 @@ def read_motifs(
     settings = json.loads(folder.settings.read_text(encoding="utf-8"))
     bouts = pd.read_parquet(folder.bouts, columns=["motif", "duration_s"])
     lines = [line for session in sessions for line in read_lines(layout, best, session)]
-    n_motifs = max([len(line.counts) for line in lines] + [1 + int(bouts["motif"].max())])
+    n_motifs = settings["n_motifs"]
     counts = np.stack([np.pad(line.counts, (0, n_motifs - len(line.counts))) for line in lines])
     frequency = counts.sum(axis=0) / max(1, counts.sum())
     quality = [row for model in models for row in read_quality(layout, model)]
@@ -117,12 +114,11 @@ def read_motifs(
         model=best,
         folder=folder.root.as_posix(),
         n=n_motifs,
-        method=settings["method"],
         busiest=[(int(k), f"{frequency[k]:.0%}") for k in np.argsort(-frequency)[:3]],
         covered=f"{counts.sum() / n_rows:.0%}",
         uncovered=[f"{rows / n_rows:.1%} {reason}" for reason, rows in reasons.items()],
         verdict=verdict(quality, best),
-        notes=notes(lines, counts),
+        notes=notes(lines, counts, next(q.n for q in quality if q.model == best and q.chosen)),
         quality=quality,
         n_lines=len(lines),
         n_shown=len(shown),
@@ -162,7 +158,7 @@ def require_current(layout: Layout, models: Iterable[str], sessions: Sequence[st
         raise InputError(*problems)
 
 
-def notes(lines: Sequence[Line], counts: np.ndarray) -> list[str]:
+def notes(lines: Sequence[Line], counts: np.ndarray, n_asked: int) -> list[str]:
     """Return sentences on motifs that are not used, or nearly only by one session or one group.
 
     Parameters
@@ -170,8 +166,12 @@ def notes(lines: Sequence[Line], counts: np.ndarray) -> list[str]:
     lines : sequence of Line
     counts : numpy.ndarray
         `(n_lines, n_motifs)` int, rows of each motif.
+    n_asked : int
+        Number of motifs that was asked for.
     """
-    found = []
+    found, n_motifs = [], counts.shape[1]
+    if n_motifs < n_asked:
+        found.append(f"{n_asked} motifs were asked for, but the data support only {n_motifs}.")
     sessions = pd.DataFrame(counts).groupby([line.session for line in lines], sort=False).sum()
     group_of = {line.session: line.group for line in lines}
     groups = sessions.groupby(pd.Series(group_of, dtype=object)).sum()
