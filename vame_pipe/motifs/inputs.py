@@ -182,26 +182,3 @@ def run_lengths(run: np.ndarray) -> np.ndarray:
     """
     begins = np.flatnonzero(np.diff(run, prepend=-1))
     return np.diff(np.append(begins, len(run)))
-
-
-def smoothed(values: np.ndarray, run: np.ndarray, half: int) -> np.ndarray:
-    """Return averages over a row and its neighbours in the same run.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        `(n_rows, n_dims)` float64.
-    run : numpy.ndarray
-        `(n_rows,)` int.
-    half : int
-        Neighbours on each side; fewer at the ends of a run.
-    """
-    if not half or not len(values):
-        return values
-    ends = np.cumsum(run_lengths(run))
-    lengths = run_lengths(run)
-    start, end = np.repeat(ends - lengths, lengths), np.repeat(ends, lengths)
-    at = np.arange(len(values))
-    low, high = np.maximum(at - half, start), np.minimum(at + half + 1, end)
-    total = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
-    return (total[high] - total[low]) / (high - low)[:, None]

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 FILLED = {"motif": np.int16, "confidence": np.float32, "bout": np.int32}
 """Columns that are filled in where there is a latent vector."""
 REASONS = ("edge", "gap")
-"""Why a row has no motif: it is the centre of no window, or not valid."""
+"""Why a row has no motif: no window that could tell it lies in its run, or it is not valid."""
 
 
 def label(segmentation: Segmentation, latents: Path, aligned: Path, out: Path) -> None:
@@ -83,7 +83,7 @@ def _label_table(segmentation: Segmentation, session: SessionFiles) -> pa.Table:
     table = pq.read_table(session.aligned, columns=columns).unify_dictionaries()
     latents = read_latents(session.latents)
     motif, confidence = segmentation.decode(latents)
-    position = _positions(session)
+    position = _positions(session, segmentation.lag)
     n_rows = len(table)
     known = np.zeros(n_rows, bool)
     known[position] = True
@@ -103,8 +103,8 @@ def _label_table(segmentation: Segmentation, session: SessionFiles) -> pa.Table:
     return pa.Table.from_arrays(arrays, names=schema.names).cast(schema)
 
 
-def _positions(session: SessionFiles) -> np.ndarray:
-    """Return the position in the recording of the row of each latent vector."""
+def _positions(session: SessionFiles, lag: int) -> np.ndarray:
+    """Return the position in the recording of the row that the motif of each latent vector belongs to."""
     valid = read_valid_rows(session.aligned)
     starts = window_starts(valid.run, session.meta.length)
     centre = starts + session.meta.length // 2
@@ -114,7 +114,7 @@ def _positions(session: SessionFiles) -> np.ndarray:
             f"{session.latents}: does not have one row per window of {session.aligned}. Encode the session "
             "again."
         )
-    return valid.position[centre]
+    return valid.position[centre + lag]  # in the same window
 
 
 def number_bouts(motif: np.ndarray, run: np.ndarray, animal: np.ndarray) -> np.ndarray:

@@ -12,8 +12,6 @@ AUTO = (4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
 """Numbers of motifs that `n: auto` tries."""
 FLOOR = 0.5
 """Agreement between seeds below which no number of motifs is chosen if another reaches it."""
-MIN_SHIFT_S = 1.0
-"""Least shift of the boundaries that they are compared with, seconds."""
 
 QUALITY_SCHEMA = pa.schema(
     [
@@ -164,40 +162,6 @@ def variation_of_information(table: np.ndarray) -> float:
 
     shared = 2 * entropy(table.ravel())
     return max(0.0, shared - entropy(table.sum(axis=0)) - entropy(table.sum(axis=1)))
-
-
-def boundary_z(
-    state: np.ndarray, run: np.ndarray, change: np.ndarray, min_shift: int
-) -> float | None:
-    """Return how much more the features change at boundaries than at shifted boundaries, as a z value.
-
-    All boundaries are shifted together, around the end of the rows, by every possible number of rows.
-
-    Parameters
-    ----------
-    state, run : numpy.ndarray
-        `(n_rows,)` int.
-    change : numpy.ndarray
-        `(n_rows,)`, change of the features at each row.
-    min_shift : int
-        Least shift, in rows, in either direction.
-
-    Returns
-    -------
-    float or None
-        None if there is no boundary, or too few rows to shift it.
-    """
-    begins = np.flatnonzero((np.diff(state) != 0) & (np.diff(run) == 0)) + 1
-    n_rows = len(state)
-    if not len(begins) or n_rows < 4 * min_shift:
-        return None
-    mark = np.zeros(n_rows)
-    mark[begins] = 1 / len(begins)
-    # circular correlation: the mean change at boundaries, for every shift
-    mean = np.fft.irfft(np.fft.rfft(mark).conj() * np.fft.rfft(change), n_rows)
-    others = mean[min_shift : n_rows - min_shift]
-    spread = others.std()
-    return float((mean[0] - others.mean()) / spread) if spread > 1e-12 else None
 
 
 def fewest_sessions(state: np.ndarray, session: np.ndarray) -> int:

@@ -16,7 +16,6 @@ from vame_pipe.motifs.inputs import (
     number_runs,
     read_latents,
     run_lengths,
-    smoothed,
 )
 from vame_pipe.windows.data import normalise, read_valid_rows, window_starts
 
@@ -30,6 +29,8 @@ N_WINDOWS = 20_000
 """Windows that the principal components are fitted to, at most."""
 BLOCK = 2_000
 """Windows that are in memory at the same time."""
+CONSTANT = 1e-6
+"""A dimension whose unit is smaller than this, compared with the largest one, does not vary."""
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,22 @@ class Sample:
     Attributes
     ----------
     values : numpy.ndarray
-        `(n_rows, n_dims)` float64, averaged in time, not scaled.
+        `(n_rows, n_dims)` float64, not scaled.
     session : numpy.ndarray
         `(n_rows,)` int, index of the session.
     run : numpy.ndarray
         `(n_rows,)` int, number of the stretch.
     change : numpy.ndarray
         `(n_rows,)` float64, how much the features differ before and after the row.
+    unit : numpy.ndarray
+        `(n_dims,)`, what the values are divided by before distances are measured.
     """
 
     values: np.ndarray
     session: np.ndarray
     run: np.ndarray
     change: np.ndarray
+    unit: np.ndarray
 
     @property
     def lengths(self) -> np.ndarray:
@@ -75,29 +79,35 @@ class Principal:
     components: np.ndarray
 
 
-def sample_latents(inputs: Inputs, half: int) -> Sample:
-    """Return latent vectors of the training sessions, averaged over `half` neighbours on each side."""
+def sample_latents(inputs: Inputs) -> Sample:
+    """Return latent vectors of the training sessions; their unit is their mean posterior deviation."""
     parts = []
     for number, session in enumerate(inputs.sessions):
         if not session.n_rows:
             continue
         latents = read_latents(session.latents)
         chosen, run = _stretches(latents.run, number, _stride(inputs))
-        values = smoothed(latents.values, latents.run, half)[chosen]
+        values = latents.values[chosen]
         change = _change(inputs.windows, session)[chosen]
         parts.append((values, np.full(len(run), number), run, change))
     values, sessions, run, change = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Sample(values, sessions, number_stretches(sessions, run), change)
+    weight = [session.n_rows for session in inputs.sessions]
+    posterior = [session.meta.posterior_std for session in inputs.sessions]
+    unit = without_zeros(np.average(posterior, axis=0, weights=weight))
+    return Sample(values, sessions, number_stretches(sessions, run), change, unit)
 
 
-def sample_pca(inputs: Inputs, half: int, like: Sample) -> Sample:
-    """Return principal components of the same windows, averaged in the same way, as many as latents.
+def without_zeros(unit: np.ndarray) -> np.ndarray:
+    """Return units with 1 for dimensions that do not vary, because nothing can be divided by 0."""
+    return np.where(unit > CONSTANT * unit.max(), unit, 1.0)
+
+
+def sample_pca(inputs: Inputs, like: Sample) -> Sample:
+    """Return as many principal components of the same windows; their unit is their standard deviation.
 
     Parameters
     ----------
     inputs : Inputs
-    half : int
-        Neighbours on each side.
     like : Sample
         Result of `sample_latents`.
     """
@@ -108,9 +118,9 @@ def sample_pca(inputs: Inputs, half: int, like: Sample) -> Sample:
             continue
         frames, starts, run = _windows(inputs.windows, session)
         chosen, _ = _stretches(run, number, _stride(inputs))
-        values = smoothed(_project(principal, frames, starts, inputs.windows.length), run, half)
-        parts.append(values[chosen])
-    return replace(like, values=np.concatenate(parts))
+        parts.append(_project(principal, frames, starts[chosen], inputs.windows.length))
+    values = np.concatenate(parts)
+    return replace(like, values=values, unit=without_zeros(values.std(axis=0)))
 
 
 def fit_pca(inputs: Inputs, n_dims: int) -> Principal:

@@ -9,18 +9,18 @@ import numpy as np
 import torch
 
 from vame_pipe.config.sections import Motifs
+from vame_pipe.core.schemas import WindowsMetadata
 from vame_pipe.motifs import hmm
 from vame_pipe.motifs.fitting import fit
 from vame_pipe.motifs.kmeans import kmeans, nearest
 from vame_pipe.motifs.quality import (
     AUTO,
-    MIN_SHIFT_S,
     Quality,
     agreement,
-    boundary_z,
     fewest_sessions,
 )
 from vame_pipe.motifs.sample import Sample, number_stretches
+from vame_pipe.motifs.timing import MIN_SHIFT_S, find_lag
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,6 @@ HELD_OUT = 5
 """One in so many sessions is held out to measure the log likelihood."""
 N_STARTS = 20
 """Starts of k-means."""
-CONSTANT = 1e-6
-"""A dimension that varies less than this, compared with the most variable one, is constant."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +39,13 @@ class Scaled:
     sample : Sample
     rows : numpy.ndarray
         `(n_rows, n_dims)` float64.
-    offset, scale : numpy.ndarray
+    offset : numpy.ndarray
         `(n_dims,)`.
     """
 
     sample: Sample
     rows: np.ndarray
     offset: np.ndarray
-    scale: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -59,10 +56,13 @@ class Trial:
     ----------
     arrays : dict of str to numpy.ndarray
         See `segmentation.Segmentation`, without `offset` and `scale`.
+    lag : int
+        Rows after the centre of a window at which its motif is placed.
     quality : Quality
     """
 
     arrays: dict[str, np.ndarray]
+    lag: int
     quality: Quality
 
 
@@ -80,13 +80,14 @@ def numbers(settings: Motifs) -> list[int]:
 
 
 def scaled(sample: Sample) -> Scaled:
-    """Return a sample with every dimension centred and divided by its standard deviation."""
-    offset, spread = sample.values.mean(axis=0), sample.values.std(axis=0)
-    scale = np.where(spread > CONSTANT * spread.max(), spread, 1.0)
-    return Scaled(sample, (sample.values - offset) / scale, offset, scale)
+    """Return a sample with every dimension centred and divided by its unit."""
+    offset = sample.values.mean(axis=0)
+    return Scaled(sample, (sample.values - offset) / sample.unit, offset)
 
 
-def try_number(data: Scaled, representation: str, n: int, settings: Motifs, fps: float) -> Trial:
+def try_number(
+    data: Scaled, representation: str, n: int, settings: Motifs, windows: WindowsMetadata
+) -> Trial:
     """Return the segmentation into `n` motifs by the most central seed, and its quality.
 
     Parameters
@@ -96,14 +97,16 @@ def try_number(data: Scaled, representation: str, n: int, settings: Motifs, fps:
         latents or pca.
     n : int
     settings : Motifs
-    fps : float
-        Rows per second.
+    windows : WindowsMetadata
     """
+    fps, length = windows.fps, windows.length
     sample, bout = data.sample, None if settings.bout_s is None else settings.bout_s * fps
     lengths = sample.lengths
     found = [_fit(data.rows, lengths, n, seed, settings, bout) for seed in range(settings.seeds)]
     agreed = agreement([state for _, state in found])
     arrays, state = _ordered(*found[agreed.central], data.rows, lengths)
+    min_shift = max(length, round(MIN_SHIFT_S * fps))
+    timing = find_lag(state, sample.run, sample.change, length, min_shift)
     quality = Quality(
         representation=representation,
         n=n,
@@ -112,10 +115,10 @@ def try_number(data: Scaled, representation: str, n: int, settings: Motifs, fps:
         variation_of_information=agreed.information,
         log_likelihood=_held_out(data, n) if settings.method == "hmm" else None,
         median_bout_s=float(np.median(hmm.bout_lengths(state, lengths))) / fps,
-        boundary_z=boundary_z(state, sample.run, sample.change, max(1, round(MIN_SHIFT_S * fps))),
+        boundary_z=timing.z,
         n_sessions_min=fewest_sessions(state, sample.session),
     )
-    return Trial(arrays, quality)
+    return Trial(arrays, timing.lag, quality)
 
 
 def _fit(

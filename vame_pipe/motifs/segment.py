@@ -11,7 +11,7 @@ import torch
 from vame_pipe.config.sections import Motifs
 from vame_pipe.core import files
 from vame_pipe.core.layout import MotifFolder
-from vame_pipe.core.schemas import AlignedMetadata, read_record
+from vame_pipe.core.schemas import AlignedMetadata, WindowsMetadata, read_record
 from vame_pipe.core.source import SEGMENT
 from vame_pipe.motifs import segmentation
 from vame_pipe.motifs.bouts import find_bouts, transitions, usage
@@ -23,9 +23,6 @@ from vame_pipe.motifs.scan import Scaled, Trial, numbers, scaled, try_number
 from vame_pipe.motifs.segmentation import Segmentation
 
 log = logging.getLogger(__name__)
-
-SMOOTH_S = 0.5
-"""Latents are averaged over so many seconds before they are segmented."""
 
 
 def segment(inputs: Inputs, settings: Motifs, out: Path) -> None:
@@ -42,20 +39,20 @@ def segment(inputs: Inputs, settings: Motifs, out: Path) -> None:
     """
     torch.set_num_threads(1)
     folder = MotifFolder(out)
-    half = round(SMOOTH_S * inputs.windows.fps / 2)
-    sample = sample_latents(inputs, half)
+    sample = sample_latents(inputs)
     log.info(
         "%d of the rows of %d sessions are used to find motifs",
         len(sample.values),
         len(inputs.sessions),
     )
-    trials, data = _scan(sample, "latents", settings, inputs.windows.fps)
+    trials, data = _scan(sample, "latents", settings, inputs.windows)
     chosen, reason = choose_n([trial.quality for trial in trials.values()])
     log.info("%d motifs: %s", chosen, reason)
+    log.info("motifs are placed %d rows after the centre of a window", trials[chosen].lag)
     found = Segmentation(
-        arrays={"offset": data.offset, "scale": data.scale} | trials[chosen].arrays,
+        arrays={"offset": data.offset, "scale": sample.unit} | trials[chosen].arrays,
         method=settings.method,
-        half=half,
+        lag=trials[chosen].lag,
         fps=inputs.windows.fps,
         model_fingerprint=inputs.model_fingerprint,
         latents={session.name: session.meta.fingerprint for session in inputs.sessions},
@@ -63,7 +60,7 @@ def segment(inputs: Inputs, settings: Motifs, out: Path) -> None:
         stage_version=SEGMENT,
     )
     _warn(found, chosen, trials[chosen].quality)
-    pca, _ = _scan(sample_pca(inputs, half, sample), "pca", settings, inputs.windows.fps)
+    pca, _ = _scan(sample_pca(inputs, sample), "pca", settings, inputs.windows)
     segmentation.save(found, folder)
     _write_sessions(found, inputs, folder)
     scan = [trial.quality for each in (trials, pca) for trial in each.values()]
@@ -71,12 +68,12 @@ def segment(inputs: Inputs, settings: Motifs, out: Path) -> None:
 
 
 def _scan(
-    sample: Sample, representation: str, settings: Motifs, fps: float
+    sample: Sample, representation: str, settings: Motifs, windows: WindowsMetadata
 ) -> tuple[dict[int, Trial], Scaled]:
     """Return the segmentation for each number of motifs, and the scaled sample."""
     data, trials = scaled(sample), {}
     for n in numbers(settings):
-        trials[n] = try_number(data, representation, n, settings, fps)
+        trials[n] = try_number(data, representation, n, settings, windows)
         quality = trials[n].quality
         log.info("%s, %d motifs: %s", representation, n, quality.describe())
     return trials, data

@@ -16,7 +16,7 @@ from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import MotifFolder
 from vame_pipe.motifs import hmm
-from vame_pipe.motifs.inputs import Latents, run_lengths, smoothed
+from vame_pipe.motifs.inputs import Latents, run_lengths
 from vame_pipe.motifs.kmeans import nearest
 
 FORMAT_VERSION = 1
@@ -40,14 +40,13 @@ class Segmentation:
     Attributes
     ----------
     arrays : dict of str to numpy.ndarray
-        `offset`, `scale` `(n_dims,)`: what is subtracted from averaged latents, and what they are divided
-        by. `mean (n_motifs, n_dims)`: the centre of each motif. With the method hmm also `start
-        (n_motifs,)`, `transition (n_motifs, n_motifs)`, `covariance (1, n_dims, n_dims)` and `temper ()`,
-        see `hmm.HMM`.
+        `offset`, `scale` `(n_dims,)`: what is subtracted from latents, and what they are divided by.
+        `mean (n_motifs, n_dims)`: the centre of each motif. With the method hmm also `start (n_motifs,)`,
+        `transition (n_motifs, n_motifs)`, `covariance (1, n_dims, n_dims)` and `temper ()`, see `hmm.HMM`.
     method : str
         hmm or kmeans.
-    half : int
-        Neighbours on each side over which latents are averaged first.
+    lag : int
+        Rows after the centre of a window at which the window's motif is placed, see `timing.find_lag`.
     fps : float
         Rows per second.
     model_fingerprint : str
@@ -62,7 +61,7 @@ class Segmentation:
 
     arrays: dict[str, np.ndarray]
     method: str
-    half: int
+    lag: int
     fps: float
     model_fingerprint: str
     latents: dict[str, str]
@@ -89,10 +88,6 @@ class Segmentation:
         }
         return files.fingerprint(arrays, self.facts)
 
-    def represent(self, values: np.ndarray, run: np.ndarray) -> np.ndarray:
-        """Return latent vectors as the motifs see them: averaged in time, centred and scaled."""
-        return (smoothed(values, run, self.half) - self.arrays["offset"]) / self.arrays["scale"]
-
     def decode(self, latents: Latents) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the motif of each latent vector, and its posterior probability.
 
@@ -103,7 +98,7 @@ class Segmentation:
         confidence : numpy.ndarray or None
             `(n_rows,)` float32; None with the method kmeans, which has none.
         """
-        rows = self.represent(latents.values, latents.run)
+        rows = (latents.values - self.arrays["offset"]) / self.arrays["scale"]
         if self.method == "kmeans":
             centres = torch.from_numpy(self.arrays["mean"])
             return nearest(torch.from_numpy(rows), centres).numpy(), None
