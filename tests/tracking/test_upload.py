@@ -249,34 +249,40 @@ def test_whatever_someone_deleted_is_registered_again(copied):
     assert len(client.search_logged_models([experiment_id])) == 2
 
 
-def test_motifs_and_their_quality_are_uploaded_and_renewed(copied, tmp_path):
+def upload_in_process(folder):
+    """Upload as a job does; MLflow remembers in a process where the artifacts of a run were."""
+    command = [sys.executable, "-m", "vame_pipe", "upload-mlflow", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, env=without_mlflow())
+    assert done.returncode == 0, done.stderr
+    return runs_of(store_of(folder))[1]
+
+
+def test_motifs_and_their_quality_are_uploaded_and_renewed(copied):
     layout = Layout(copied)
+    folder = layout.motifs("mice-z4")
     write_motifs(layout, "mice-z4", ["sim-1", "sim-2"])
-    assert main(["upload-mlflow", str(copied)]) == 0
-    client, runs = runs_of(store_of(copied))
-    run = runs["mice-z4"]
-    assert run.data.metrics["motifs/adjusted_rand"] == QUALITY["latents"]["adjusted_rand"]
-    assert run.data.metrics["motifs/pca_median_bout_s"] == QUALITY["pca"]["median_bout_s"]
-    sent = {
-        Path(artifact.path).name for artifact in client.list_artifacts(run.info.run_id, "motifs")
-    }
-    assert sent == {path.name for path in layout.motifs("mice-z4").root.iterdir()}
-    assert {"segmentation.npz", "segmentation.json", "quality.parquet", "sim-2.parquet"} <= sent
+    runs = upload_in_process(copied)
+    metrics = runs["mice-z4"].data.metrics
+    assert metrics["motifs/adjusted_rand"] == QUALITY["latents"]["adjusted_rand"]
+    assert metrics["motifs/pca_median_bout_s"] == QUALITY["pca"]["median_bout_s"]
+    (uploaded,) = (copied / "mlflow/artifacts").rglob(f"{runs['mice-z4'].info.run_id}/*/motifs")
+    sent = {path.name: files.file_fingerprint(path) for path in uploaded.iterdir()}
+    assert sent == {path.name: files.file_fingerprint(path) for path in folder.root.iterdir()}
+    assert {"segmentation.npz", "segmentation.json", "quality.parquet", "sim-2.parquet"} <= set(
+        sent
+    )
     assert not any(name.startswith("motifs/") for name in runs["mice-z2"].data.metrics)
     # other settings: the lower number of the new segmentation replaces the old one
     write_quality(layout, "mice-z4", {5: {"latents": {"adjusted_rand": 0.5}}})
-    assert main(["upload-mlflow", str(copied)]) == 0
-    client, runs = runs_of(store_of(copied))
-    assert runs["mice-z4"].data.metrics["motifs/adjusted_rand"] == 0.5
-    assert runs["mice-z4"].data.metrics["motifs/n"] == 5
-    path = client.download_artifacts(run.info.run_id, "motifs/quality.parquet", str(tmp_path))
-    quality = layout.motifs("mice-z4").quality
-    assert files.file_fingerprint(path) == files.file_fingerprint(quality)
-    before = {name: run.to_dictionary() for name, run in runs.items()}
-    assert main(["upload-mlflow", str(copied)]) == 0
-    assert {
-        name: run.to_dictionary() for name, run in runs_of(store_of(copied))[1].items()
-    } == before
+    runs = upload_in_process(copied)
+    metrics = runs["mice-z4"].data.metrics
+    assert (metrics["motifs/adjusted_rand"], metrics["motifs/n"]) == (0.5, 5)
+    renewed = files.file_fingerprint(uploaded / "quality.parquet")
+    assert renewed == files.file_fingerprint(folder.quality) != sent["quality.parquet"]
+    again = upload_in_process(copied)
+    assert {name: run.to_dictionary() for name, run in again.items()} == {
+        name: run.to_dictionary() for name, run in runs.items()
+    }
 
 
 def test_a_deleted_run_is_uploaded_again(copied, tmp_path):
