@@ -47,7 +47,8 @@ class Quality:
     variation_of_information : float or None
         Mean over pairs of seeds, nats (Meila 2007).
     log_likelihood : float or None
-        Log density per row of recordings that the model was not fitted to, nats; None for k-means.
+        Log density per row of recordings that the model was not fitted to, nats, with every dimension in
+        units of its own spread; None for k-means.
     median_bout_s : float
         Seconds.
     boundary_z : float or None

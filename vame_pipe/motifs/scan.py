@@ -19,7 +19,7 @@ from vame_pipe.motifs.quality import (
     agreement,
     fewest_sessions,
 )
-from vame_pipe.motifs.sample import Sample, number_stretches
+from vame_pipe.motifs.sample import Sample, number_stretches, without_zeros
 from vame_pipe.motifs.timing import MIN_SHIFT_S, find_lag
 
 log = logging.getLogger(__name__)
@@ -166,7 +166,7 @@ def _select(arrays: dict[str, np.ndarray], order: np.ndarray) -> dict[str, np.nd
 
 
 def _held_out(data: Scaled, n: int) -> float | None:
-    """Return the log density per row of rows that a model was not fitted to, without an exponent.
+    """Return the log density per row of rows that a model was not fitted to, without the exponent.
 
     Every fifth session is held out, or the last one; of a single session the last fifth.
     """
@@ -184,4 +184,6 @@ def _held_out(data: Scaled, n: int) -> float | None:
     ]
     model = fit(data.rows[~held], lengths[0], n, seed=0, bout=None, n_starts=N_STARTS)
     total = hmm.log_likelihood(replace(model, temper=1.0), data.rows[held], lengths[1])
-    return total / int(held.sum())
+    # the density of rows in units of their own spread: comparable between representations
+    spread = without_zeros(data.rows.std(axis=0))
+    return total / int(held.sum()) + float(np.log(spread).sum())

@@ -9,6 +9,9 @@ import numpy as np
 MIN_SHIFT_S = 1.0
 """Least shift of the boundaries that they are compared with, seconds; never less than a window."""
 
+MIN_GAIN = 2.0
+"""Standard deviations of the shifts that another row of the window must be better than its centre."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -77,6 +80,6 @@ def find_lag(
     lags = np.arange(len(smooth)) - len(smooth) // 2
     inside = (lags >= -(length // 2)) & (lags < length - length // 2)
     lag = int(lags[inside][smooth[inside].argmax()])
-    if smooth[lags == lag][0] - smooth[lags == 0][0] < spread:
+    if smooth[lags == lag][0] - smooth[lags == 0][0] < MIN_GAIN * spread:
         lag = 0  # no better than the centre
     return Timing(lag, float((mean[lag] - others.mean()) / spread))
