@@ -98,11 +98,12 @@ def verdict(quality: Sequence[Quality], best: str) -> list[str]:
     difference = latents.adjusted_rand - pca.adjusted_rand
     error = np.hypot(latents.adjusted_rand_se or 0.0, pca.adjusted_rand_se or 0.0)
     least = max(MIN_DIFFERENCE, float(error))
-    compared = f"the agreement of motifs from PCA, a linear method, is {pca.adjusted_rand:.2f}"
+    linear = "motifs from PCA, a linear method"
+    compared = f"agreement {pca.adjusted_rand:.2f}"
     if difference > least:
-        second = f"The latents do better than PCA: {compared}."
+        second = f"They are more reproducible than {linear} ({compared})."
     elif difference >= -least:
-        second = f"PCA does as well: {compared}."
+        second = f"PCA does as well: {linear}, are as reproducible ({compared})."
     else:
-        second = f"PCA does better: {compared}."
+        second = f"PCA does better: {linear}, are more reproducible ({compared})."
     return [first, second]
