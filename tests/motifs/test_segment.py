@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -291,6 +294,41 @@ def test_latents_of_a_changed_model_are_refused_with_all_problems(tmp_path):
         project.inputs("s", "t")
     assert len(error.value.problems) == 2
     assert all("but the motifs belong to model" in line for line in error.value.problems)
+
+
+def command(project, out):
+    """Arguments of `vame-pipe` to segment the latents of the model m."""
+    layout = project.layout
+    return [
+        *("segment", "--latents", str(layout.latents_folder("m"))),
+        *("--aligned", str(layout.aligned_folder), "--windows", str(layout.windows)),
+        *("--model", str(layout.model("m").weights), "--out", str(out)),
+        *("--settings", FAST.model_dump_json()),
+    ]
+
+
+def test_the_command_writes_what_the_function_writes(done, tmp_path):
+    project, _ = done
+    project.inputs("s0", "s1")
+    assert main(command(project, tmp_path / "out")) == 0
+    expected = {path.name for path in project.layout.motifs("m").root.iterdir()}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == expected
+
+
+def test_a_job_that_is_killed_in_the_middle_leaves_nothing_behind(done, tmp_path):
+    project, _ = done
+    log = tmp_path / "log"
+    slow = Motifs(n=40, seeds=50).model_dump_json()
+    arguments = [*command(project, tmp_path / "out")[:-1], slow, "--log", str(log)]
+    process = subprocess.Popen([sys.executable, "-m", "vame_pipe", *arguments])
+    deadline = time.monotonic() + 60
+    while not (log.exists() and "rows of" in log.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "out").exists()
+    assert main(command(project, tmp_path / "out")) == 0
 
 
 def test_long_recordings_are_sampled_evenly(tmp_path, monkeypatch):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+MOTIF_TABLES = ("bouts", "usage", "transitions", "quality")
+"""Files next to the motifs of the sessions: no session can have one of these names."""
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -12,6 +12,8 @@ AUTO = (4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
 """Numbers of motifs that `n: auto` tries."""
 FLOOR = 0.5
 """Agreement between seeds below which no number of motifs is chosen if another reaches it."""
+TOLERANCE = 0.01
+"""Least standard error of the agreement that is believed: that of a few seeds is often 0."""
 
 QUALITY_SCHEMA = pa.schema(
     [
@@ -192,7 +194,7 @@ def choose_n(scan: list[Quality]) -> tuple[int, str]:
         return n, reason
     rand = {n: float(each.adjusted_rand or 0.0) for n, each in known.items()}
     best = max(rand, key=lambda n: (rand[n], n))
-    error = float(known[best].adjusted_rand_se or 0.0)
+    error = max(TOLERANCE, float(known[best].adjusted_rand_se or 0.0))
     if rand[best] < FLOOR:
         return best, (
             f"seeds agree best at {best} motifs, but only to {rand[best]:.2f} (adjusted Rand), below "
