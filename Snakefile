@@ -17,6 +17,7 @@ include: "workflow/rules/align.smk"
 include: "workflow/rules/windows.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/encode.smk"
+include: "workflow/rules/motifs.smk"
 include: "workflow/rules/compare.smk"
 
 
@@ -37,6 +38,11 @@ rule all:
         [path for model in settings.variants for path in layout.model(model).outputs],
         [
             layout.latents(model, session)
+            for model in settings.variants
+            for session in settings.sessions
+        ],
+        [
+            layout.motifs(model).session(session)
             for model in settings.variants
             for session in settings.sessions
         ],

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from vame_pipe.config.configuration import Config
-from vame_pipe.config.sections import Align, Mlflow, Model, Section, Session, Train, Windows
+from vame_pipe.config.sections import Align, Mlflow, Model, Motifs, Section, Session, Train, Windows
 
 INTRO = """# Settings
 
@@ -28,6 +28,7 @@ SECTIONS: dict[str, tuple[type[Section], str]] = {
     "windows": (Windows, "Windows"),
     "model": (Model, "Model"),
     "train": (Train, "Training"),
+    "motifs": (Motifs, "Motifs"),
     "mlflow": (Mlflow, "MLflow"),
 }
 NOTES = {

@@ -58,6 +58,7 @@ TINY = {
     },
     "train": {"max_epochs": 2, "device": "cpu"},
     "models": {"vame": {}, "wide": {"zdims": 6}},
+    "motifs": {"n": 4, "seeds": 2},
     "mlflow": {"experiment": "tiny"},
 }
 

@@ -61,6 +61,14 @@ def test_different_frame_rates_need_a_common_one():
         assert load(sessions=sessions, align=align).align.fps == 25
 
 
+def test_a_session_cannot_have_the_name_of_a_file_of_the_motifs():
+    session = {"poses": "a.csv", "fps": 30}
+    (line,) = problems(sessions={"bouts": session, "other": session})
+    assert line == (
+        "config: sessions.bouts: a file of the results has this name. Rename the session."
+    )
+
+
 def test_at_least_one_session_is_trained_on():
     session = {"poses": "a.csv", "fps": 30, "use": "encode"}
     (line,) = problems(sessions={"a": session})

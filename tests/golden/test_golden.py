@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from vame_pipe.alignment.session import align_session
-from vame_pipe.config.sections import Align, Model, Session, Train, Windows
+from vame_pipe.config.sections import Align, Model, Motifs, Session, Train, Windows
 from vame_pipe.core import source
 from vame_pipe.core.layout import Layout
 from vame_pipe.encoding.encode import encode_sessions
+from vame_pipe.motifs.inputs import find_inputs
+from vame_pipe.motifs.segment import segment
 from vame_pipe.poses.simulate import write_recordings
 from vame_pipe.reporting.comparison import compare
 from vame_pipe.tracking.tracker import NullTracker
@@ -25,7 +27,7 @@ from vame_pipe.windows.build import build
 
 FOLDER = Path(__file__).parent
 SESSIONS = ("sim-1", "sim-2")
-TOLERANCE = {"train": 2e-3, "encode": 2e-3, "compare": 2e-3}
+TOLERANCE = {"train": 2e-3, "encode": 2e-3, "segment": 2e-2, "compare": 2e-3}
 """Relative; processors round differently, and training amplifies it. Other stages: 1e-5."""
 
 
@@ -80,6 +82,13 @@ def numbers(tmp_path_factory) -> dict[str, dict[str, list[float]]]:
         targets = {layout.aligned(s): layout.latents(name, s) for s in SESSIONS}
         encode_sessions(layout.model(name).weights, targets, "cpu")
     compare(layout, ["m-s1", "m-s2"], {})
+    inputs = find_inputs(
+        layout.latents_folder("m-s2"),
+        layout.aligned_folder,
+        layout.windows_folder.root,
+        layout.model("m-s2").weights,
+    )
+    segment(inputs, Motifs(n=3, seeds=2), layout.motifs("m-s2").root)
     untimed = record.summary.keys() - {"final/seconds", "final/windows_per_second"}
     return {
         "simulate": {
@@ -94,12 +103,17 @@ def numbers(tmp_path_factory) -> dict[str, dict[str, list[float]]]:
         | columns(layout.windows_folder.frames),
         "train": {name: [record.summary[name]] for name in sorted(untimed)},
         "encode": columns(layout.latents("m-s2", "sim-2")),
+        "segment": columns(layout.motifs("m-s2").session("sim-2"), ["motif", "confidence", "bout"])
+        | columns(layout.motifs("m-s2").usage)
+        | columns(layout.motifs("m-s2").quality),
         "compare": columns(layout.similarity, ["cka", "r2"])
         | columns(layout.comparison, ["pca/r2_reconstruction"]),
     }
 
 
-@pytest.mark.parametrize("stage", ["simulate", "align", "windows", "train", "encode", "compare"])
+@pytest.mark.parametrize(
+    "stage", ["simulate", "align", "windows", "train", "encode", "segment", "compare"]
+)
 def test_numbers_of_a_stage_change_only_with_its_version(stage, numbers, request):
     path, version = FOLDER / f"{stage}.json", getattr(source, stage.upper())
     if request.config.getoption("--update-golden"):

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from conftest import MODEL, TRAIN
+from motif_files import write_motifs
 
 from vame_pipe.core.layout import Layout
 from vame_pipe.encoding.encode import encode_sessions
@@ -15,7 +16,7 @@ SOURCE = {"git_commit": "c0ffee", "git_dirty": "true"}
 
 
 def make_results(root: Path, data: Path, models: dict[str, int], sessions: list[str]) -> Layout:
-    """Fill a results folder with models `{name: zdims}` of one epoch, latents and a comparison."""
+    """Fill a results folder with models `{name: zdims}` of one epoch, latents, motifs and a comparison."""
     layout = Layout(root)
     for name in ("aligned", "windows"):
         shutil.copytree(data / name, root / name)
@@ -33,5 +34,6 @@ def make_results(root: Path, data: Path, models: dict[str, int], sessions: list[
         train_model(job, NullTracker(), SOURCE)
         targets = {layout.aligned(s): layout.latents(name, s) for s in sessions}
         encode_sessions(layout.model(name).weights, targets, "cpu")
+        write_motifs(layout, name, sessions)
     compare(layout, sorted(models), {})
     return layout

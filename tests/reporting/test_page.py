@@ -65,8 +65,9 @@ def embedded(results, name):
 
 
 def rows_of(results, index):
-    """The cells of the body of a table."""
-    body = re.findall(r"<tbody>(.*?)</tbody>", text_of(results), re.S)[index]
+    """The cells of the body of a table that follows the section of the motifs."""
+    text = text_of(results).partition('<section id="recordings">')[2]
+    body = re.findall(r"<tbody>(.*?)</tbody>", text, re.S)[index]
     rows = re.findall(r"<tr.*?</tr>", body, re.S)
     return [re.findall(r"<td.*?>(.*?)</td>", row, re.S) for row in rows]
 
@@ -274,7 +275,8 @@ def test_a_browser_shows_it_without_network_and_without_errors(results, tmp_path
     table = pd.read_parquet(results.comparison)
     best = 1 + table["best"].tolist().index(True)  # the other models are drawn when opened
     drawn = re.findall(r'<div class="plot js-plotly-plot" id="([^"]*)"', shown)
-    assert drawn == ["trace", "scores", "similarity", f"projection-{best}"]
+    motifs = ["usage", "ethograms", "usage-per-line"]
+    assert drawn == [*motifs, "trace", "scores", "similarity", f"projection-{best}"]
     assert shown.count("main-svg") >= len(drawn)
 
 

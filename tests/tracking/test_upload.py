@@ -31,6 +31,7 @@ from conftest import (
     without_mlflow,
 )
 from mlflow import MlflowClient
+from motif_files import QUALITY, write_motifs, write_quality
 
 from vame_pipe.cli.main import main
 from vame_pipe.core import files, run_record
@@ -257,6 +258,42 @@ def test_whatever_someone_deleted_is_registered_again(copied):
     assert {name: run for name, (_, run) in versions_of(client).items()} == ids
     assert client.get_model_version_by_alias("mice", "best").tags["model"] == best
     assert len(client.search_logged_models([experiment_id])) == 2
+
+
+def upload_in_process(folder):
+    """Upload as a job does; MLflow remembers in a process where the artifacts of a run were."""
+    command = [sys.executable, "-m", "vame_pipe", "upload-mlflow", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, env=without_mlflow())
+    assert done.returncode == 0, done.stderr
+    return runs_of(store_of(folder))[1]
+
+
+def test_motifs_and_their_quality_are_uploaded_and_renewed(copied):
+    layout = Layout(copied)
+    folder = layout.motifs("mice-z4")
+    write_motifs(layout, "mice-z4", ["sim-1", "sim-2"])
+    runs = upload_in_process(copied)
+    metrics = runs["mice-z4"].data.metrics
+    assert metrics["motifs/adjusted_rand"] == QUALITY["latents"]["adjusted_rand"]
+    assert metrics["motifs/pca_median_bout_s"] == QUALITY["pca"]["median_bout_s"]
+    (uploaded,) = (copied / "mlflow/artifacts").rglob(f"{runs['mice-z4'].info.run_id}/*/motifs")
+    sent = {path.name: files.file_fingerprint(path) for path in uploaded.iterdir()}
+    assert sent == {path.name: files.file_fingerprint(path) for path in folder.root.iterdir()}
+    assert {"segmentation.npz", "segmentation.json", "quality.parquet", "sim-2.parquet"} <= set(
+        sent
+    )
+    assert not any(name.startswith("motifs/") for name in runs["mice-z2"].data.metrics)
+    # other settings: the lower number of the new segmentation replaces the old one
+    write_quality(layout, "mice-z4", {5: {"latents": {"adjusted_rand": 0.5}}})
+    runs = upload_in_process(copied)
+    metrics = runs["mice-z4"].data.metrics
+    assert (metrics["motifs/adjusted_rand"], metrics["motifs/n"]) == (0.5, 5)
+    renewed = files.file_fingerprint(uploaded / "quality.parquet")
+    assert renewed == files.file_fingerprint(folder.quality) != sent["quality.parquet"]
+    again = upload_in_process(copied)
+    assert {name: run.to_dictionary() for name, run in again.items()} == {
+        name: run.to_dictionary() for name, run in runs.items()
+    }
 
 
 def test_a_deleted_run_is_uploaded_again(copied, tmp_path):

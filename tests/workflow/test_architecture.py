@@ -19,11 +19,12 @@ ARROWS = {
     "windows": {"core"},
     "training": {"core", "windows.data", "encoding.model_file"},
     "encoding": {"core", "config", "windows.data", "training.network"},
+    "motifs": {"core", "config.sections", "windows.data"},
     "reporting": {"core", "poses", "windows.data"},
     "tracking": {"core", "encoding"},
     "cli": {
         *("core", "config", "poses", "alignment", "windows"),
-        *("training", "encoding", "reporting", "tracking"),
+        *("training", "encoding", "motifs", "reporting", "tracking"),
     },
 }
 """What the modules of a package may import, besides those of their own package."""

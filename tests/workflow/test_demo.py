@@ -8,12 +8,23 @@ import torch
 from conftest import install
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import (
+    adjusted_rand_score,
+    balanced_accuracy_score,
+    normalized_mutual_info_score,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from workflow_runs import run
 
+from vame_pipe.core.layout import Layout
 from vame_pipe.encoding import model_file
+from vame_pipe.motifs import hmm
+from vame_pipe.motifs.fitting import fit
+from vame_pipe.motifs.inputs import find_inputs
+from vame_pipe.motifs.sample import sample_latents, sample_pca
+from vame_pipe.motifs.scan import scaled
+from vame_pipe.motifs.timing import find_lag
 from vame_pipe.poses import simulate
 from vame_pipe.windows import data as window_data
 
@@ -64,3 +75,64 @@ def test_the_latents_of_the_demo_tell_the_true_motifs(demo):
     assert set(motif[~train]) == set(simulate.MOTIFS)
     assert score["latents"] > 0.9  # chance is 1/6
     assert score["latents"] > score["pca"] - 0.03
+
+
+def compare_with_truth(demo, found):
+    """Adjusted Rand index, normalised mutual information, median distance (frames) to a boundary.
+
+    The distance is from each boundary between true motifs to the nearest boundary that was found.
+    """
+    parts, distances = [], []
+    for session, rows in found.groupby("session", observed=True):
+        truth = pd.read_csv(demo / f"demo/{session}.motifs.csv").rename(columns={"motif": "true"})
+        joined = rows.merge(truth, on="frame").sort_values("frame")
+        parts.append(joined)
+        boundaries = [
+            joined["frame"].to_numpy()[1:][
+                joined[name].to_numpy()[1:] != joined[name].to_numpy()[:-1]
+            ]
+            for name in ("true", "motif")
+        ]
+        distances.append(np.abs(np.subtract.outer(*boundaries)).min(axis=1))
+    every = pd.concat(parts)
+    return (
+        adjusted_rand_score(every["true"], every["motif"]),
+        normalized_mutual_info_score(every["true"], every["motif"]),
+        float(np.median(np.concatenate(distances))),
+    )
+
+
+def motifs_of_pca(demo):
+    """Motif of each frame, found in PCA of the same windows as it is found in the latents."""
+    layout = Layout(demo / "results")
+    inputs = find_inputs(
+        layout.latents_folder("vame"),
+        layout.aligned_folder,
+        layout.windows,
+        layout.model("vame").weights,
+    )
+    data = scaled(sample_pca(inputs, sample_latents(inputs)))
+    fps, length = inputs.windows.fps, inputs.windows.length
+    lengths = data.sample.lengths
+    model = fit(data.rows, lengths, len(simulate.MOTIFS), seed=0, bout=0.5 * fps, n_starts=20)
+    motif = hmm.viterbi(model, torch.from_numpy(data.rows), lengths)
+    lag = find_lag(motif, data.sample.run, data.sample.change, length, max(length, round(fps))).lag
+    names = [f"sim-{i}" for i in range(1, 5)]
+    rows = pd.concat([pd.read_parquet(layout.latents("vame", name)) for name in names])
+    assert len(rows) == len(motif)
+    return rows.assign(motif=motif, frame=rows["frame"] + lag)[["session", "frame", "motif"]]
+
+
+def test_the_motifs_of_the_demo_are_the_true_ones(demo):
+    paths = (demo / f"results/motifs/vame/sim-{i}.parquet" for i in range(1, 5))
+    found = pd.concat([pd.read_parquet(path) for path in paths])
+    assert found["motif"].notna().mean() > 0.95
+    assert found["motif"].nunique() == len(simulate.MOTIFS)
+    latents = compare_with_truth(demo, found[found["motif"].notna()])
+    pca = compare_with_truth(demo, motifs_of_pca(demo))
+    for name, (rand, information, distance) in (("latents", latents), ("pca", pca)):
+        print(
+            f"motifs of {name}: adjusted Rand {rand:.3f}, normalised mutual information "
+            f"{information:.3f}, median distance of boundaries {distance:g} frames"
+        )
+    assert latents[0] > 0.6 and latents[1] > 0.7 and latents[2] <= 4

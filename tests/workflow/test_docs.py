@@ -21,6 +21,7 @@ PAGES = [
 ]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PAGES}
 pages = pytest.mark.parametrize("page", TEXTS)
+SECTIONS = ("align", "windows", "model", "train", "motifs", "mlflow")
 HISTORY = "CHANGELOG.md"  # names what is gone, so only its links are tested
 FOLDERS = ("vame_pipe", "workflow", "tests", "benchmarks", "envs", "docs")
 MINIMAL = {
@@ -97,9 +98,9 @@ def test_every_yaml_block_is_a_valid_configuration(page):
 def test_every_setting_in_prose_exists(page):
     """Such as `train.max_epochs`, or `preset: vame` below a section, or `models: {...}`."""
     config = load(MINIMAL)
-    known = {key: getattr(config, key) for key in ("align", "windows", "model", "train", "mlflow")}
+    known = {key: getattr(config, key) for key in SECTIONS}
     for text in quoted(page):
-        if match := re.fullmatch(r"(align|windows|model|train|mlflow)\.(\w+)(:.*)?", text):
+        if match := re.fullmatch(rf"({'|'.join(SECTIONS)})\.(\w+)(:.*)?", text):
             section, key, value = match.groups()
             if key in ("pt", "parquet", "log", "db"):
                 continue  # a file
@@ -125,6 +126,8 @@ def test_every_results_file_is_known_to_the_layout(page):
             layout.config,
             layout.report,
         ),
+        *(layout.motifs("vame").session("sim-1"), layout.motifs("vame").bouts),
+        *(layout.motifs(model).session(session), layout.motifs(model).quality),
         *(layout.comparison.with_suffix(".csv"), layout.similarity.with_suffix(".csv")),
         *(layout.checkpoints(model), *layout.model(model).artifacts, layout.model("vame").weights),
     }

@@ -21,6 +21,7 @@ from vame_pipe.config.sections import (
     Keypoint,
     Mlflow,
     Model,
+    Motifs,
     Name,
     Section,
     Session,
@@ -67,6 +68,7 @@ class Config(Section):
     )
     """Models to train, each a mapping of what differs from `model` and `train`. `grid: {zdims: [8, 16]}`
     trains one model per combination of values, `seeds: [1, 2, 3]` one per seed."""
+    motifs: Motifs = Motifs()
     mlflow: Mlflow = Mlflow()
 
     @model_validator(mode="before")

@@ -10,6 +10,7 @@ from vame_pipe.config import variants
 from vame_pipe.config.configuration import Config
 from vame_pipe.config.messages import explain
 from vame_pipe.core import credentials
+from vame_pipe.core.layout import MOTIF_TABLES
 
 
 def problems(config: Config) -> list[str]:
@@ -58,7 +59,11 @@ def _results_problems(config: Config) -> list[str]:
 
 
 def _session_problems(config: Config) -> list[str]:
-    found = []
+    found = [
+        f"config: sessions.{name}: a file of the results has this name. Rename the session."
+        for name in MOTIF_TABLES
+        if name in config.sessions
+    ]
     rates = sorted({session.fps for session in config.sessions.values()})
     if config.align.fps is None and len(rates) > 1:
         names = {r: [n for n, s in config.sessions.items() if s.fps == r][:3] for r in rates}

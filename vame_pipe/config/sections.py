@@ -270,6 +270,26 @@ class Train(Section):
         )
 
 
+class Motifs(Section):
+    """How motifs are found in the latents."""
+
+    method: Literal["hmm", "kmeans"] = "hmm"
+    """hmm: a hidden Markov model with Gaussian emissions; kmeans: the nearest centre, at any time."""
+    n: (
+        Annotated[int, Field(ge=1, le=200)]
+        | Annotated[list[Annotated[int, Field(ge=1, le=200)]], Field(min_length=1)]
+        | Literal["auto"]
+    ) = 15
+    """Number of motifs. A list: the largest of these numbers at which seeds agree nearly as well as at the
+    best; auto: the same for numbers from 4 to 30."""
+    bout_s: Positive | None = 0.5
+    """Median duration of a bout that the hidden Markov model should reach at least, in seconds; null: as
+    the model finds them."""
+    seeds: Annotated[int, Field(ge=1, le=50)] = 5
+    """Number of seeds. The segmentations of different seeds are compared, and the one that agrees best with
+    the others is used."""
+
+
 class Mlflow(Section):
     """Where training runs are recorded."""
 

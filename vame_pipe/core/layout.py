@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+MOTIF_TABLES = ("bouts", "usage", "transitions", "quality")
+"""Files next to the motifs of the sessions: no session can have one of these names."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -56,6 +59,10 @@ class Layout:
     def latents(self, model: str, session: str) -> Path:
         """Latent vectors of a session, by one model."""
         return session_file(self.latents_folder(model), session)
+
+    def motifs(self, model: str) -> MotifFolder:
+        """Return the files of the motifs that were found in the latents of a model."""
+        return MotifFolder(self.root / "motifs" / model)
 
     def checkpoints(self, model: str) -> Path:
         """Checkpoints of a training run. No rule declares this folder, see docs/resume.md."""
@@ -190,6 +197,47 @@ class WindowsFolder:
     def session_faults(self) -> Path:
         """Mirrored sessions and recordings that are given twice."""
         return self.root / "session_faults.json"
+
+
+@dataclass(frozen=True)
+class MotifFolder:
+    """The segmentation of the latents of one model, and the motifs of every session."""
+
+    root: Path
+
+    @property
+    def segmentation(self) -> Path:
+        """The arrays of the segmentation."""
+        return self.root / "segmentation.npz"
+
+    @property
+    def settings(self) -> Path:
+        """What the segmentation was made from."""
+        return self.root / "segmentation.json"
+
+    def session(self, session: str) -> Path:
+        """Motif of every time step of a session."""
+        return self.root / f"{session}.parquet"
+
+    @property
+    def bouts(self) -> Path:
+        """One row per bout of the training sessions."""
+        return self.root / "bouts.parquet"
+
+    @property
+    def usage(self) -> Path:
+        """One row per animal and motif of the training sessions."""
+        return self.root / "usage.parquet"
+
+    @property
+    def transitions(self) -> Path:
+        """One row per animal and pair of motifs that follow one another."""
+        return self.root / "transitions.parquet"
+
+    @property
+    def quality(self) -> Path:
+        """How far the motifs can be trusted, next to those of PCA."""
+        return self.root / "quality.parquet"
 
 
 def session_file(folder: Path, session: str) -> Path:

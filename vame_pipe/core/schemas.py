@@ -266,7 +266,51 @@ class ComparisonMetadata:
     stage_version: int
 
 
-Record = TypeVar("Record", AlignedMetadata, WindowsMetadata, LatentsMetadata, ComparisonMetadata)
+MOTIF_FIELDS = [
+    *INDEX_FIELDS[:5],
+    pa.field("motif", pa.int16()),
+    pa.field("reason", _NAME),
+    pa.field("confidence", pa.float32()),
+    pa.field("bout", pa.int32()),
+]
+"""Columns of the motifs of a session, one row per animal and time step of the whole recording.
+
+`motif` is null where it is unknown. `reason` then says why: `gap` for a row that is not valid, `edge` for a
+valid row that is too near to the end of its run; it is null where there is a motif. `confidence` is the
+posterior probability of the motif (null with the method kmeans), `bout` the number of the bout of the
+animal, from 0.
+"""
+
+
+@dataclass(frozen=True)
+class MotifsMetadata:
+    """Metadata of the motifs of one session.
+
+    Attributes
+    ----------
+    segmentation_fingerprint : str
+        `fingerprint` of the segmentation that assigned the motifs.
+    latents_fingerprint : str
+        `fingerprint` of the latents of the session.
+    stage_version : int
+        See `core.source`.
+    """
+
+    KIND: ClassVar[str] = "a file of motifs"
+
+    segmentation_fingerprint: str
+    latents_fingerprint: str
+    stage_version: int
+
+
+Record = TypeVar(
+    "Record",
+    AlignedMetadata,
+    WindowsMetadata,
+    LatentsMetadata,
+    MotifsMetadata,
+    ComparisonMetadata,
+)
 
 
 def write_rejection(path: str | Path, problems: list[str]) -> None:

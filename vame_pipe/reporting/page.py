@@ -29,7 +29,7 @@ from vame_pipe.core.schemas import (
     read_record,
 )
 from vame_pipe.core.source import REPORT
-from vame_pipe.reporting import figures, recordings
+from vame_pipe.reporting import figures, motifs, recordings
 from vame_pipe.reporting.current import REPORT_TAG, ReportFacts, require_current
 from vame_pipe.reporting.projection import project_latents
 from vame_pipe.reporting.recordings import Recording
@@ -136,18 +136,20 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
     rows = recordings.read_recordings(layout, sessions)
     table = _read_comparison(layout, digests)
     settings = layout.config.read_text(encoding="utf-8") if layout.config.exists() else ""
+    best = best_model(runs)
     page = _template().render(
         tag=REPORT_TAG,
         facts=_facts(layout, sessions, digests).as_json(),
         plotly=get_plotlyjs(),
         totals=_totals(rows),
+        motifs=motifs.read_motifs(layout, models, best, sessions),
         recordings=rows,
         limits=recordings,
         traces=_draw_traces(layout, rows[:MAX_TRACES], settings),
         excerpt_s=EXCERPT_S,
         windows=_read_windows(layout),
         models=[_section(layout, run, sessions) for run in runs.values()],
-        best=runs[best_model(runs)],
+        best=runs[best],
         pca=dict(zip(table["model"], table["pca/r2_reconstruction"], strict=True)),
         scores=_embedded(figures.scores(table)),
         columns=_columns(table, differing_params(runs)),
@@ -170,6 +172,7 @@ def _require_files(layout: Layout, sessions: list[str], models: list[str]) -> No
         folder = layout.model(model)
         required += [folder.run, folder.losses, folder.reconstructions, folder.spectrum]
         required += [layout.latents(model, session) for session in sessions]
+    required += motifs.required_files(layout, models, sessions)
     problems = [
         f"report: {path} not found. Run snakemake." for path in required if not path.exists()
     ]

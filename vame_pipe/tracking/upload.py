@@ -18,9 +18,10 @@ from vame_pipe.core.run_record import (
     read_history,
     read_runs,
 )
+from vame_pipe.tracking import motifs
 from vame_pipe.tracking.address import Address, read_address
 from vame_pipe.tracking.registry import MODEL_TAG, register, set_best_alias
-from vame_pipe.tracking.runs import open_run, send_results
+from vame_pipe.tracking.runs import log_batch, open_run, send_results
 from vame_pipe.tracking.store import (
     Store,
     open_store,
@@ -62,8 +63,10 @@ class TrainedModel:
     record : RunRecord
     history : list of dict
         metrics.jsonl, one entry per epoch.
-    artifacts, latents : list of Path
+    artifacts, latents, motifs : list of Path
         Files to send; the model file is the first artifact.
+    motif_quality : dict of str to float
+        Metrics of the motifs.
     quality : dict
         Tracking quality, by session.
     digest : str
@@ -76,6 +79,8 @@ class TrainedModel:
     history: list[dict[str, Any]]
     artifacts: list[Path]
     latents: list[Path]
+    motifs: list[Path]
+    motif_quality: dict[str, float]
     quality: dict[str, Any]
     digest: str
     tags: dict[str, str]
@@ -163,18 +168,21 @@ def read_results(layout: Layout, record: RunRecord, keys: list[str]) -> TrainedM
     latents = [layout.latents(name, session) for session in sessions]
     latents = [path for path in latents if path.exists()]
     digests = [files.file_fingerprint(path) for path in latents]
+    motif_files = motifs.motif_files(layout, name, sessions)
     return TrainedModel(
         record=record,
         history=read_history(layout.model(name).metrics),
         artifacts=artifacts,
         latents=latents,
+        motifs=motif_files,
+        motif_quality=motifs.motif_metrics(layout.motifs(name).quality),
         quality={session: json.loads(path.read_text()) for session, path in quality.items()},
         digest=files.file_fingerprint(layout.model(name).weights),
         tags={
             "varies": ", ".join(f"{key}={record.params[key]}" for key in keys),
             "latents_digest": files.fingerprint(digests),
             CONTENT_TAG: files.fingerprint(
-                digests, [files.file_fingerprint(path) for path in others]
+                digests, [files.file_fingerprint(path) for path in [*others, *motif_files]]
             ),
         },
     )
@@ -207,12 +215,17 @@ def _send(store: Store, model: TrainedModel) -> tuple[str, Any]:
     client, record = store.client, model.record
     run_id = open_run(store, record)
     send_results(client, run_id, record, model.history)
-    current = client.get_run(run_id).data.tags
+    run = client.get_run(run_id).data
+    current = run.tags
+    if not model.motif_quality.items() <= run.metrics.items():
+        log_batch(client, run_id, model.motif_quality, len(model.history))
     if current.get(CONTENT_TAG) != model.tags[CONTENT_TAG]:
         for path in model.artifacts:
             client.log_artifact(run_id, str(path))
         for path in model.latents:
             client.log_artifact(run_id, str(path), "latents")
+        for path in model.motifs:
+            client.log_artifact(run_id, str(path), motifs.FOLDER)
         client.log_dict(run_id, model.quality, "qc.json")
     tags = {"model": record.name, "varies": model.tags["varies"], MODEL_TAG: model.digest}
     version = register(store, run_id, model.artifacts[0], record, tags)

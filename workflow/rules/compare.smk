@@ -8,6 +8,7 @@ rule upload_mlflow:
             for model in settings.variants
             for session in settings.training_sessions
         ],
+        motifs=[layout.motifs(model).quality for model in settings.variants],
         qc=[layout.quality(session) for session in settings.training_sessions],
     output:
         layout.uploaded,
@@ -89,6 +90,12 @@ rule report:
             for model in settings.variants
             for session in settings.sessions
         ],
+        motifs=[
+            layout.motifs(model).session(session)
+            for model in settings.variants
+            for session in settings.sessions
+        ],
+        motif_quality=rules.upload_mlflow.input.motifs,
         frames=layout.windows_folder.frames,
         index=layout.windows_folder.index,
         faults=layout.windows_folder.session_faults,

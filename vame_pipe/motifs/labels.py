@@ -1,0 +1,139 @@
+"""The motif of every time step of a session."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vame_pipe.core import files
+from vame_pipe.core.errors import InputError
+from vame_pipe.core.schemas import MOTIF_FIELDS, MotifsMetadata, to_metadata
+from vame_pipe.core.source import ENCODE, SEGMENT
+from vame_pipe.motifs.inputs import SessionFiles, find_session, read_latents
+from vame_pipe.motifs.segmentation import Segmentation
+from vame_pipe.windows.data import read_valid_rows, window_starts
+
+log = logging.getLogger(__name__)
+
+FILLED = {"motif": np.int16, "confidence": np.float32, "bout": np.int32}
+"""Columns that are filled in where there is a latent vector."""
+REASONS = ("edge", "gap")
+"""Why a row has no motif: no window that could tell it lies in its run, or it is not valid."""
+
+
+def label(segmentation: Segmentation, latents: Path, aligned: Path, out: Path) -> None:
+    """Write the motifs of a session that the segmentation was not made from.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+    latents, aligned, out : Path
+        Files.
+
+    Raises
+    ------
+    InputError
+        If the latents are of another model than the segmentation, or of another recording.
+    """
+    session = find_session(latents, aligned, segmentation.model_fingerprint)
+    if session.meta.stage_version != ENCODE or session.meta.fps != segmentation.fps:
+        raise InputError(
+            f"{latents}: has {session.meta.fps:g} fps and stage version {session.meta.stage_version}, the "
+            f"segmentation needs {segmentation.fps:g} fps and stage version {ENCODE}. Encode the session "
+            "again."
+        )
+    write_labels(segmentation, session, out)
+
+
+def write_labels(segmentation: Segmentation, session: SessionFiles, out: Path) -> pa.Table:
+    """Write the motifs of a session, and return them.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+    session : SessionFiles
+    out : Path
+        File to write.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns `schemas.MOTIF_FIELDS`, one row per animal and time step of the whole recording.
+    """
+    table = _label_table(segmentation, session)
+    n_labelled = len(table) - table["motif"].null_count
+    if not n_labelled:
+        log.warning("session %s: no latent vector, so no motif", session.name)
+    meta = MotifsMetadata(
+        segmentation_fingerprint=segmentation.fingerprint,
+        latents_fingerprint=session.meta.fingerprint,
+        stage_version=SEGMENT,
+    )
+    files.write_tables(out, [table], table.schema, to_metadata(meta))
+    return table
+
+
+def _label_table(segmentation: Segmentation, session: SessionFiles) -> pa.Table:
+    schema = pa.schema(MOTIF_FIELDS)
+    columns = ["session", "individual", "row", "frame", "time_s", "run"]
+    table = pq.read_table(session.aligned, columns=columns).unify_dictionaries()
+    latents = read_latents(session.latents)
+    motif, confidence = segmentation.decode(latents)
+    position = _positions(session, segmentation.lag)
+    n_rows = len(table)
+    known = np.zeros(n_rows, bool)
+    known[position] = True
+    filled = {name: np.zeros(n_rows, kind) for name, kind in FILLED.items()}
+    filled["motif"][position] = motif
+    filled["confidence"][position] = 0 if confidence is None else confidence
+    filled["bout"][position] = number_bouts(motif, latents.run, latents.animal)
+    reason = pa.array((table["run"].to_numpy() < 0).astype(np.int32), mask=known)
+    unknown = np.ones(n_rows, bool) if confidence is None else ~known
+    arrays = [
+        *table.select(columns[:5]).columns,
+        pa.array(filled["motif"], mask=~known),
+        pa.DictionaryArray.from_arrays(reason, pa.array(REASONS)),
+        pa.array(filled["confidence"], mask=unknown),
+        pa.array(filled["bout"], mask=~known),
+    ]
+    return pa.Table.from_arrays(arrays, names=schema.names).cast(schema)
+
+
+def _positions(session: SessionFiles, lag: int) -> np.ndarray:
+    """Return the position in the recording of the row that the motif of each latent vector belongs to."""
+    valid = read_valid_rows(session.aligned)
+    starts = window_starts(valid.run, session.meta.length)
+    centre = starts + session.meta.length // 2
+    row = pq.read_table(session.latents, columns=["row"])["row"].to_numpy()
+    if not np.array_equal(valid.row[centre], row):
+        raise InputError(
+            f"{session.latents}: does not have one row per window of {session.aligned}. Encode the session "
+            "again."
+        )
+    return valid.position[centre + lag]  # in the same window
+
+
+def number_bouts(motif: np.ndarray, run: np.ndarray, animal: np.ndarray) -> np.ndarray:
+    """Return the number of the bout that each row is in, from 0 for each animal.
+
+    Parameters
+    ----------
+    motif, run, animal : numpy.ndarray
+        `(n_rows,)` int. The rows of an animal follow one another; a bout never spans two runs.
+
+    Examples
+    --------
+    >>> motif, run = np.array([1, 1, 2, 2, 2, 2]), np.array([0, 0, 0, 1, 1, 2])
+    >>> number_bouts(motif, run, np.array([0, 0, 0, 0, 0, 1])).tolist()
+    [0, 0, 1, 2, 2, 0]
+    """
+    if not len(motif):
+        return np.empty(0, np.int64)
+    begins = (np.diff(motif, prepend=motif[:1]) != 0) | (np.diff(run, prepend=run[:1]) != 0)
+    number = np.cumsum(begins)
+    first = np.flatnonzero(np.diff(animal, prepend=-1))
+    return number - np.repeat(number[first], np.diff(np.append(first, len(animal))))

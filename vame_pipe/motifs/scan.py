@@ -1,0 +1,189 @@
+"""Segment one representation with several seeds, for each number of motifs that is tried."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from vame_pipe.config.sections import Motifs
+from vame_pipe.core.schemas import WindowsMetadata
+from vame_pipe.motifs import hmm
+from vame_pipe.motifs.fitting import fit
+from vame_pipe.motifs.kmeans import kmeans, nearest
+from vame_pipe.motifs.quality import (
+    AUTO,
+    Quality,
+    agreement,
+    fewest_sessions,
+)
+from vame_pipe.motifs.sample import Sample, number_stretches, without_zeros
+from vame_pipe.motifs.timing import MIN_SHIFT_S, find_lag
+
+log = logging.getLogger(__name__)
+
+HELD_OUT = 5
+"""One in so many sessions is held out to measure the log likelihood."""
+N_STARTS = 20
+"""Starts of k-means."""
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A sample, centred and scaled.
+
+    Attributes
+    ----------
+    sample : Sample
+    rows : numpy.ndarray
+        `(n_rows, n_dims)` float64.
+    offset : numpy.ndarray
+        `(n_dims,)`.
+    """
+
+    sample: Sample
+    rows: np.ndarray
+    offset: np.ndarray
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The segmentation of one representation into one number of motifs.
+
+    Attributes
+    ----------
+    arrays : dict of str to numpy.ndarray
+        See `segmentation.Segmentation`, without `offset` and `scale`.
+    lag : int
+        Rows after the centre of a window at which its motif is placed.
+    quality : Quality
+    """
+
+    arrays: dict[str, np.ndarray]
+    lag: int
+    quality: Quality
+
+
+def numbers(settings: Motifs) -> list[int]:
+    """Return the numbers of motifs to try, ascending.
+
+    Examples
+    --------
+    >>> numbers(Motifs(n=[25, 10, 10]))
+    [10, 25]
+    """
+    if settings.n == "auto":
+        return list(AUTO)
+    return [settings.n] if isinstance(settings.n, int) else sorted(set(settings.n))
+
+
+def scaled(sample: Sample) -> Scaled:
+    """Return a sample with every dimension centred and divided by its unit."""
+    offset = sample.values.mean(axis=0)
+    return Scaled(sample, (sample.values - offset) / sample.unit, offset)
+
+
+def try_number(
+    data: Scaled, representation: str, n: int, settings: Motifs, windows: WindowsMetadata
+) -> Trial:
+    """Return the segmentation into `n` motifs by the most central seed, and its quality.
+
+    Parameters
+    ----------
+    data : Scaled
+    representation : str
+        latents or pca.
+    n : int
+    settings : Motifs
+    windows : WindowsMetadata
+    """
+    fps, length = windows.fps, windows.length
+    sample, bout = data.sample, None if settings.bout_s is None else settings.bout_s * fps
+    lengths = sample.lengths
+    found = [_fit(data.rows, lengths, n, seed, settings, bout) for seed in range(settings.seeds)]
+    agreed = agreement([state for _, state in found])
+    arrays, state = _ordered(*found[agreed.central], data.rows, lengths)
+    min_shift = max(length, round(MIN_SHIFT_S * fps))
+    timing = find_lag(state, sample.run, sample.change, length, min_shift)
+    quality = Quality(
+        representation=representation,
+        n=n,
+        adjusted_rand=agreed.rand,
+        adjusted_rand_se=agreed.rand_se,
+        variation_of_information=agreed.information,
+        log_likelihood=_held_out(data, n) if settings.method == "hmm" else None,
+        median_bout_s=float(np.median(hmm.bout_lengths(state, lengths))) / fps,
+        boundary_z=timing.z,
+        n_sessions_min=fewest_sessions(state, sample.session),
+    )
+    return Trial(arrays, timing.lag, quality)
+
+
+def _fit(
+    rows: np.ndarray, lengths: np.ndarray, n: int, seed: int, settings: Motifs, bout: float | None
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return the arrays of a segmentation, and the state of each row."""
+    if settings.method == "kmeans":
+        centres = kmeans(torch.from_numpy(rows), n, seed, N_STARTS)
+        return {"mean": centres.numpy()}, nearest(torch.from_numpy(rows), centres).numpy()
+    model = fit(rows, lengths, n, seed=seed, bout=bout, n_starts=N_STARTS)
+    return hmm.to_arrays(model), hmm.viterbi(model, torch.from_numpy(rows), lengths)
+
+
+def _ordered(
+    arrays: dict[str, np.ndarray], state: np.ndarray, rows: np.ndarray, lengths: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return a segmentation without the states that no row is in, the most used state first.
+
+    Without a state, some rows can change theirs, so they are decoded again until the order holds.
+    """
+    while True:
+        count = np.bincount(state, minlength=len(arrays["mean"]))
+        order = np.argsort(-count, kind="stable")
+        order = order[count[order] > 0]
+        if np.array_equal(order, np.arange(len(count))):
+            return arrays, state
+        arrays = _select(arrays, order)
+        if len(order) == len(count):
+            inverse = np.argsort(order)
+            return arrays, inverse[state]
+        if "start" in arrays:
+            state = hmm.viterbi(hmm.from_arrays(arrays), torch.from_numpy(rows), lengths)
+        else:
+            state = nearest(torch.from_numpy(rows), torch.from_numpy(arrays["mean"])).numpy()
+
+
+def _select(arrays: dict[str, np.ndarray], order: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the arrays of some states, in an order."""
+    chosen = arrays | {"mean": arrays["mean"][order]}
+    if "start" in arrays:
+        start, transition = arrays["start"][order], arrays["transition"][np.ix_(order, order)]
+        chosen["start"] = start / start.sum()
+        chosen["transition"] = transition / transition.sum(axis=1, keepdims=True)
+    return chosen
+
+
+def _held_out(data: Scaled, n: int) -> float | None:
+    """Return the log density per row of rows that a model was not fitted to, without the exponent.
+
+    Every fifth session is held out, or the last one; of a single session the last fifth.
+    """
+    sample, sessions = data.sample, np.unique(data.sample.session)
+    if len(sessions) == 1:
+        held = np.arange(len(data.rows)) >= len(data.rows) * (HELD_OUT - 1) // HELD_OUT
+    else:
+        chosen = sessions[HELD_OUT - 1 :: HELD_OUT] if len(sessions) >= HELD_OUT else sessions[-1:]
+        held = np.isin(sample.session, chosen)
+    if held.all() or not held.any():
+        return None
+    lengths = [
+        np.unique(number_stretches(sample.session[mask], sample.run[mask]), return_counts=True)[1]
+        for mask in (~held, held)
+    ]
+    model = fit(data.rows[~held], lengths[0], n, seed=0, bout=None, n_starts=N_STARTS)
+    total = hmm.log_likelihood(replace(model, temper=1.0), data.rows[held], lengths[1])
+    # the density of rows in units of their own spread: comparable between representations
+    spread = without_zeros(data.rows.std(axis=0))
+    return total / int(held.sum()) + float(np.log(spread).sum())

@@ -1,0 +1,115 @@
+"""Find motifs in the latents of the training sessions of a model, and write them for each session."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pyarrow as pa
+import torch
+
+from vame_pipe.config.sections import Motifs
+from vame_pipe.core import files
+from vame_pipe.core.layout import MotifFolder
+from vame_pipe.core.schemas import AlignedMetadata, WindowsMetadata, read_record
+from vame_pipe.core.source import SEGMENT
+from vame_pipe.motifs import segmentation
+from vame_pipe.motifs.bouts import find_bouts, transitions, usage
+from vame_pipe.motifs.inputs import Inputs
+from vame_pipe.motifs.labels import write_labels
+from vame_pipe.motifs.quality import FLOOR, Quality, choose_n, quality_table
+from vame_pipe.motifs.sample import Sample, sample_latents, sample_pca
+from vame_pipe.motifs.scan import Scaled, Trial, numbers, scaled, try_number
+from vame_pipe.motifs.segmentation import Segmentation
+
+log = logging.getLogger(__name__)
+
+
+def segment(inputs: Inputs, settings: Motifs, out: Path) -> None:
+    """Write the segmentation of the latents of a model, and the motifs of every training session.
+
+    Computes with one thread, so that the result does not depend on the machine's number of cores.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    settings : Motifs
+    out : Path
+        Output folder.
+    """
+    torch.set_num_threads(1)
+    folder = MotifFolder(out)
+    sample = sample_latents(inputs)
+    log.info(
+        "%d of the rows of %d sessions are used to find motifs",
+        len(sample.values),
+        len(inputs.sessions),
+    )
+    trials, data = _scan(sample, "latents", settings, inputs.windows)
+    chosen, reason = choose_n([trial.quality for trial in trials.values()])
+    log.info("%d motifs: %s", chosen, reason)
+    log.info("motifs are placed %d rows after the centre of a window", trials[chosen].lag)
+    found = Segmentation(
+        arrays={"offset": data.offset, "scale": sample.unit} | trials[chosen].arrays,
+        method=settings.method,
+        lag=trials[chosen].lag,
+        fps=inputs.windows.fps,
+        model_fingerprint=inputs.model_fingerprint,
+        latents={session.name: session.meta.fingerprint for session in inputs.sessions},
+        settings=settings.model_dump(),
+        stage_version=SEGMENT,
+    )
+    _warn(found, chosen, trials[chosen].quality)
+    pca, _ = _scan(sample_pca(inputs, sample), "pca", settings, inputs.windows)
+    segmentation.save(found, folder)
+    _write_sessions(found, inputs, folder)
+    scan = [trial.quality for each in (trials, pca) for trial in each.values()]
+    _write(quality_table(scan, chosen), folder.quality)
+
+
+def _scan(
+    sample: Sample, representation: str, settings: Motifs, windows: WindowsMetadata
+) -> tuple[dict[int, Trial], Scaled]:
+    """Return the segmentation for each number of motifs, and the scaled sample."""
+    data, trials = scaled(sample), {}
+    for n in numbers(settings):
+        trials[n] = try_number(data, representation, n, settings, windows)
+        quality = trials[n].quality
+        log.info("%s, %d motifs: %s", representation, n, quality.describe())
+    return trials, data
+
+
+def _warn(found: Segmentation, n: int, quality: Quality) -> None:
+    """Log warnings about what a person should know of a segmentation."""
+    if found.n_motifs < n:
+        log.warning(
+            "%d motifs were asked for, the data support %d: the others are used in no row and are left out",
+            *(n, found.n_motifs),
+        )
+    if found.n_motifs == 1:
+        log.warning("all rows are in one motif: the latent space has collapsed, or motifs.n is 1")
+    if quality.adjusted_rand is not None and quality.adjusted_rand < FLOOR:
+        log.warning(
+            "seeds agree only to %.2f (adjusted Rand): do not trust single motifs, try fewer",
+            quality.adjusted_rand,
+        )
+
+
+def _write_sessions(found: Segmentation, inputs: Inputs, folder: MotifFolder) -> None:
+    """Write the motifs of every session, and the tables of all sessions."""
+    tables: dict[Path, list[pa.Table]] = {
+        path: [] for path in (folder.bouts, folder.usage, folder.transitions)
+    }
+    for session in inputs.sessions:
+        labels = write_labels(found, session, folder.session(session.name))
+        individuals = list(read_record(AlignedMetadata, session.aligned).individuals)
+        bouts = find_bouts(labels, found.fps)
+        tables[folder.bouts].append(bouts)
+        tables[folder.usage].append(usage(bouts, individuals, session.name, found.n_motifs))
+        tables[folder.transitions].append(transitions(bouts, individuals, session.name))
+    for path, parts in tables.items():
+        _write(pa.concat_tables(parts).unify_dictionaries().combine_chunks(), path)
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    files.write_tables(path, [table], table.schema, files.metadata())

@@ -1,0 +1,180 @@
+"""The segmentation of the latent space: how a latent vector gets a motif, saved without pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from vame_pipe import __version__
+from vame_pipe.core import files
+from vame_pipe.core.errors import InputError
+from vame_pipe.core.layout import MotifFolder
+from vame_pipe.motifs import hmm
+from vame_pipe.motifs.inputs import Latents, run_lengths
+from vame_pipe.motifs.kmeans import nearest
+
+FORMAT_VERSION = 1
+ARRAYS = {
+    "offset": 1,
+    "scale": 1,
+    "mean": 2,
+    "start": 1,
+    "transition": 2,
+    "covariance": 3,
+    "temper": 0,
+}
+"""The arrays of segmentation.npz, and the dimensions of each; k-means has the first three."""
+KMEANS_ARRAYS = ("offset", "scale", "mean")
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What assigns motifs to latent vectors.
+
+    Attributes
+    ----------
+    arrays : dict of str to numpy.ndarray
+        `offset`, `scale` `(n_dims,)`: what is subtracted from latents, and what they are divided by.
+        `mean (n_motifs, n_dims)`: the centre of each motif. With the method hmm also `start (n_motifs,)`,
+        `transition (n_motifs, n_motifs)`, `covariance (1, n_dims, n_dims)` and `temper ()`, see `hmm.HMM`.
+    method : str
+        hmm or kmeans.
+    lag : int
+        Rows after the centre of a window at which the window's motif is placed, see `timing.find_lag`.
+    fps : float
+        Rows per second.
+    model_fingerprint : str
+        SHA-256 of the model file.
+    latents : dict of str to str
+        For each training session the `fingerprint` of its latents.
+    settings : dict
+        Section `motifs` of the configuration.
+    stage_version : int
+        See `core.source`.
+    """
+
+    arrays: dict[str, np.ndarray]
+    method: str
+    lag: int
+    fps: float
+    model_fingerprint: str
+    latents: dict[str, str]
+    settings: dict[str, Any]
+    stage_version: int
+
+    @property
+    def n_motifs(self) -> int:
+        """Number of motifs."""
+        return len(self.arrays["mean"])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What segmentation.json holds of it."""
+        names = [f.name for f in dataclasses.fields(self) if f.name != "arrays"]
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all of it."""
+        arrays = {
+            name: [list(array.shape), files.array_fingerprint(array)]
+            for name, array in self.arrays.items()
+        }
+        return files.fingerprint(arrays, self.facts)
+
+    def decode(self, latents: Latents) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the motif of each latent vector, and its posterior probability.
+
+        Returns
+        -------
+        motif : numpy.ndarray
+            `(n_rows,)` int64.
+        confidence : numpy.ndarray or None
+            `(n_rows,)` float32; None with the method kmeans, which has none.
+        """
+        rows = (latents.values - self.arrays["offset"]) / self.arrays["scale"]
+        if self.method == "kmeans":
+            centres = torch.from_numpy(self.arrays["mean"])
+            return nearest(torch.from_numpy(rows), centres).numpy(), None
+        return hmm.decode(hmm.from_arrays(self.arrays), rows, run_lengths(latents.run))
+
+
+def save(segmentation: Segmentation, folder: MotifFolder) -> None:
+    """Write segmentation.npz and segmentation.json, each atomically."""
+    with files.atomic(folder.segmentation) as path, path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **segmentation.arrays)
+    content = {
+        "format_version": FORMAT_VERSION,
+        "package_version": __version__,
+        "fingerprint": segmentation.fingerprint,
+        "n_motifs": segmentation.n_motifs,
+        **segmentation.facts,
+    }
+    files.write_json(folder.settings, content)
+
+
+def load(folder: MotifFolder) -> Segmentation:
+    """Read a segmentation; never runs code from it.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, is no segmentation, is of another version, or if the two files do
+        not belong together.
+    """
+    content = _read_settings(folder)
+    arrays = _read_arrays(folder)
+    names = [f.name for f in dataclasses.fields(Segmentation) if f.name != "arrays"]
+    try:
+        found = Segmentation(arrays, **{name: content[name] for name in names})
+        expected = KMEANS_ARRAYS if found.method == "kmeans" else tuple(ARRAYS)
+        intact = set(arrays) == set(expected) and content["fingerprint"] == found.fingerprint
+    except (KeyError, TypeError):
+        intact = False
+    if not intact:
+        raise InputError(
+            f"{folder.root}: segmentation.npz and segmentation.json do not belong together, or one of them "
+            "was changed. Delete both and run snakemake, or copy both from one results folder."
+        )
+    return found
+
+
+def _read_settings(folder: MotifFolder) -> dict[str, Any]:
+    try:
+        content = json.loads(folder.settings.read_text(encoding="utf-8"))
+        version = content["format_version"]
+    except OSError as error:
+        raise InputError(
+            f"{folder.settings}: cannot be read ({error.strerror}). Run vame-pipe segment first."
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{folder.settings}: is damaged, or not the settings of a segmentation. Delete it and run "
+            "snakemake."
+        ) from None
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"{folder.settings}: has format {version}, this version of vame_pipe reads format "
+            f"{FORMAT_VERSION}. Run vame-pipe segment again."
+        )
+    return dict(content)
+
+
+def _read_arrays(folder: MotifFolder) -> dict[str, np.ndarray]:
+    try:
+        with np.load(folder.segmentation, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder.segmentation}: no such file. Run vame-pipe segment first."
+        ) from None
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile):
+        raise InputError(
+            f"{folder.segmentation}: is damaged, or not a segmentation. Delete it and run snakemake."
+        ) from None

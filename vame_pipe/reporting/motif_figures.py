@@ -1,0 +1,201 @@
+"""Figures of the motif section of the report: usage, ethograms, the scan of the number of motifs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from vame_pipe.reporting.figures import COLOURS, CONTINUOUS, TEMPLATE
+
+MOTIF_COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0000FF", "#661A00"),
+    *("#E6E699", "#33334C", "#0026A6", "#6673FF", "#E6004C", "#003373", "#E6E666", "#F2E600"),
+    *("#E69959", "#4CD9A6", "#7399FF", "#4C40E6", "#CCD9FF", "#A63300", "#661A26", "#1A59BF"),
+    *("#595980", "#407340", "#736673", "#FF6680", "#CCBFCC", "#0000BF"),
+)
+"""Colours of motifs 0 to 29. Okabe-Ito, then each as different as possible from those before it, also for
+people with protanopia or deuteranopia; the last ones are similar, so numbers are always shown too."""
+NO_MOTIF = "#E8E8E8"
+MAX_LINES_WITH_VALUES = 20
+"""Lines of the usage matrix that have room for numbers."""
+LINE_PX = 20
+
+
+def usage(frequency: np.ndarray, hover: Sequence[str]) -> go.Figure:
+    """Return the fraction of time that is spent in each motif, as bars.
+
+    Parameters
+    ----------
+    frequency : numpy.ndarray
+        `(n_motifs,)`, fractions.
+    hover : sequence of str
+        What else to tell of each motif.
+    """
+    bars = go.Bar(
+        x=[str(motif) for motif in range(len(frequency))],
+        y=_rounded(100 * frequency),
+        marker={"color": [colour(motif) for motif in range(len(frequency))]},
+        text=[f"{value:.0%}" if value >= 0.005 else "<1%" for value in frequency],
+        textposition="outside",
+        cliponaxis=False,
+        customdata=list(hover),
+        hovertemplate="motif %{x}: %{y}%<br>%{customdata}<extra></extra>",
+    )
+    figure = go.Figure(bars)
+    figure.update_xaxes(title_text="Motif", type="category", showgrid=False)
+    figure.update_yaxes(title_text="Time (%)", rangemode="tozero")
+    return figure.update_layout(template=TEMPLATE, height=260, margin={"t": 25}, bargap=0.15)
+
+
+def ethograms(
+    values: np.ndarray,
+    step_s: float,
+    spans: np.ndarray,
+    labels: Sequence[str],
+    n_motifs: int,
+) -> go.Figure:
+    """Return the motif over time, one line per animal.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        `(n_lines, n_columns)`, the motif in the middle of each column; NaN without one.
+    step_s : float
+        Width of a column, seconds.
+    spans : numpy.ndarray
+        `(n_lines, 2)`, start and end of each recording, seconds.
+    labels : sequence of str
+        Name of each line.
+    n_motifs : int
+    """
+    heatmap = go.Heatmap(
+        z=values.astype(np.float32),
+        x0=step_s / 2,
+        dx=step_s,
+        y=list(labels),
+        ygap=2,
+        zmin=-0.5,
+        zmax=n_motifs - 0.5,
+        colorscale=_steps(n_motifs),
+        colorbar=_legend(n_motifs),
+        hoverongaps=False,
+        hovertemplate="%{y}, %{x:.2f} s: motif %{z}<extra></extra>",
+    )
+    recorded = [
+        {"type": "rect", "x0": start, "x1": end, "y0": line - 0.45, "y1": line + 0.45}
+        | {"fillcolor": NO_MOTIF, "line": {"width": 0}, "layer": "below"}
+        for line, (start, end) in enumerate(spans.tolist())
+    ]
+    figure = go.Figure(heatmap)
+    end = float(spans[:, 1].max())
+    figure.update_xaxes(
+        title_text="Time from the start of the video (s)", range=[0, end], showgrid=False
+    )
+    figure.update_yaxes(type="category", automargin=True, autorange="reversed", showgrid=False)
+    return figure.update_layout(
+        template=TEMPLATE, height=_height(labels, n_motifs), margin={"t": 30}, shapes=recorded
+    )
+
+
+def usage_per_line(fractions: np.ndarray, labels: Sequence[str]) -> go.Figure:
+    """Return the fraction of time that each animal spends in each motif, as a matrix.
+
+    Parameters
+    ----------
+    fractions : numpy.ndarray
+        `(n_lines, n_motifs)`; NaN if an animal has no frame with a motif.
+    labels : sequence of str
+        Name of each line.
+    """
+    heatmap = go.Heatmap(
+        z=[_rounded(row, 3) for row in 100 * fractions],
+        x=[str(motif) for motif in range(fractions.shape[1])],
+        y=list(labels),
+        xgap=1,
+        ygap=1,
+        zmin=0,
+        zmax=max(1.0, 100 * float(np.nan_to_num(fractions).max())),
+        colorscale=CONTINUOUS,
+        colorbar={"thickness": 10, "title": {"text": "%"}},
+        texttemplate="%{z:.0f}" if len(labels) <= MAX_LINES_WITH_VALUES else None,
+        hoverongaps=False,
+        hovertemplate="%{y}, motif %{x}: %{z}%<extra></extra>",
+    )
+    figure = go.Figure(heatmap)
+    figure.update_xaxes(title_text="Motif", type="category", showgrid=False)
+    figure.update_yaxes(type="category", automargin=True, autorange="reversed", showgrid=False)
+    return figure.update_layout(template=TEMPLATE, height=_height(labels, 0), margin={"t": 30})
+
+
+def scan(quality: pd.DataFrame) -> go.Figure:
+    """Return the agreement between seeds for each number of motifs, for the latents and for PCA.
+
+    Parameters
+    ----------
+    quality : pandas.DataFrame
+        As in quality.parquet.
+    """
+    figure = go.Figure()
+    series = {"latents": ("latents", COLOURS[0], "circle"), "pca": ("PCA", COLOURS[6], "x")}
+    for representation, (name, shade, symbol) in series.items():
+        rows = quality[quality["representation"] == representation].sort_values("n")
+        points = go.Scatter(
+            x=rows["n"].tolist(),
+            y=_rounded(rows["adjusted_rand"]),
+            error_y={"type": "data", "array": _rounded(rows["adjusted_rand_se"])},
+            mode="lines+markers",
+            name=name,
+            marker={"size": 9, "color": shade, "symbol": symbol},
+            hovertemplate="%{x} motifs: %{y}",
+        )
+        figure.add_trace(points)
+    for n in quality.loc[quality["chosen"] & (quality["representation"] == "latents"), "n"]:
+        figure.add_vline(
+            x=n,
+            line={"dash": "dot", "color": "#888888"},
+            annotation_text="chosen",
+            annotation_position="top left",
+        )
+    figure.update_xaxes(title_text="Number of motifs", tickvals=sorted(set(quality["n"].tolist())))
+    figure.update_yaxes(title_text="Agreement between seeds", rangemode="tozero")
+    return figure.update_layout(
+        template=TEMPLATE, height=320, showlegend=True, legend={"y": 1.15}, margin={"t": 30}
+    )
+
+
+def colour(motif: int) -> str:
+    """Return the colour of a motif; more than 30 motifs share colours."""
+    return MOTIF_COLOURS[motif % len(MOTIF_COLOURS)]
+
+
+def _steps(n_motifs: int) -> list[list[float | str]]:
+    """Return a colour scale with one constant step per motif."""
+    return [
+        [edge / n_motifs, colour(motif)] for motif in range(n_motifs) for edge in (motif, motif + 1)
+    ]
+
+
+def _legend(n_motifs: int) -> dict[str, object]:
+    """Return a colour bar with the number of each motif."""
+    return {
+        "title": {"text": "motif"},
+        "tickvals": list(range(n_motifs)),
+        "thickness": 14,
+        "lenmode": "pixels",
+        "len": 60 + 18 * n_motifs,
+        "y": 1,
+        "yanchor": "top",
+    }
+
+
+def _height(labels: Sequence[str], n_motifs: int) -> int:
+    """Return the height (px) of a figure with a line per label and a legend of the motifs."""
+    return max(240, 100 + LINE_PX * len(labels), 100 + 18 * n_motifs)
+
+
+def _rounded(values: np.ndarray | pd.Series, digits: int = 4) -> list[float | None]:
+    """Return numbers rounded to significant digits, None for those that are not finite."""
+    return [float(f"{v:.{digits}g}") if np.isfinite(v) else None for v in np.asarray(values, float)]

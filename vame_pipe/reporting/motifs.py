@@ -1,0 +1,212 @@
+"""The motif section of the report: what the animals did, and how far to trust it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from vame_pipe.core.errors import InputError
+from vame_pipe.core.layout import Layout
+from vame_pipe.core.schemas import LatentsMetadata, MotifsMetadata, read_record
+from vame_pipe.reporting import motif_figures
+from vame_pipe.reporting.motif_lines import Line, raster, read_lines
+from vame_pipe.reporting.motif_quality import Quality, read_quality, verdict
+
+MAX_LINES = 60
+"""Animals with an ethogram: more cannot be told apart on a page."""
+MAX_SHARE = 0.9
+"""Largest part of a motif that may come from one session or one group; otherwise the page names it."""
+
+
+@dataclass(frozen=True)
+class MotifSection:
+    """What the page shows of motifs.
+
+    Attributes
+    ----------
+    model : str
+        Model whose motifs are shown.
+    folder : str
+        Its motif files.
+    n : int
+        Number of motifs.
+    busiest : list of tuple of int and str
+        Motifs that take most of the time, with their share.
+    covered : str
+        Share of the frames that have a motif.
+    uncovered : list of str
+        Shares of the reasons why the others have none.
+    verdict : list of str
+        Sentences on how far to trust the motifs, PCA included.
+    notes : list of str
+        Sentences on single motifs.
+    quality : list of Quality
+        One per model, representation and number of motifs.
+    n_lines, n_shown : int
+        Animals of all sessions, and those with an ethogram.
+    step_s : float
+        Width of a column of the ethogram, seconds.
+    usage, ethograms, usage_per_line : dict
+        Figures.
+    scan : dict or None
+        Figure; None if one number of motifs was tried.
+    """
+
+    model: str
+    folder: str
+    n: int
+    busiest: list[tuple[int, str]]
+    covered: str
+    uncovered: list[str]
+    verdict: list[str]
+    notes: list[str]
+    quality: list[Quality]
+    n_lines: int
+    n_shown: int
+    step_s: float
+    usage: dict[str, Any]
+    ethograms: dict[str, Any]
+    usage_per_line: dict[str, Any]
+    scan: dict[str, Any] | None
+
+
+def read_motifs(
+    layout: Layout, models: Sequence[str], best: str, sessions: Sequence[str]
+) -> MotifSection:
+    """Return the motif section: the motifs of the best model, and the quality of all models.
+
+    Parameters
+    ----------
+    layout : Layout
+    models : sequence of str
+    best : str
+        Model whose motifs are shown.
+    sessions : sequence of str
+
+    Raises
+    ------
+    InputError
+        If motif files are missing, or were made from other latents or by different segmentations.
+    """
+    require_current(layout, models, sessions)
+    folder = layout.motifs(best)
+    settings = json.loads(folder.settings.read_text(encoding="utf-8"))
+    bouts = pd.read_parquet(folder.bouts, columns=["motif", "duration_s"])
+    lines = [line for session in sessions for line in read_lines(layout, best, session)]
+    n_motifs = settings["n_motifs"]
+    counts = np.stack([np.pad(line.counts, (0, n_motifs - len(line.counts))) for line in lines])
+    frequency = counts.sum(axis=0) / max(1, counts.sum())
+    quality = [row for model in models for row in read_quality(layout, model)]
+    shown, labels = lines[:MAX_LINES], [line.label for line in lines[:MAX_LINES]]
+    cells, step_s = raster(shown)
+    spans = np.array([[line.begins[0], line.begins[-1]] for line in shown])
+    used = counts[: len(shown)] / np.maximum(1, counts[: len(shown)].sum(axis=1, keepdims=True))
+    reasons = pd.Series(pd.DataFrame([line.reasons for line in lines]).sum(), dtype=float)
+    n_rows = sum(line.n_rows for line in lines)
+    tried = pd.read_parquet(folder.quality)
+    return MotifSection(
+        model=best,
+        folder=folder.root.as_posix(),
+        n=n_motifs,
+        busiest=[(int(k), f"{frequency[k]:.0%}") for k in np.argsort(-frequency)[:3]],
+        covered=f"{counts.sum() / n_rows:.0%}",
+        uncovered=[f"{rows / n_rows:.1%} {reason}" for reason, rows in reasons.items()],
+        verdict=verdict(quality, best),
+        notes=notes(lines, counts, next(q.n for q in quality if q.model == best and q.chosen)),
+        quality=quality,
+        n_lines=len(lines),
+        n_shown=len(shown),
+        step_s=step_s,
+        usage=_embedded(motif_figures.usage(frequency, _hover(counts, bouts))),
+        ethograms=_embedded(motif_figures.ethograms(cells, step_s, spans, labels, n_motifs)),
+        usage_per_line=_embedded(motif_figures.usage_per_line(used, labels)),
+        scan=_embedded(motif_figures.scan(tried)) if tried["n"].nunique() > 1 else None,
+    )
+
+
+def required_files(layout: Layout, models: Sequence[str], sessions: Sequence[str]) -> list[Any]:
+    """Return the motif files that the page needs."""
+    folders = [layout.motifs(model) for model in models]
+    paths = [path for f in folders for path in (f.settings, f.bouts, f.quality)]
+    return paths + [folder.session(name) for folder in folders for name in sessions]
+
+
+def require_current(layout: Layout, models: Iterable[str], sessions: Sequence[str]) -> None:
+    """Raise InputError unless all motifs come from the present latents and one segmentation per model."""
+    problems = []
+    for model in models:
+        segmentations = set()
+        for session in sessions:
+            path = layout.motifs(model).session(session)
+            made_from = read_record(MotifsMetadata, path)
+            segmentations.add(made_from.segmentation_fingerprint)
+            latents = read_record(LatentsMetadata, layout.latents(model, session))
+            if made_from.latents_fingerprint != latents.fingerprint:
+                problems.append(f"{path}: was made from other latents. Run snakemake.")
+        if len(segmentations) > 1:
+            problems.append(
+                f"{layout.motifs(model).root}: its files come from {len(segmentations)} segmentations, so "
+                "their motif numbers do not mean the same. Run snakemake."
+            )
+    if problems:
+        raise InputError(*problems)
+
+
+def notes(lines: Sequence[Line], counts: np.ndarray, n_asked: int) -> list[str]:
+    """Return sentences on motifs that are not used, or nearly only by one session or one group.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+    counts : numpy.ndarray
+        `(n_lines, n_motifs)` int, rows of each motif.
+    n_asked : int
+        Number of motifs that was asked for.
+    """
+    found, n_motifs = [], counts.shape[1]
+    if n_motifs < n_asked:
+        found.append(f"{n_asked} motifs were asked for, but the data support only {n_motifs}.")
+    sessions = pd.DataFrame(counts).groupby([line.session for line in lines], sort=False).sum()
+    group_of = {line.session: line.group for line in lines}
+    groups = sessions.groupby(pd.Series(group_of, dtype=object)).sum()
+    for motif, total in enumerate(counts.sum(axis=0).tolist()):
+        if not total:
+            found.append(f"Motif {motif} is used by no session.")
+            continue
+        for kind, rows in (("session", sessions), ("group", groups)):
+            share = rows[motif].max() / total
+            if len(rows) > 1 and share > MAX_SHARE:
+                name = rows[motif].idxmax()
+                part = "All" if share == 1 else f"{share:.0%}"
+                found.append(
+                    f"{part} of motif {motif} is from {kind} {name}: check whether it is behaviour "
+                    "or a difference in filming or tracking."
+                )
+                break
+    return found
+
+
+def _hover(counts: np.ndarray, bouts: pd.DataFrame) -> list[str]:
+    """Return the number and length of the bouts of each motif, and the animals that use it."""
+    median, number = (bouts.groupby("motif")["duration_s"].agg(how) for how in ("median", "size"))
+    texts = []
+    for motif, n_used in enumerate((counts > 0).sum(axis=0).tolist()):
+        bout = (
+            f"{number[motif]} bouts in training sessions, median {median[motif]:.2f} s"
+            if motif in number.index
+            else "no bout in training sessions"
+        )
+        texts.append(f"{bout}<br>used by {n_used} of {len(counts)} animals")
+    return texts
+
+
+def _embedded(figure: go.Figure) -> dict[str, Any]:
+    """Return a figure as the JSON that plotly.js draws."""
+    content: dict[str, Any] = json.loads(figure.to_json())
+    return content
