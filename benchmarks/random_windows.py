@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vame_pipe.config.sections import Model, Train
-from vame_pipe.core.schemas import WindowsMetadata
+from vame_pipe.core.metadata import WindowsMetadata
 from vame_pipe.training.checkpoints import CheckpointFolder
 from vame_pipe.training.identity import identify
 from vame_pipe.training.state import TrainingSetup, TrainingState

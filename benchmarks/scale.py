@@ -20,14 +20,8 @@ import numpy as np
 import pyarrow as pa
 
 from vame_pipe.core import files
-from vame_pipe.core.schemas import (
-    INDEX_FIELDS,
-    AlignedMetadata,
-    AnimalFacts,
-    feature_fields,
-    index_columns,
-    to_metadata,
-)
+from vame_pipe.core.metadata import AlignedMetadata, AnimalFacts, to_metadata
+from vame_pipe.core.schemas import INDEX_FIELDS, feature_fields, index_columns
 
 FEATURES = [f"k{i // 2}_{'xy'[i % 2]}" for i in range(12)]
 N_SESSIONS = 10

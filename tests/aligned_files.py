@@ -6,14 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from vame_pipe.core import files
-from vame_pipe.core.schemas import (
-    INDEX_FIELDS,
-    AlignedMetadata,
-    AnimalFacts,
-    feature_fields,
-    index_columns,
-    to_metadata,
-)
+from vame_pipe.core.metadata import AlignedMetadata, AnimalFacts, to_metadata
+from vame_pipe.core.schemas import INDEX_FIELDS, feature_fields, index_columns
 
 FEATURES = ["nose_x", "speed"]
 FIRST_FRAME = 100

@@ -8,13 +8,8 @@ import pyarrow.parquet as pq
 
 from vame_pipe.core import files
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.schemas import (
-    MOTIF_FIELDS,
-    LatentsMetadata,
-    MotifsMetadata,
-    read_record,
-    to_metadata,
-)
+from vame_pipe.core.metadata import LatentsMetadata, MotifsMetadata, read_record, to_metadata
+from vame_pipe.core.schemas import MOTIF_FIELDS
 
 QUALITY = {
     "latents": {

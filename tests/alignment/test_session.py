@@ -16,7 +16,6 @@ from vame_pipe.alignment import aligned_file, session
 from vame_pipe.alignment.session import align
 from vame_pipe.cli import main
 from vame_pipe.config.sections import Align, Session
-from vame_pipe.core import schemas
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.poses import simulate
@@ -140,7 +139,7 @@ def test_the_quality_of_each_animal_is_written_next_to_its_features(tmp_path):
         "fps": 30.0,
         "individuals": {"id_0": dataclasses.asdict(aligned.quality)},
     }
-    meta = schemas.read_record(schemas.AlignedMetadata, out)
+    meta = metadata.read_record(metadata.AlignedMetadata, out)
     assert meta.group == "wild type" and meta.metadata == {"sex": "f"}
     assert meta.features == aligned.names and meta.keypoints == list(simulate.KEYPOINTS)
     assert meta.individuals["id_0"].body_length_px == aligned.quality.body_length_px
@@ -180,7 +179,7 @@ def test_a_rejected_recording_leaves_a_placeholder_with_the_reasons(tmp_path, ca
     (line,) = qc["rejected"]
     assert line.startswith(reason) and line in caplog.text
     with pytest.raises(InputError, match=reason):
-        schemas.read_record(schemas.AlignedMetadata, out)
+        metadata.read_record(metadata.AlignedMetadata, out)
 
 
 def test_only_placeholders_of_what_was_rejected_are_deleted(tmp_path):
@@ -197,7 +196,7 @@ def test_only_placeholders_of_what_was_rejected_are_deleted(tmp_path):
     latents = layout.latents_folder("vame")
     latents.mkdir(parents=True)
     layout.latents("vame", "s").write_bytes(layout.aligned("s").read_bytes())
-    schemas.write_rejection(layout.latents("vame", "bad"), ["why"])
+    metadata.write_rejection(layout.latents("vame", "bad"), ["why"])
     aligned_file.drop_rejections(layout)
     assert sorted(path.name for path in layout.aligned_folder.iterdir()) == [
         *("damaged.parquet", "damaged.qc.json", "s.parquet", "s.qc.json")

@@ -19,13 +19,8 @@ from vame_pipe.config.sections import Align, Session, Windows
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import WindowsFolder
-from vame_pipe.core.schemas import (
-    INDEX_FIELDS,
-    AlignedMetadata,
-    LatentsMetadata,
-    feature_fields,
-    read_record,
-)
+from vame_pipe.core.metadata import AlignedMetadata, LatentsMetadata, read_record
+from vame_pipe.core.schemas import INDEX_FIELDS, feature_fields
 from vame_pipe.encoding import model_file
 from vame_pipe.encoding.encode import encode_runs, encode_sessions
 from vame_pipe.windows.build import build

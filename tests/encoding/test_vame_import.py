@@ -8,7 +8,7 @@ import yaml
 
 from vame_pipe.cli.main import main
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.schemas import AlignedMetadata, read_record
+from vame_pipe.core.metadata import AlignedMetadata, read_record
 from vame_pipe.encoding import model_file, vame_import
 from vame_pipe.training.network import RNN_VAE
 

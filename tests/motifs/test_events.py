@@ -10,7 +10,7 @@ import torch
 from vame_pipe.cli.main import main
 from vame_pipe.config.sections import Align, Motifs, Windows
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.schemas import AlignedMetadata, read_record
+from vame_pipe.core.metadata import AlignedMetadata, read_record
 from vame_pipe.encoding.model_file import ModelFile, save
 from vame_pipe.motifs.inputs import find_inputs
 from vame_pipe.motifs.segment import segment

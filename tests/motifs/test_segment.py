@@ -11,13 +11,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from aligned_files import FIRST_FRAME
-from motif_files import LENGTH, draw_states, new_project
+from motif_project import LENGTH, draw_states, new_project
 from sklearn.metrics import adjusted_rand_score
 
 from vame_pipe.cli.main import main
 from vame_pipe.config.sections import Motifs
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.schemas import MotifsMetadata, read_record
+from vame_pipe.core.metadata import MotifsMetadata, read_record
 from vame_pipe.motifs import segmentation
 from vame_pipe.motifs.labels import label
 from vame_pipe.motifs.segment import segment

@@ -12,7 +12,7 @@ from small_models import make_results
 from vame_pipe.cli import main
 from vame_pipe.core import files, run_record, source
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.schemas import ComparisonMetadata, read_record
+from vame_pipe.core.metadata import ComparisonMetadata, read_record
 from vame_pipe.reporting import comparison
 from vame_pipe.windows import data as window_data
 

@@ -19,7 +19,7 @@ from vame_pipe.config.sections import Windows
 from vame_pipe.core import files, source
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.schemas import write_rejection
+from vame_pipe.core.metadata import write_rejection
 from vame_pipe.poses import simulate
 from vame_pipe.reporting import page
 from vame_pipe.reporting.comparison import compare

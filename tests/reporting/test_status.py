@@ -17,8 +17,8 @@ from vame_pipe.core import digests, files, source
 from vame_pipe.core.digests import DIGEST_CACHE, pose_digests
 from vame_pipe.core.files import file_fingerprint
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.schemas import ComparisonMetadata, read_record, to_metadata
-from vame_pipe.core.schemas import write_rejection as write_placeholder
+from vame_pipe.core.metadata import ComparisonMetadata, read_record, to_metadata
+from vame_pipe.core.metadata import write_rejection as write_placeholder
 from vame_pipe.reporting.plan import Item, describe, plan
 from vame_pipe.reporting.status import NOT_YET, find_status
 from vame_pipe.windows.build import build

@@ -3,16 +3,9 @@ import pyarrow as pa
 import pytest
 
 from vame_pipe.core import files
+from vame_pipe.core.metadata import AlignedMetadata, AnimalFacts, read_record, to_metadata
 from vame_pipe.core.quality import SessionFaults
-from vame_pipe.core.schemas import (
-    INDEX_FIELDS,
-    AlignedMetadata,
-    AnimalFacts,
-    feature_fields,
-    index_columns,
-    read_record,
-    to_metadata,
-)
+from vame_pipe.core.schemas import INDEX_FIELDS, feature_fields, index_columns
 from vame_pipe.windows.consistency import compare_sessions, find_copies, find_mirrored
 
 SIDES = np.array([-0.2, 0.2, -0.15, 0.1, 0.0])

@@ -32,7 +32,7 @@ from workflow_runs import (
 
 from vame_pipe.config import loading
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.schemas import AlignedMetadata, read_record
+from vame_pipe.core.metadata import AlignedMetadata, read_record
 from vame_pipe.encoding import model_file
 from vame_pipe.poses import simulate
 

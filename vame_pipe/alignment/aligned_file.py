@@ -9,18 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from vame_pipe.alignment.cleaning import runs
-from vame_pipe.core import files, quality, schemas
+from vame_pipe.core import files, quality
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
+from vame_pipe.core.metadata import AlignedMetadata, AnimalFacts, to_metadata
 from vame_pipe.core.quality import SessionQuality
-from vame_pipe.core.schemas import (
-    INDEX_FIELDS,
-    AlignedMetadata,
-    AnimalFacts,
-    feature_fields,
-    index_columns,
-    to_metadata,
-)
+from vame_pipe.core.schemas import INDEX_FIELDS, feature_fields, index_columns
 from vame_pipe.core.source import ALIGN
 
 if TYPE_CHECKING:
@@ -98,7 +92,7 @@ def write_rejection(session: str, problems: list[str], out: Path, qc: Path) -> N
     out, qc : Path
         results/aligned/{session}.parquet and .qc.json.
     """
-    schemas.write_rejection(out, problems)
+    metadata.write_rejection(out, problems)
     files.write_json(qc, {"session": session, "rejected": problems})
 
 

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     from vame_pipe.core.device import choose_device
     from vame_pipe.core.layout import WindowsFolder, session_file
-    from vame_pipe.core.schemas import WindowsMetadata, read_record
+    from vame_pipe.core.metadata import WindowsMetadata, read_record
     from vame_pipe.encoding.encode import encode_sessions
 
     sessions = options.sessions

@@ -8,7 +8,7 @@ from typing import Any
 
 from vame_pipe.config.sections import Align
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.schemas import AlignedMetadata
+from vame_pipe.core.metadata import AlignedMetadata
 from vame_pipe.encoding.model_file import ModelFile
 
 COMPARED_ELSEWHERE = {"keypoints", "fps", "head_fixed"}

@@ -18,16 +18,14 @@ from tqdm import tqdm
 from vame_pipe.core import files
 from vame_pipe.core.device import Threads
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.schemas import (
-    INDEX_FIELDS,
+from vame_pipe.core.metadata import (
     AlignedMetadata,
     LatentsMetadata,
-    feature_fields,
-    latent_names,
     read_record,
     to_metadata,
     write_rejection,
 )
+from vame_pipe.core.schemas import INDEX_FIELDS, feature_fields, latent_names
 from vame_pipe.core.source import ENCODE
 from vame_pipe.encoding import model_file
 from vame_pipe.encoding.compatibility import check_compatible, find_problems

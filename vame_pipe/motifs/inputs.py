@@ -11,13 +11,8 @@ import pyarrow.parquet as pq
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import WindowsFolder
-from vame_pipe.core.schemas import (
-    AlignedMetadata,
-    LatentsMetadata,
-    WindowsMetadata,
-    latent_columns,
-    read_record,
-)
+from vame_pipe.core.metadata import AlignedMetadata, LatentsMetadata, WindowsMetadata, read_record
+from vame_pipe.core.schemas import latent_columns
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.schemas import MOTIF_FIELDS, MotifsMetadata, to_metadata
+from vame_pipe.core.metadata import MotifsMetadata, to_metadata
+from vame_pipe.core.schemas import MOTIF_FIELDS
 from vame_pipe.core.source import ENCODE, SEGMENT
 from vame_pipe.motifs.inputs import SessionFiles, find_session, read_latents
 from vame_pipe.motifs.segmentation import Segmentation

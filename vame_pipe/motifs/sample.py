@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow.parquet as pq
 
-from vame_pipe.core.schemas import WindowsMetadata
+from vame_pipe.core.metadata import WindowsMetadata
 from vame_pipe.motifs.inputs import (
     Inputs,
     SessionFiles,

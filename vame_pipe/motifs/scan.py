@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from vame_pipe.config.sections import Motifs
-from vame_pipe.core.schemas import WindowsMetadata
+from vame_pipe.core.metadata import WindowsMetadata
 from vame_pipe.motifs import hmm
 from vame_pipe.motifs.fitting import fit
 from vame_pipe.motifs.kmeans import kmeans, nearest

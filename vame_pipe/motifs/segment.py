@@ -11,7 +11,7 @@ import torch
 from vame_pipe.config.sections import Motifs
 from vame_pipe.core import files
 from vame_pipe.core.layout import MotifFolder
-from vame_pipe.core.schemas import AlignedMetadata, WindowsMetadata, read_record
+from vame_pipe.core.metadata import AlignedMetadata, WindowsMetadata, read_record
 from vame_pipe.core.source import SEGMENT
 from vame_pipe.motifs import segmentation
 from vame_pipe.motifs.bouts import find_bouts, transitions, usage

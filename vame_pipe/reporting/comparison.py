@@ -12,8 +12,8 @@ import pyarrow as pa
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
+from vame_pipe.core.metadata import ComparisonMetadata, to_metadata
 from vame_pipe.core.run_record import RunRecord, best_model, differing_params, read_runs
-from vame_pipe.core.schemas import ComparisonMetadata, to_metadata
 from vame_pipe.core.source import COMPARE
 from vame_pipe.reporting.current import other_windows, require_current
 from vame_pipe.reporting.similarity import similarity

@@ -12,14 +12,14 @@ from pathlib import Path
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.run_record import RunRecord
-from vame_pipe.core.schemas import (
+from vame_pipe.core.metadata import (
     AlignedMetadata,
     LatentsMetadata,
     Record,
     WindowsMetadata,
     read_record,
 )
+from vame_pipe.core.run_record import RunRecord
 
 REPORT_TAG = "vame_pipe"
 """Name of the meta element of the report that holds its facts."""

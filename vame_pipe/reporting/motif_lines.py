@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.schemas import AlignedMetadata, read_record
+from vame_pipe.core.metadata import AlignedMetadata, read_record
 
 MAX_CELLS, MAX_COLUMNS = 600_000, 20_000
 """Cells of all ethograms together (each takes 5 bytes of the page), and columns of one."""

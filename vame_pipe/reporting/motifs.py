@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.schemas import LatentsMetadata, MotifsMetadata, read_record
+from vame_pipe.core.metadata import LatentsMetadata, MotifsMetadata, read_record
 from vame_pipe.reporting import motif_figures
 from vame_pipe.reporting.motif_lines import Line, raster, read_lines
 from vame_pipe.reporting.motif_quality import Quality, read_quality, verdict

@@ -21,13 +21,13 @@ from plotly.offline import get_plotlyjs
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.run_record import RunRecord, best_model, differing_params, read_runs
-from vame_pipe.core.schemas import (
+from vame_pipe.core.metadata import (
     AlignedMetadata,
     ComparisonMetadata,
     WindowsMetadata,
     read_record,
 )
+from vame_pipe.core.run_record import RunRecord, best_model, differing_params, read_runs
 from vame_pipe.core.source import REPORT
 from vame_pipe.reporting import figures, motifs, recordings
 from vame_pipe.reporting.current import REPORT_TAG, ReportFacts, require_current

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.schemas import AlignedMetadata, read_record
+from vame_pipe.core.metadata import AlignedMetadata, read_record
 from vame_pipe.reporting.similarity import read_latents
 
 MAX_POINTS = 2000

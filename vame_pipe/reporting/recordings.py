@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
+from vame_pipe.core.metadata import WindowsMetadata, read_record
 from vame_pipe.core.quality import TrackingQuality, read_faults, read_quality
-from vame_pipe.core.schemas import WindowsMetadata, read_record
 
 MIN_VALID = 0.8
 """Smallest fraction of valid frames of a session that is not flagged."""

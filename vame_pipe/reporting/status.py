@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 from vame_pipe.core import files, source
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.run_record import RunRecord
-from vame_pipe.core.run_record import read as read_run
-from vame_pipe.core.schemas import (
+from vame_pipe.core.metadata import (
     AlignedMetadata,
     ComparisonMetadata,
     LatentsMetadata,
     WindowsMetadata,
     read_record,
 )
+from vame_pipe.core.run_record import RunRecord
+from vame_pipe.core.run_record import read as read_run
 from vame_pipe.reporting.current import has_windows, read_facts
 from vame_pipe.reporting.differences import changes, versions
 from vame_pipe.reporting.plan import Item

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.schemas import AlignedMetadata, read_record
+from vame_pipe.core.metadata import AlignedMetadata, read_record
 from vame_pipe.poses import readers
 
 if TYPE_CHECKING:

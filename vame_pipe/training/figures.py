@@ -20,7 +20,7 @@ from vame_pipe.training.result import examples, latent_spectrum
 
 if TYPE_CHECKING:
     from vame_pipe.core.layout import ModelFolder
-    from vame_pipe.core.schemas import WindowsMetadata
+    from vame_pipe.core.metadata import WindowsMetadata
     from vame_pipe.training.result import TrainingResult
     from vame_pipe.windows.data import WindowData
 

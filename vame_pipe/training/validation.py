@@ -14,7 +14,7 @@ from vame_pipe.training.network import RNN_VAE
 
 if TYPE_CHECKING:
     from vame_pipe.config.sections import Train
-    from vame_pipe.core.schemas import WindowsMetadata
+    from vame_pipe.core.metadata import WindowsMetadata
     from vame_pipe.windows.data import WindowData
 
 VAL_BATCH_SIZE = 256

@@ -15,16 +15,8 @@ import pyarrow.parquet as pq
 from vame_pipe.core import files, quality
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import WindowsFolder
-from vame_pipe.core.schemas import (
-    INDEX_FIELDS,
-    SPLITS,
-    WINDOW_SCHEMA,
-    AlignedMetadata,
-    WindowsMetadata,
-    feature_fields,
-    read_record,
-    to_metadata,
-)
+from vame_pipe.core.metadata import AlignedMetadata, WindowsMetadata, read_record, to_metadata
+from vame_pipe.core.schemas import INDEX_FIELDS, SPLITS, WINDOW_SCHEMA, feature_fields
 from vame_pipe.core.source import WINDOWS
 from vame_pipe.windows.consistency import compare_sessions
 from vame_pipe.windows.data import read_valid_rows, window_starts

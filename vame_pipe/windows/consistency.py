@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from vame_pipe.core.metadata import AlignedMetadata
 from vame_pipe.core.quality import SessionFaults
-from vame_pipe.core.schemas import AlignedMetadata
 
 log = logging.getLogger(__name__)
 

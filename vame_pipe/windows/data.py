@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from vame_pipe.core import files
 from vame_pipe.core.layout import WindowsFolder
-from vame_pipe.core.schemas import SPLITS, WindowsMetadata, read_record
+from vame_pipe.core.metadata import WindowsMetadata, read_record
+from vame_pipe.core.schemas import SPLITS
 
 if TYPE_CHECKING:
     import torch

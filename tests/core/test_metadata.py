@@ -8,19 +8,21 @@ import pytest
 from vame_pipe import __version__
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.schemas import (
-    INDEX_FIELDS,
+from vame_pipe.core.metadata import (
     AlignedMetadata,
     AnimalFacts,
     LatentsMetadata,
     WindowsMetadata,
+    read_record,
+    to_metadata,
+    write_rejection,
+)
+from vame_pipe.core.schemas import (
+    INDEX_FIELDS,
     feature_fields,
     index_columns,
     latent_columns,
     latent_names,
-    read_record,
-    to_metadata,
-    write_rejection,
 )
 
 ALIGNED = AlignedMetadata(

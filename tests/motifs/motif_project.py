@@ -11,15 +11,8 @@ from aligned_files import write_aligned
 from vame_pipe.config.sections import Windows
 from vame_pipe.core import files
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.schemas import (
-    INDEX_FIELDS,
-    AlignedMetadata,
-    LatentsMetadata,
-    feature_fields,
-    latent_names,
-    read_record,
-    to_metadata,
-)
+from vame_pipe.core.metadata import AlignedMetadata, LatentsMetadata, read_record, to_metadata
+from vame_pipe.core.schemas import INDEX_FIELDS, feature_fields, latent_names
 from vame_pipe.core.source import ENCODE
 from vame_pipe.motifs.inputs import Inputs, find_inputs
 from vame_pipe.windows.build import build
