@@ -26,7 +26,7 @@ MIN_TEMPER, BISECTIONS = 1e-3, 10
 """Least exponent, and the decodings that the search for one takes."""
 TEMPER_ROUNDS, ROUND_ITERATIONS = 2, 8
 """Times that states are fitted with an exponent, and iterations of each."""
-MAX_SAMPLE_ROWS, FINAL_ITERATIONS = 200_000, 10
+MAX_SAMPLE_ROWS, FINAL_ITERATIONS = 50_000, 10
 """Of more rows, evenly spaced pieces are fitted first and decoded to set the exponent; all rows take part
 in the last iterations."""
 MIN_VARIANCE = 1e-4

@@ -24,6 +24,9 @@ from vame_pipe.motifs.segmentation import Segmentation
 
 log = logging.getLogger(__name__)
 
+SHORT = 0.8
+"""Fraction of `bout_s` below which a median bout is called short."""
+
 
 def segment(inputs: Inputs, settings: Motifs, out: Path) -> None:
     """Write the segmentation of the latents of a model, and the motifs of every training session.
@@ -88,6 +91,12 @@ def _warn(found: Segmentation, n: int, quality: Quality) -> None:
         )
     if found.n_motifs == 1:
         log.warning("all rows are in one motif: the latent space has collapsed, or motifs.n is 1")
+    wanted = found.settings["bout_s"]
+    if found.method == "hmm" and wanted and quality.median_bout_s < SHORT * wanted:
+        log.warning(
+            "the median bout is %.2f s, shorter than motifs.bout_s (%g s): longer ones would cost a motif",
+            *(quality.median_bout_s, wanted),
+        )
     if quality.adjusted_rand is not None and quality.adjusted_rand < FLOOR:
         log.warning(
             "seeds agree only to %.2f (adjusted Rand): do not trust single motifs, try fewer",
