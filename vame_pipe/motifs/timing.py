@@ -9,8 +9,8 @@ import numpy as np
 MIN_SHIFT_S = 1.0
 """Least shift of the boundaries that they are compared with, seconds; never less than a window."""
 
-MIN_GAIN = 2.0
-"""Standard deviations of the shifts that another row of the window must be better than its centre."""
+MIN_GAIN = 1.0
+"""Standard deviations of the shifts by which another row of the window must be better than its centre."""
 
 
 @dataclass(frozen=True)
