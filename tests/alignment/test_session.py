@@ -16,6 +16,7 @@ from vame_pipe.alignment import aligned_file, session
 from vame_pipe.alignment.session import align
 from vame_pipe.cli import main
 from vame_pipe.config.sections import Align, Session
+from vame_pipe.core import metadata
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.poses import simulate

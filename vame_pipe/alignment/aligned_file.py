@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from vame_pipe.alignment.cleaning import runs
-from vame_pipe.core import files, quality
+from vame_pipe.core import files, metadata, quality
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import AlignedMetadata, AnimalFacts, to_metadata
