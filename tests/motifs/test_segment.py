@@ -17,7 +17,7 @@ from sklearn.metrics import adjusted_rand_score
 from vame_pipe.cli.main import main
 from vame_pipe.config.sections import Motifs
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.metadata import MotifsMetadata, read_record
+from vame_pipe.core.metadata import MotifsMetadata, read_record, write_rejection
 from vame_pipe.motifs import segmentation
 from vame_pipe.motifs.labels import label
 from vame_pipe.motifs.segment import segment
@@ -344,3 +344,16 @@ def test_long_recordings_are_sampled_evenly(tmp_path, monkeypatch):
         known = table["motif"].notna().to_numpy()
         assert known.sum() == 900 - 2 * HALF
         assert adjusted_rand_score(states[i][known], table["motif"][known]) > 0.97
+
+
+def test_a_session_that_was_not_encoded_leaves_its_reasons_in_place_of_motifs(done, tmp_path):
+    """So that a job of many sessions does not fail with it; the report names it."""
+    project, _ = done
+    latents, out = tmp_path / "bad.parquet", tmp_path / "motifs.parquet"
+    write_rejection(latents, ["session bad: no frames"])
+    command = ["label", "--segmentation", str(project.layout.motifs("m").root)]
+    command += ["--latents", str(latents), "--aligned", str(project.layout.aligned("s2"))]
+    assert main([*command, "--out", str(out)]) == 2 and not out.exists()
+    assert main([*command, "--record-failure", "--out", str(out)]) == 0
+    with pytest.raises(InputError, match="session bad: no frames"):
+        read_record(MotifsMetadata, out)

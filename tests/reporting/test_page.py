@@ -220,8 +220,10 @@ def test_every_session_that_could_not_be_aligned_or_encoded_is_named_once(
     aligned, other = "session bad: no frames", "other.parquet: has 15 fps"
     aligned_file.write_rejection("bad", [aligned], layout.aligned("bad"), layout.quality("bad"))
     for model in ("mice-z2", "mice-z4"):
-        write_rejection(layout.latents(model, "bad"), [aligned])
-        write_rejection(layout.latents(model, "sim-3"), [other])
+        for path in (layout.latents(model, "bad"), layout.motifs(model).session("bad")):
+            write_rejection(path, [aligned])
+        for path in (layout.latents(model, "sim-3"), layout.motifs(model).session("sim-3")):
+            write_rejection(path, [other])
     out = tmp_path / "page.html"
     arguments = ["--sessions", *SESSIONS, "bad", "--out", str(out)]
     assert main.main(["report", str(layout.root), *arguments]) == 2

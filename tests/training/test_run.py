@@ -157,8 +157,13 @@ def test_a_signal_while_waiting_for_a_gpu_ends_the_process(job, monkeypatch):
         time.sleep(1)
 
     monkeypatch.setattr(run, "choose_device", wait)
-    with pytest.raises(KeyboardInterrupt):
-        run.train_model(job, NullTracker(), {})
+    # a shell that starts the tests in the background makes them ignore SIGINT
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run.train_model(job, NullTracker(), {})
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,8 @@ def drop_rejections(layout: Layout) -> None:
             path.unlink()
             layout.quality(path.stem).unlink(missing_ok=True)
     for model in layout.trained_models():
-        for path in layout.latents_folder(model).glob("*.parquet"):
-            if _is_rejection(path):
+        for folder in (layout.latents_folder(model), layout.motifs(model).root):
+            for path in filter(_is_rejection, folder.glob("*.parquet")):
                 path.unlink()
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.metadata import MotifsMetadata, to_metadata
+from vame_pipe.core.metadata import MotifsMetadata, to_metadata, write_rejection
 from vame_pipe.core.schemas import MOTIF_FIELDS
 from vame_pipe.core.source import ENCODE, SEGMENT
 from vame_pipe.motifs.inputs import SessionFiles, find_session, read_latents
@@ -26,7 +26,13 @@ REASONS = ("edge", "gap")
 """Why a row has no motif: no window that could tell it lies in its run, or it is not valid."""
 
 
-def label(segmentation: Segmentation, latents: Path, aligned: Path, out: Path) -> None:
+def label(
+    segmentation: Segmentation,
+    latents: Path,
+    aligned: Path,
+    out: Path,
+    record_failure: bool = False,
+) -> None:
     """Write the motifs of a session that the segmentation was not made from.
 
     Parameters
@@ -34,12 +40,26 @@ def label(segmentation: Segmentation, latents: Path, aligned: Path, out: Path) -
     segmentation : Segmentation
     latents, aligned, out : Path
         Files.
+    record_failure : bool
+        If the session has no motifs, write the reasons to `out` instead of raising; `report` names them.
 
     Raises
     ------
     InputError
         If the latents are of another model than the segmentation, or of another recording.
     """
+    try:
+        write_labels(segmentation, _find_session(segmentation, latents, aligned), out)
+    except InputError as error:
+        if not record_failure:
+            raise
+        for line in error.problems:
+            log.warning("%s", line)
+        write_rejection(out, error.problems)
+
+
+def _find_session(segmentation: Segmentation, latents: Path, aligned: Path) -> SessionFiles:
+    """Return the files of a session that fit the segmentation."""
     session = find_session(latents, aligned, segmentation.model_fingerprint)
     if session.meta.stage_version != ENCODE or session.meta.fps != segmentation.fps:
         raise InputError(
@@ -47,7 +67,7 @@ def label(segmentation: Segmentation, latents: Path, aligned: Path, out: Path) -
             f"segmentation needs {segmentation.fps:g} fps and stage version {ENCODE}. Encode the session "
             "again."
         )
-    write_labels(segmentation, session, out)
+    return session
 
 
 def write_labels(segmentation: Segmentation, session: SessionFiles, out: Path) -> pa.Table:

@@ -73,6 +73,7 @@ rule label_new:
             --segmentation {params.folder:q} \
             --latents {input.latents:q} \
             --aligned {input.aligned:q} \
+            --record-failure \
             --out {output:q} \
             --log {log:q}
         """
