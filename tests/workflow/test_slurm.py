@@ -4,6 +4,7 @@ These tests need a running Slurm with a partition `main` of two GPUs (simulated 
 that break it also need a Slurm on this machine that belongs to root.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -117,6 +118,16 @@ def weights(folder, model):
 def assert_same_weights(one, other):
     assert one.keys() == other.keys()
     assert all(torch.equal(one[key], other[key]) for key in other)
+
+
+def kill_job_processes(folder):
+    """Kill what a job runs in a folder; other tests train models at the same time."""
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it has ended
+            command = Path(f"/proc/{entry}/cmdline").read_text()
+            here = os.readlink(f"/proc/{entry}/cwd") == str(folder)
+            if here and ("vame-pipe" in command or "--mode" in command):
+                os.kill(int(entry), signal.SIGKILL)
 
 
 def test_a_run_with_the_profile_equals_one_without_slurm(tmp_path, recordings, tiny_run):
@@ -280,8 +291,9 @@ def test_a_training_run_survives_the_faults_of_a_cluster(
     # the node dies under it
     job = faulty.job()
     os.kill(daemon("Slurmd"), signal.SIGKILL)
-    for of_the_node in ("slurmstepd", "^srun", "vame-pipe train", "snakemake.*--mode"):
-        subprocess.run(["pkill", "-9", "-f", of_the_node], check=False)
+    for of_slurm in ("slurmstepd", "^srun"):
+        subprocess.run(["pkill", "-9", "-f", of_slurm], check=False)
+    kill_job_processes(folder)
     slurm("scontrol", "update", f"nodename={NODE}", "state=down", "reason=died")
     subprocess.run(["slurmd", "-N", NODE], check=True)
     slurm("scontrol", "update", f"nodename={NODE}", "state=resume")
