@@ -12,6 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -32,6 +33,10 @@ from vame_pipe.training.resume import starting_point
 from vame_pipe.training.state import TrainingSetup
 from vame_pipe.windows import build
 from vame_pipe.windows import data as window_data
+
+# no test depends on the speed of the machine
+hypothesis.settings.register_profile("vame_pipe", deadline=None)
+hypothesis.settings.load_profile("vame_pipe")
 
 ROOT = Path(__file__).parents[1]
 MODEL = Model(
