@@ -108,7 +108,7 @@ def motifs_of_pca(demo):
     inputs = find_inputs(
         layout.latents_folder("vame"),
         layout.aligned_folder,
-        layout.windows,
+        layout.windows_folder.root,
         layout.model("vame").weights,
     )
     data = scaled(sample_pca(inputs, sample_latents(inputs)))

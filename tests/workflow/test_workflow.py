@@ -255,6 +255,8 @@ def test_every_command_can_be_pasted_into_a_shell(extended_run):
         "init-mlflow",
         "train",
         "encode",
+        "segment",
+        "label",
         "upload-mlflow",
         "compare",
         "report",
