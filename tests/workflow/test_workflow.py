@@ -271,10 +271,11 @@ def test_every_command_can_be_pasted_into_a_shell(extended_run):
     commands.sort(key=lambda text: stages.index(text.split()[1]))
     assert [text.split()[1] for text in commands] == [
         *("align", "align", "align", "windows", "init-mlflow", "train", "train"),
-        *("encode", "encode", "encode", "encode", "upload-mlflow", "compare", "report"),
+        *("encode", "encode", "encode", "encode", "segment", "segment", "label", "label"),
+        *("upload-mlflow", "compare", "report"),
     ]
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-    others = ("--session m", "--name vame", "models/vame/")
+    others = ("--session m", "--name vame", "models/vame/", "motifs/vame")
     chosen = [text for text in commands if not any(part in text for part in others)]
     assert len(chosen) == len(stages) + 1
     for command in chosen:
