@@ -217,7 +217,7 @@ class MotifFolder:
 
     def session(self, session: str) -> Path:
         """Motif of every time step of a session."""
-        return self.root / f"{session}.parquet"
+        return session_file(self.root, session)
 
     @property
     def bouts(self) -> Path:

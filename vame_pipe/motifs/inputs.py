@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.layout import WindowsFolder
+from vame_pipe.core.layout import WindowsFolder, session_file
 from vame_pipe.core.metadata import AlignedMetadata, LatentsMetadata, WindowsMetadata, read_record
 from vame_pipe.core.schemas import latent_columns
 
@@ -101,7 +101,7 @@ def find_inputs(latents: Path, aligned: Path, windows: Path, model: Path) -> Inp
     sessions, problems = [], []
     for name, fingerprint in meta.aligned.items():
         try:
-            session = find_session(latents / f"{name}.parquet", aligned / f"{name}.parquet", digest)
+            session = find_session(session_file(latents, name), session_file(aligned, name), digest)
         except InputError as error:
             problems += error.problems
             continue

@@ -16,7 +16,7 @@ from vame_pipe.core.schemas import MOTIF_FIELDS
 from vame_pipe.core.source import ENCODE, SEGMENT
 from vame_pipe.motifs.inputs import SessionFiles, find_session, read_latents
 from vame_pipe.motifs.segmentation import Segmentation
-from vame_pipe.windows.data import read_valid_rows, window_starts
+from vame_pipe.windows.data import number_stretches, read_valid_rows, window_starts
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +154,6 @@ def number_bouts(motif: np.ndarray, run: np.ndarray, animal: np.ndarray) -> np.n
     """
     if not len(motif):
         return np.empty(0, np.int64)
-    begins = (np.diff(motif, prepend=motif[:1]) != 0) | (np.diff(run, prepend=run[:1]) != 0)
-    number = np.cumsum(begins)
+    number = number_stretches(motif, run)
     first = np.flatnonzero(np.diff(animal, prepend=-1))
     return number - np.repeat(number[first], np.diff(np.append(first, len(animal))))

@@ -17,7 +17,12 @@ from vame_pipe.motifs.inputs import (
     read_latents,
     run_lengths,
 )
-from vame_pipe.windows.data import normalise, read_valid_rows, window_starts
+from vame_pipe.windows.data import (
+    normalise,
+    number_stretches,
+    read_valid_rows,
+    window_starts,
+)
 
 MAX_ROWS = 200_000
 """Most rows that states are fitted to."""
@@ -163,15 +168,9 @@ def _stretches(run: np.ndarray, number: int, stride: int) -> tuple[np.ndarray, n
     lengths = run_lengths(run)
     starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
     within = (np.arange(len(run)) - starts) // STRETCH
-    stretch = np.cumsum(np.diff(run * (len(run) + 1) + within, prepend=-1) != 0) - 1
+    stretch = number_stretches(run, within)
     chosen = np.flatnonzero((stretch + number) % stride == 0)
     return chosen, stretch[chosen]
-
-
-def number_stretches(session: np.ndarray, run: np.ndarray) -> np.ndarray:
-    """Return the number of the stretch of each row, counted over all sessions."""
-    changes = (np.diff(session, prepend=session[:1]) != 0) | (np.diff(run, prepend=run[:1]) != 0)
-    return np.cumsum(changes)
 
 
 def _windows(

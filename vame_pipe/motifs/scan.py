@@ -19,8 +19,9 @@ from vame_pipe.motifs.quality import (
     agreement,
     fewest_sessions,
 )
-from vame_pipe.motifs.sample import Sample, number_stretches, without_zeros
+from vame_pipe.motifs.sample import Sample, without_zeros
 from vame_pipe.motifs.timing import MIN_SHIFT_S, find_lag
+from vame_pipe.windows.data import number_stretches
 
 log = logging.getLogger(__name__)
 

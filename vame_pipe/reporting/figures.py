@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -46,7 +49,7 @@ def trace(excerpt: TraceExcerpt) -> go.Figure:
     for row, values in ((1, excerpt.recorded), (2, excerpt.aligned)):
         if values is None:
             continue
-        time_s, *positions = (_rounded(column, 6) for column in values.T)
+        time_s, *positions = (rounded(column, 6) for column in values.T)
         for position, axis, colour in zip(positions, "xy", COLOURS, strict=False):
             line = go.Scatter(
                 x=time_s,
@@ -121,7 +124,7 @@ def _by_value(
     left, right = domain
     marker = {
         "size": 4,
-        "color": _rounded(points[column]),
+        "color": rounded(points[column]),
         "colorscale": CONTINUOUS,
         # clip at the 99th percentile: outliers would flatten the colour scale
         "cmax": float(f"{np.nanquantile(points[column], 0.99):.4g}"),
@@ -145,8 +148,8 @@ def _dots(
     points: pd.DataFrame, hovertemplate: str = "%{text}<extra></extra>", **more: object
 ) -> go.Scatter:
     return go.Scatter(
-        x=_rounded(points["x"]),
-        y=_rounded(points["y"]),
+        x=rounded(points["x"]),
+        y=rounded(points["y"]),
         text=points["session"].tolist(),
         mode="markers",
         hovertemplate=hovertemplate,
@@ -165,7 +168,7 @@ def scores(table: pd.DataFrame) -> go.Figure:
         [
             go.Scatter(
                 x=table["model"].tolist(),
-                y=_rounded(table[column]),
+                y=rounded(table[column]),
                 mode="markers",
                 name=name,
                 marker={"size": 9, "color": colour, "symbol": symbol},
@@ -194,7 +197,7 @@ def similarity(pairs: pd.DataFrame, models: list[str]) -> go.Figure:
         heatmap = go.Heatmap(
             x=models,
             y=models,
-            z=[_rounded(row, 3) for row in values],
+            z=[rounded(row, 3) for row in values],
             zmin=0,
             zmax=1,
             colorscale=CONTINUOUS,
@@ -215,6 +218,12 @@ def _styled(figure: go.Figure, height: int, **layout: object) -> go.Figure:
     return figure.update_layout(template=TEMPLATE, height=height, **layout)
 
 
-def _rounded(values: np.ndarray | pd.Series, digits: int = 4) -> list[float | None]:
+def rounded(values: np.ndarray | pd.Series, digits: int = 4) -> list[float | None]:
     """Return numbers rounded to significant digits, None for those that are not finite."""
     return [float(f"{v:.{digits}g}") if np.isfinite(v) else None for v in np.asarray(values, float)]
+
+
+def embedded(figure: go.Figure) -> dict[str, Any]:
+    """Return a figure as the JSON that plotly.js draws."""
+    content: dict[str, Any] = json.loads(figure.to_json())
+    return content

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from vame_pipe.reporting.figures import COLOURS, CONTINUOUS, TEMPLATE
+from vame_pipe.reporting.figures import COLOURS, CONTINUOUS, TEMPLATE, rounded
 
 MOTIF_COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0000FF", "#661A00"),
@@ -36,7 +36,7 @@ def usage(frequency: np.ndarray, hover: Sequence[str]) -> go.Figure:
     """
     bars = go.Bar(
         x=[str(motif) for motif in range(len(frequency))],
-        y=_rounded(100 * frequency),
+        y=rounded(100 * frequency),
         marker={"color": [colour(motif) for motif in range(len(frequency))]},
         text=[f"{value:.0%}" if value >= 0.005 else "<1%" for value in frequency],
         textposition="outside",
@@ -111,7 +111,7 @@ def usage_per_line(fractions: np.ndarray, labels: Sequence[str]) -> go.Figure:
         Name of each line.
     """
     heatmap = go.Heatmap(
-        z=[_rounded(row, 3) for row in 100 * fractions],
+        z=[rounded(row, 3) for row in 100 * fractions],
         x=[str(motif) for motif in range(fractions.shape[1])],
         y=list(labels),
         xgap=1,
@@ -144,8 +144,8 @@ def scan(quality: pd.DataFrame) -> go.Figure:
         rows = quality[quality["representation"] == representation].sort_values("n")
         points = go.Scatter(
             x=rows["n"].tolist(),
-            y=_rounded(rows["adjusted_rand"]),
-            error_y={"type": "data", "array": _rounded(rows["adjusted_rand_se"])},
+            y=rounded(rows["adjusted_rand"]),
+            error_y={"type": "data", "array": rounded(rows["adjusted_rand_se"])},
             mode="lines+markers",
             name=name,
             marker={"size": 9, "color": shade, "symbol": symbol},
@@ -194,8 +194,3 @@ def _legend(n_motifs: int) -> dict[str, object]:
 def _height(labels: Sequence[str], n_motifs: int) -> int:
     """Return the height (px) of a figure with a line per label and a legend of the motifs."""
     return max(240, 100 + LINE_PX * len(labels), 100 + 18 * n_motifs)
-
-
-def _rounded(values: np.ndarray | pd.Series, digits: int = 4) -> list[float | None]:
-    """Return numbers rounded to significant digits, None for those that are not finite."""
-    return [float(f"{v:.{digits}g}") if np.isfinite(v) else None for v in np.asarray(values, float)]

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import LatentsMetadata, MotifsMetadata, read_record
-from vame_pipe.reporting import motif_figures
+from vame_pipe.reporting import figures, motif_figures
 from vame_pipe.reporting.motif_lines import Line, raster, read_lines
 from vame_pipe.reporting.motif_quality import Quality, read_quality, verdict
 
@@ -123,10 +122,10 @@ def read_motifs(
         n_lines=len(lines),
         n_shown=len(shown),
         step_s=step_s,
-        usage=_embedded(motif_figures.usage(frequency, _hover(counts, bouts))),
-        ethograms=_embedded(motif_figures.ethograms(cells, step_s, spans, labels, n_motifs)),
-        usage_per_line=_embedded(motif_figures.usage_per_line(used, labels)),
-        scan=_embedded(motif_figures.scan(tried)) if tried["n"].nunique() > 1 else None,
+        usage=figures.embedded(motif_figures.usage(frequency, _hover(counts, bouts))),
+        ethograms=figures.embedded(motif_figures.ethograms(cells, step_s, spans, labels, n_motifs)),
+        usage_per_line=figures.embedded(motif_figures.usage_per_line(used, labels)),
+        scan=figures.embedded(motif_figures.scan(tried)) if tried["n"].nunique() > 1 else None,
     )
 
 
@@ -204,9 +203,3 @@ def _hover(counts: np.ndarray, bouts: pd.DataFrame) -> list[str]:
         )
         texts.append(f"{bout}<br>used by {n_used} of {len(counts)} animals")
     return texts
-
-
-def _embedded(figure: go.Figure) -> dict[str, Any]:
-    """Return a figure as the JSON that plotly.js draws."""
-    content: dict[str, Any] = json.loads(figure.to_json())
-    return content

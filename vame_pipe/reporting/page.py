@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
@@ -151,7 +149,7 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
         models=[_section(layout, run, sessions) for run in runs.values()],
         best=runs[best],
         pca=dict(zip(table["model"], table["pca/r2_reconstruction"], strict=True)),
-        scores=_embedded(figures.scores(table)),
+        scores=figures.embedded(figures.scores(table)),
         columns=_columns(table, differing_params(runs)),
         similarity=_draw_similarity(layout, models),
         versions={name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
@@ -245,7 +243,7 @@ def _draw_traces(layout: Layout, rows: list[Recording], settings: str) -> list[d
         for name, session in content.items()
     }
     excerpts = (trace_excerpt(layout, row, sources.get(row.session)) for row in rows)
-    return [_embedded(figures.trace(excerpt)) for excerpt in excerpts]
+    return [figures.embedded(figures.trace(excerpt)) for excerpt in excerpts]
 
 
 def _read_windows(layout: Layout) -> Windows:
@@ -274,7 +272,7 @@ def _section(layout: Layout, run: RunRecord, sessions: list[str]) -> ModelSectio
         losses=losses,
         reconstructions=reconstructions,
         spectrum=spectrum,
-        projection=_embedded(figures.projection(projected)) if several else None,
+        projection=figures.embedded(figures.projection(projected)) if several else None,
         latents=layout.latents_folder(run.name).as_posix(),
     )
 
@@ -301,10 +299,4 @@ def _cell(value: Any) -> str:
 def _draw_similarity(layout: Layout, models: list[str]) -> dict[str, Any] | None:
     pairs = pd.read_parquet(layout.similarity)
     pairs = pairs[pairs["model"].isin(models) & pairs["other"].isin(models)]
-    return _embedded(figures.similarity(pairs, models)) if len(pairs) else None
-
-
-def _embedded(figure: go.Figure) -> dict[str, Any]:
-    """Return a figure as the JSON that plotly.js draws."""
-    content: dict[str, Any] = json.loads(figure.to_json())
-    return content
+    return figures.embedded(figures.similarity(pairs, models)) if len(pairs) else None

@@ -122,8 +122,24 @@ def read_valid_rows(path: Path) -> ValidRows:
     row, run = table["row"].to_numpy(), table["run"].to_numpy()
     position = np.flatnonzero(run >= 0)
     animal, run = individual[position], run[position]
-    changes = (np.diff(animal, prepend=animal[:1]) != 0) | (np.diff(run, prepend=run[:1]) != 0)
-    return ValidRows(position, row[position], np.cumsum(changes))
+    return ValidRows(position, row[position], number_stretches(animal, run))
+
+
+def number_stretches(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the number of the stretch of rows in which two columns stay the same, from 0.
+
+    Parameters
+    ----------
+    first, second : numpy.ndarray
+        `(n_rows,)`.
+
+    Examples
+    --------
+    >>> number_stretches(np.array([0, 0, 0, 1]), np.array([5, 5, 7, 7])).tolist()
+    [0, 0, 1, 2]
+    """
+    changes = (np.diff(first, prepend=first[:1]) != 0) | (np.diff(second, prepend=second[:1]) != 0)
+    return np.cumsum(changes)
 
 
 def normalise(frames: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from vame_pipe.windows.data import number_stretches
+
 VAL_BLOCK_WINDOWS = 4
 """Length of a validation block, in windows: room for many windows, short enough for several blocks."""
 
@@ -172,5 +174,4 @@ def segments(run: np.ndarray, split: np.ndarray, split_id: int) -> np.ndarray:
     >>> segments(run, split, 1).tolist()
     [-1, 1, 1, 2, -1, 4]
     """
-    changes = (np.diff(run, prepend=run[:1]) != 0) | (np.diff(split, prepend=split[:1]) != 0)
-    return np.where(split == split_id, np.cumsum(changes), -1)
+    return np.where(split == split_id, number_stretches(run, split), -1)
