@@ -1,4 +1,4 @@
-"""What is wrong with a configuration whose single values are all valid."""
+"""Check settings that must agree with each other."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Source = str | Path | Mapping[str, Any]
 """A YAML file, or its content."""
 
 REPLACED = {"sessions", "models", "keypoints"}
-"""Keys whose mappings are replaced by those of a later source; others are merged."""
+"""A later file replaces the whole value of these keys. Other sections are merged key by key."""
 
 AnySection = TypeVar("AnySection", bound=Section)
 

@@ -1,8 +1,8 @@
 """Versions of the stages.
 
-A stage whose results change gets a higher number here, in the same commit. The number is part of the
-stage's files and of its rule's parameters, so that Snakemake runs the stage again and results of the old
-version are not mixed with the new ones. A comment, a docstring or a message changes no version.
+If a change makes a stage compute other results, raise its number here in the same commit. The number is
+part of the stage's files and of its rule's parameters. So Snakemake runs the stage again, and results of
+the old version are not mixed with the new ones. A comment, a docstring or a message changes no version.
 tests/golden/ holds numbers of each stage: its test fails if they change and the version does not.
 """
 
