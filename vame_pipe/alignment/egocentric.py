@@ -67,6 +67,8 @@ def select_keypoints(
     InputError
         If a keypoint is missing, ambiguous or unusable, or if there is only one.
     """
+    if poses.dimensions != 2:
+        raise InputError(f"{poses.source}: contains 3D poses, which cannot be aligned yet.")
     problems = missing_keypoints(list(poses.keypoints), settings, aliases)
     if aliases is not None:
         problems += settings.axis_problems(aliases)

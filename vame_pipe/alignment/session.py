@@ -156,7 +156,7 @@ def _clean(selected: Selection, settings: Align, fps: float) -> _Cleaned:
     placeholder, values = cleaning.find_placeholders(position)
     position[placeholder] = np.nan
     thresholds = cleaning.confidence_thresholds(selected.confidence, settings.min_confidence)
-    low = ~(selected.confidence >= thresholds)
+    low = selected.confidence < thresholds  # points without a score (NaN) are trusted
     position[low] = np.nan
     quality.require_tracked(position, selected, thresholds)
     warnings = quality.body_axis_warnings(position, selected, settings)

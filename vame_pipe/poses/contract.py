@@ -22,9 +22,11 @@ class Poses:
     Attributes
     ----------
     position : numpy.ndarray
-        `(n_frames, n_keypoints, 2)` float64, image coordinates in pixels; NaN where missing.
+        `(n_frames, n_keypoints, dimensions)` float64; NaN where missing. With 2 dimensions, image
+        coordinates in pixels; with 3, in the unit of the file.
     confidence : numpy.ndarray
-        `(n_frames, n_keypoints)` float64, 0 or more; 0 where missing. Scales differ between trackers.
+        `(n_frames, n_keypoints)` float64, 0 or more; NaN where the tracker gave no score: such points are
+        trusted. 0 or NaN where the position is missing. Scales differ between trackers.
     keypoints : tuple of str
         Names, in the order of the second axis.
     fps : float
@@ -43,7 +45,7 @@ class Poses:
     ------
     InputError
         If shapes do not match, keypoint names are duplicated, no point is tracked, or a confidence is
-        negative or not finite.
+        negative or infinite.
     """
 
     position: np.ndarray
@@ -57,11 +59,12 @@ class Poses:
 
     def __post_init__(self) -> None:
         n_frames, n_keypoints = self.confidence.shape
-        if self.position.shape != (n_frames, n_keypoints, 2) or n_keypoints != len(self.keypoints):
+        shapes = [(n_frames, n_keypoints, dimensions) for dimensions in (2, 3)]
+        if self.position.shape not in shapes or n_keypoints != len(self.keypoints):
             raise InputError(
                 f"{self.source}: the shapes of position {self.position.shape} and confidence "
                 f"{self.confidence.shape} and the number of keypoint names ({len(self.keypoints)}) are "
-                "inconsistent; expected (n_frames, n_keypoints, 2) and (n_frames, n_keypoints)."
+                "inconsistent; expected (n_frames, n_keypoints, 2 or 3) and (n_frames, n_keypoints)."
             )
         repeated = sorted({k for k in self.keypoints if self.keypoints.count(k) > 1})
         if repeated:
@@ -74,8 +77,16 @@ class Poses:
             raise InputError(
                 f"{self.source}: every coordinate is missing (NaN). Track the video again."
             )
-        if not (np.isfinite(self.confidence) & (self.confidence >= 0)).all():
+        # fmin and fmax skip NaN, without an array as large as the confidence
+        lowest = np.fmin.reduce(self.confidence, axis=None, initial=np.nan)
+        highest = np.fmax.reduce(self.confidence, axis=None, initial=np.nan)
+        if lowest < 0 or highest == np.inf:
             raise InputError(
                 f"{self.source}: confidence must be 0 or more and finite, but ranges from "
-                f"{self.confidence.min():g} to {self.confidence.max():g}."
+                f"{lowest:g} to {highest:g}."
             )
+
+    @property
+    def dimensions(self) -> int:
+        """Coordinates per point: 2 or 3."""
+        return int(self.position.shape[2])
