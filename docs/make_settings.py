@@ -4,7 +4,17 @@ import json
 from pathlib import Path
 
 from vame_pipe.config.configuration import Config
-from vame_pipe.config.sections import Align, Mlflow, Model, Motifs, Section, Session, Train, Windows
+from vame_pipe.config.sections import (
+    Align,
+    Mlflow,
+    Model,
+    Motifs,
+    Qc,
+    Section,
+    Session,
+    Train,
+    Windows,
+)
 
 INTRO = """# Settings
 
@@ -25,6 +35,7 @@ SECTIONS: dict[str, tuple[type[Section], str]] = {
     "": (Config, "Top level"),
     "sessions.NAME": (Session, "Sessions"),
     "align": (Align, "Alignment"),
+    "qc": (Qc, "Quality"),
     "windows": (Windows, "Windows"),
     "model": (Model, "Model"),
     "train": (Train, "Training"),
@@ -33,7 +44,8 @@ SECTIONS: dict[str, tuple[type[Section], str]] = {
 }
 NOTES = {
     "sessions.NAME": """A table of sessions (`sessions: sessions.csv`) has the column `session`, and these
-keys as columns. Further columns become `metadata`.""",
+keys as columns. Further columns become `metadata`. A cell of `poses` or `starts_s` may hold several values,
+with semicolons between them: `part1.csv; part2.csv`.""",
     "model": "An entry of `models` can change every key of `model` and `train`.",
 }
 PRESETS = """`train.preset: vame` changes these keys, unless you set them. With it, the default of

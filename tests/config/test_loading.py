@@ -72,7 +72,7 @@ def test_a_session_cannot_have_the_name_of_a_file_of_the_motifs():
 def test_at_least_one_session_is_trained_on():
     session = {"poses": "a.csv", "fps": 30, "use": "encode"}
     (line,) = problems(sessions={"a": session})
-    assert "every session has use: encode, so there is nothing to train on" in line
+    assert "every session has use: encode or is excluded, so there is nothing to train on" in line
     assert problems(sessions={}) == ["config: sessions is empty. Add at least one recording."]
     loaded = load(sessions={"a": session, "b": session | {"use": "train"}})
     assert (loaded.training_sessions, loaded.new_sessions) == (["b"], ["a"])

@@ -23,6 +23,7 @@ from vame_pipe.config.sections import (
     Model,
     Motifs,
     Name,
+    Qc,
     Section,
     Session,
     Train,
@@ -60,6 +61,7 @@ class Config(Section):
     ) = None
     """Keypoints to use; null: all of each file. As a mapping, NAME: [names in the files]."""
     align: Align
+    qc: Qc = Qc()
     windows: Windows = Windows()
     model: Model = Model()
     train: Train = Train()
@@ -86,14 +88,24 @@ class Config(Section):
         return {name: variants.with_types(entry, _convert) for name, entry in models.items()}
 
     @property
+    def analysed(self) -> dict[str, Session]:
+        """The sessions that are not excluded, by name."""
+        return {name: session for name, session in self.sessions.items() if not session.exclude}
+
+    @property
+    def excluded(self) -> dict[str, str]:
+        """Why sessions are left out, by name."""
+        return {n: session.exclude for n, session in self.sessions.items() if session.exclude}
+
+    @property
     def training_sessions(self) -> list[str]:
         """Names of the sessions that models are trained on."""
-        return [name for name, session in self.sessions.items() if session.use == "train"]
+        return [name for name, session in self.analysed.items() if session.use == "train"]
 
     @property
     def new_sessions(self) -> list[str]:
         """Names of the sessions that are only encoded."""
-        return [name for name, session in self.sessions.items() if session.use == "encode"]
+        return [name for name, session in self.analysed.items() if session.use == "encode"]
 
     @property
     def aliases(self) -> dict[str, list[str]] | None:

@@ -10,6 +10,7 @@ from vame_pipe.config import variants
 from vame_pipe.config.configuration import Config
 from vame_pipe.config.messages import explain
 from vame_pipe.core import credentials
+from vame_pipe.core.errors import listing
 from vame_pipe.core.layout import MOTIF_TABLES
 
 
@@ -64,9 +65,10 @@ def _session_problems(config: Config) -> list[str]:
         for name in MOTIF_TABLES
         if name in config.sessions
     ]
-    rates = sorted({session.fps for session in config.sessions.values()})
+    found += _scale_problems(config)
+    rates = sorted({session.fps for session in config.analysed.values()})
     if config.align.fps is None and len(rates) > 1:
-        names = {r: [n for n, s in config.sessions.items() if s.fps == r][:3] for r in rates}
+        names = {r: [n for n, s in config.analysed.items() if s.fps == r][:3] for r in rates}
         listing = "; ".join(f"{rate:g} fps: {', '.join(some)}" for rate, some in names.items())
         found.append(
             f"config: sessions have different frame rates ({listing}). Set align.fps to resample all "
@@ -79,6 +81,17 @@ def _session_problems(config: Config) -> list[str]:
             "Make it longer."
         )
     return found
+
+
+def _scale_problems(config: Config) -> list[str]:
+    """Return one line if some sessions have a scale and others do not."""
+    without = [name for name, session in config.analysed.items() if session.px_per_cm is None]
+    if not without or len(without) == len(config.analysed):
+        return []
+    return [
+        f"config: px_per_cm is missing in {listing(without)}, but other sessions have it. Give it to every "
+        "session, or to none."
+    ]
 
 
 def _keypoint_problems(config: Config) -> list[str]:

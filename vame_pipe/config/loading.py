@@ -83,8 +83,8 @@ def read(*sources: Source) -> tuple[Config | None, list[str]]:
         not config.training_sessions and not problems
     ):  # otherwise the reason has been reported already
         problems.append(
-            "config: every session has use: encode, so there is nothing to train on. Set use: train for at "
-            "least one session."
+            "config: every session has use: encode or is excluded, so there is nothing to train on. Set "
+            "use: train for at least one session."
             if config.sessions
             else "config: sessions is empty. Add at least one recording."
         )
