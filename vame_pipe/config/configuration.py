@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from vame_pipe.config import variants
+from vame_pipe.config.motif_names import MotifName, names_of
 from vame_pipe.config.sections import (
     Align,
     Keypoint,
@@ -40,6 +41,12 @@ def _or_sheet(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [mapping | {"additionalProperties": False}, {"type": "string"}]
 
 
+def _or_table(schema: dict[str, Any]) -> None:
+    """Allow a path in the JSON schema of `motif_names`; `loading.read` replaces it with rows."""
+    rows = {key: schema.pop(key) for key in ("type", "items")}
+    schema["anyOf"] = [rows, {"type": "string"}]
+
+
 def _kind_of_keypoints(value: Any) -> str:
     return "[mapping]" if isinstance(value, dict) else "[list]"
 
@@ -60,6 +67,9 @@ class Config(Section):
         | None
     ) = None
     """Keypoints to use; null: all of each file. As a mapping, NAME: [names in the files]."""
+    skeleton: list[Annotated[list[Keypoint], Field(min_length=2, max_length=2)]] | None = None
+    """Pairs of keypoints between which pictures of the animal have a line, e.g. [[nose, neck]]; null: each
+    keypoint is joined to a near one (a minimum spanning tree)."""
     align: Align
     qc: Qc = Qc()
     windows: Windows = Windows()
@@ -71,6 +81,8 @@ class Config(Section):
     """Models to train, each a mapping of what differs from `model` and `train`. `grid: {zdims: [8, 16]}`
     trains one model per combination of values, `seeds: [1, 2, 3]` one per seed."""
     motifs: Motifs = Motifs()
+    motif_names: list[MotifName] = Field(default=[], json_schema_extra=_or_table)
+    """Names of motifs: the path of a CSV or TSV table with the columns motif, name, merge_into."""
     mlflow: Mlflow = Mlflow()
 
     @model_validator(mode="before")
@@ -113,6 +125,10 @@ class Config(Section):
         if self.keypoints is None or isinstance(self.keypoints, dict):
             return self.keypoints
         return {name: [name] for name in self.keypoints}
+
+    def names_of(self, model: str) -> list[MotifName]:
+        """Return the names of the motifs of a model."""
+        return names_of(self.motif_names, model)
 
     @property
     def variants(self) -> dict[str, Overrides]:

@@ -6,7 +6,7 @@ import re
 
 from pydantic import ValidationError
 
-from vame_pipe.config import variants
+from vame_pipe.config import motif_names, variants
 from vame_pipe.config.configuration import Config
 from vame_pipe.config.messages import explain
 from vame_pipe.core import credentials
@@ -16,12 +16,15 @@ from vame_pipe.core.layout import MOTIF_TABLES
 
 def problems(config: Config) -> list[str]:
     """Return what is wrong across keys and sections, one line each."""
+    of_variants = _variant_problems(config)
     return [
-        *_variant_problems(config),
+        *of_variants,
         *_results_problems(config),
         *_session_problems(config),
         *credentials.problems(config.mlflow.tracking_uri or "", "config: mlflow.tracking_uri"),
         *_keypoint_problems(config),
+        *_skeleton_problems(config),
+        *([] if of_variants else motif_names.problems(config.motif_names, config.variants)),
     ]
 
 
@@ -106,4 +109,18 @@ def _keypoint_problems(config: Config) -> list[str]:
         found.append(
             f"config: keypoints has {count}, alignment needs at least two on the animal. Add more."
         )
+    return found
+
+
+def _skeleton_problems(config: Config) -> list[str]:
+    found = []
+    for pair in config.skeleton or []:
+        where = f"config: skeleton: [{', '.join(pair)}]"
+        if pair[0] == pair[1]:
+            found.append(f"{where} joins a keypoint to itself. Remove it.")
+        unknown = [name for name in pair if config.aliases and name not in config.aliases]
+        found += [
+            f"{where}: '{name}' is not in keypoints, which has: {', '.join(config.aliases or [])}."
+            for name in unknown
+        ]
     return found

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from vame_pipe.config import consistency, yaml_file
 from vame_pipe.config.configuration import Config
 from vame_pipe.config.messages import explain, key_trail
+from vame_pipe.config.motif_names import read_names
 from vame_pipe.config.sections import Section
 from vame_pipe.config.sheet import read_sheet
 from vame_pipe.core import files
@@ -75,6 +76,13 @@ def read(*sources: Source) -> tuple[Config | None, list[str]]:
         except InputError as error:
             problems += error.problems
             raw["sessions"] = {}
+    if isinstance(raw.get("motif_names"), str):
+        try:
+            raw["motif_names"], found = read_names(raw["motif_names"])
+            problems += found
+        except InputError as error:
+            problems += error.problems
+            raw["motif_names"] = []
     config, found = _validate(raw)
     problems += found
     if config is None:

@@ -385,9 +385,18 @@ class Motifs(Section):
     bout_s: Positive | None = 0.5
     """Median duration of a bout that the hidden Markov model should reach at least, in seconds; null: as
     the model finds them."""
+    min_confidence: Annotated[FiniteFloat, Field(ge=0, le=1)] = 0.5
+    """Mean probability of its motif that a bout must reach; the frames of other bouts have no motif, with
+    the reason low confidence. kmeans has no probabilities."""
     seeds: Annotated[int, Field(ge=1, le=50)] = 5
     """Number of seeds. The segmentations of different seeds are compared, and the one that agrees best with
     the others is used."""
+    communities: Annotated[int, Field(ge=1, le=200)] = 4
+    """Number of groups into which the trees of motifs are cut. Changing it changes no motif."""
+
+    def for_segmentation(self) -> dict[str, Any]:
+        """Return the settings on which the motifs depend."""
+        return self.model_dump(exclude={"communities"})
 
 
 class Mlflow(Section):

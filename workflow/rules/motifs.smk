@@ -29,7 +29,7 @@ rule segment:
         latents=lambda wildcards: layout.latents_folder(wildcards.model),
         aligned=layout.aligned_folder,
         windows=layout.windows_folder.root,
-        motifs=lambda wildcards: settings.motifs.model_dump_json(),
+        motifs=lambda wildcards: json.dumps(settings.motifs.for_segmentation()),
         out=lambda wildcards: layout.motifs(wildcards.model).root,
     shell:
         r"""
