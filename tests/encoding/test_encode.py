@@ -22,7 +22,8 @@ from vame_pipe.core.layout import WindowsFolder
 from vame_pipe.core.metadata import AlignedMetadata, LatentsMetadata, read_record
 from vame_pipe.core.schemas import INDEX_FIELDS, feature_fields
 from vame_pipe.encoding import model_file
-from vame_pipe.encoding.encode import encode_runs, encode_sessions
+from vame_pipe.encoding.encode import encode_runs
+from vame_pipe.encoding.sessions import encode_sessions
 from vame_pipe.windows.build import build
 from vame_pipe.windows.data import gather, normalise
 

@@ -16,7 +16,7 @@ from vame_pipe.alignment.session import align_session
 from vame_pipe.config.sections import Align, Model, Motifs, Session, Train, Windows
 from vame_pipe.core import source
 from vame_pipe.core.layout import Layout
-from vame_pipe.encoding.encode import encode_sessions
+from vame_pipe.encoding.sessions import encode_sessions
 from vame_pipe.motifs.inputs import find_inputs
 from vame_pipe.motifs.segment import segment
 from vame_pipe.poses.simulate import write_recordings

@@ -7,7 +7,7 @@ from conftest import MODEL, TRAIN
 from motif_files import write_motifs
 
 from vame_pipe.core.layout import Layout
-from vame_pipe.encoding.encode import encode_sessions
+from vame_pipe.encoding.sessions import encode_sessions
 from vame_pipe.reporting.comparison import compare
 from vame_pipe.tracking.tracker import NullTracker
 from vame_pipe.training.run import TrainingJob, train_model

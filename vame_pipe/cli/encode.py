@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="if a session cannot be encoded, write the reason to its output and exit with 0; `report` "
         "names it and fails",
     )
+    parser.add_argument(
+        "--novelty",
+        action="store_true",
+        help="also write {session}.novelty.json: how far each session resembles the training sessions",
+    )
     parser.add_argument("--out", type=Path, required=True, help="output folder")
 
 
@@ -39,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
     from vame_pipe.core.device import choose_device
     from vame_pipe.core.layout import WindowsFolder, session_file
     from vame_pipe.core.metadata import WindowsMetadata, read_record
-    from vame_pipe.encoding.encode import encode_sessions
+    from vame_pipe.encoding.sessions import encode_sessions
 
     sessions = options.sessions
     if options.windows:
@@ -51,4 +56,5 @@ def run(options: argparse.Namespace) -> None:
         options.scratch,
         options.threads,
         options.record_failure,
+        options.novelty,
     )

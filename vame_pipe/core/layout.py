@@ -60,6 +60,10 @@ class Layout:
         """Latent vectors of a session, by one model."""
         return session_file(self.latents_folder(model), session)
 
+    def novelty(self, model: str, session: str) -> Path:
+        """How far a new session resembles the training sessions of a model."""
+        return novelty_file(self.latents(model, session))
+
     def motifs(self, model: str) -> MotifFolder:
         """Return the files of the motifs that were found in the latents of a model."""
         return MotifFolder(self.root / "motifs" / model)
@@ -238,6 +242,17 @@ class MotifFolder:
     def quality(self) -> Path:
         """How far the motifs can be trusted, next to those of PCA."""
         return self.root / "quality.parquet"
+
+
+def novelty_file(latents: Path) -> Path:
+    """Return the file that is next to the latents of a new session.
+
+    Examples
+    --------
+    >>> novelty_file(Path("results/latents/vame/mouse1.parquet")).as_posix()
+    'results/latents/vame/mouse1.novelty.json'
+    """
+    return latents.with_suffix(".novelty.json")
 
 
 def session_file(folder: Path, session: str) -> Path:

@@ -35,6 +35,29 @@ class AnimalFacts:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One pose file of a recording, and where it lies on the time axis of the recording.
+
+    Attributes
+    ----------
+    source : str
+        Name of the file.
+    first_frame : int
+        Its first frame: subtract it from `frame`, to get the frame within a video that begins with the file.
+    n_frames : int
+    """
+
+    source: str
+    first_frame: int
+    n_frames: int
+
+    @property
+    def end(self) -> int:
+        """The frame after its last one."""
+        return self.first_frame + self.n_frames
+
+
+@dataclass(frozen=True)
 class AlignedMetadata:
     """Metadata of an aligned session.
 
@@ -50,13 +73,15 @@ class AlignedMetadata:
     fingerprint : str
         SHA-256 of the rows and the settings, so it changes whenever the content changes.
     poses_digest : str
-        SHA-256 of the pose file.
+        SHA-256 of the pose file; of several files, of their SHA-256.
     source : str
-        Name of the pose file.
+        Name of the pose file; of several files, with ` + ` between them.
     source_fps : float
         Frames per second of the recording.
     stage_version : int
         See `core.source`.
+    parts : list of Part
+        The pose files.
     format : str or None
         Format of the pose file; None if it was recognised from its content.
     group : str or None
@@ -78,6 +103,7 @@ class AlignedMetadata:
     source: str
     source_fps: float
     stage_version: int
+    parts: list[Part] = field(default_factory=list)
     format: str | None = None
     group: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
@@ -86,6 +112,14 @@ class AlignedMetadata:
     def longest_run(self) -> int:
         """Rows of the longest unbroken stretch of valid rows of any animal."""
         return max(animal.longest_run for animal in self.individuals.values())
+
+    @property
+    def recorded_fraction(self) -> float:
+        """Fraction of the time steps in which the camera ran: below 1 if it stopped between two files."""
+        if not self.parts:
+            return 1.0
+        n_frames = self.parts[-1].end - self.parts[0].first_frame
+        return sum(part.n_frames for part in self.parts) / n_frames
 
 
 @dataclass(frozen=True)
@@ -109,6 +143,14 @@ class WindowsMetadata:
         The normaliser: one value per feature.
     stage_version : int
         See `core.source`.
+    body_lengths : list of float
+        `body_length_px` of each animal of each training session; empty if unknown.
+    source_rates : list of float
+        Frames per second at which training sessions were recorded, each rate once; empty if unknown.
+    min_valid : float or None
+        `qc.min_valid` of the configuration.
+    excluded : dict of str to str
+        Why a recording that was meant for training is left out, by session; they are not in `aligned`.
     """
 
     KIND: ClassVar[str] = "a file of the training windows"
@@ -124,6 +166,10 @@ class WindowsMetadata:
     mean: list[float]
     std: list[float]
     stage_version: int
+    body_lengths: list[float] = field(default_factory=list)
+    source_rates: list[float] = field(default_factory=list)
+    min_valid: float | None = None
+    excluded: dict[str, str] = field(default_factory=dict)
 
     @property
     def sessions(self) -> list[str]:
@@ -250,6 +296,7 @@ def read_record(kind: type[Record], path: str | Path) -> Record:
         if kind is AlignedMetadata:
             animals = values["individuals"].items()
             values["individuals"] = {name: AnimalFacts(**facts) for name, facts in animals}
+            values["parts"] = [Part(**part) for part in values.get("parts", [])]
         return kind(**values)
     except (AttributeError, KeyError, TypeError):
         raise InputError(

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
-from tqdm import tqdm
 
-from vame_pipe.core import files
-from vame_pipe.core.device import Threads
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.metadata import (
-    AlignedMetadata,
-    LatentsMetadata,
-    read_record,
-    to_metadata,
-    write_rejection,
-)
-from vame_pipe.core.schemas import INDEX_FIELDS, feature_fields, latent_names
-from vame_pipe.core.source import ENCODE
-from vame_pipe.encoding import model_file
-from vame_pipe.encoding.compatibility import check_compatible, find_problems
+from vame_pipe.core.schemas import feature_fields, latent_names
+from vame_pipe.encoding.compatibility import find_problems
 from vame_pipe.encoding.model_file import ModelFile
 from vame_pipe.encoding.posterior import encode_windows
 from vame_pipe.training.network import RNN_VAE
-from vame_pipe.windows.data import ValidRows, normalise, read_valid_rows, window_starts
+from vame_pipe.windows.data import ValidRows, normalise, window_starts
 
 if TYPE_CHECKING:
     from vame_pipe.alignment.session import Aligned
@@ -101,14 +86,14 @@ def encode(model: ModelFile, aligned: Aligned) -> pd.DataFrame:
     problems = find_problems(model, aligned.names, aligned.fps, aligned.settings)
     if problems:
         raise InputError(*problems)
-    _warn_of_unknown_features(model, aligned.names)
+    warn_of_unknown_features(model, aligned.names)
     order = [aligned.names.index(name) for name in model.features or aligned.names]
     position = np.flatnonzero(aligned.valid)
     valid = ValidRows(position, position, aligned.run[position])
     row = np.arange(len(aligned.valid))
     columns = {"row": row, "frame": aligned.frame, "time_s": aligned.time_s, "run": aligned.run}
-    table, _ = _latents_table(
-        _Encoder(model, model.network()),
+    table, _ = latents_table(
+        Encoder(model, model.network()),
         pa.table(columns),
         aligned.features[position][:, order],
         valid,
@@ -151,13 +136,14 @@ def _normalised(model: ModelFile, frames: np.ndarray) -> np.ndarray:
     return normalise(frames, np.array(model.mean, np.float32), np.array(model.std, np.float32))
 
 
-def _warn_of_unknown_features(model: ModelFile, features: list[str]) -> None:
+def warn_of_unknown_features(model: ModelFile, features: list[str]) -> None:
+    """Log that the features of a recording are taken in their order, if the model does not name its own."""
     if model.features is None:
         log.warning("the model stores no feature names; assuming %s", ", ".join(features))
 
 
 @dataclass(frozen=True)
-class _Encoder:
+class Encoder:
     """A loaded model.
 
     Attributes
@@ -177,124 +163,14 @@ class _Encoder:
     after_batch: Callable[[], None] = lambda: None
 
 
-def encode_sessions(
-    model_path: Path,
-    targets: dict[Path, Path],
-    device: str,
-    scratch: Path | None = None,
-    threads: int = 1,
-    record_failure: bool = False,
-) -> None:
-    """Write the latents of aligned sessions; files that are up to date are kept.
-
-    Parameters
-    ----------
-    model_path : Path
-        model.pt.
-    targets : dict of Path to Path
-        For each results/aligned/{session}.parquet: results/latents/{model}/{session}.parquet.
-    device : str
-        A torch device.
-    scratch : Path, optional
-        Folder for finished sessions, which are moved to their targets once all are done. A job that was
-        interrupted resumes from it.
-    threads : int
-        Most CPU threads to use; fewer are used if other processes need the cores.
-    record_failure : bool
-        In place of the latents of a session that cannot be encoded, write the reasons, instead of raising;
-        the report names them.
-
-    Raises
-    ------
-    InputError
-        If sessions could not be aligned or do not fit the model. The other sessions are still encoded.
-    """
-    model = model_file.load(model_path)
-    network, digest = model.network(device), files.file_fingerprint(model_path)
-    encoder = _Encoder(model, network, digest, Threads(threads).adapt)
-    written = {path: scratch / out.name if scratch else out for path, out in targets.items()}
-    problems = []
-    for path, out in tqdm(written.items(), unit="session", disable=None):
-        try:
-            _encode_session(encoder, path, out)
-        except InputError as error:
-            if record_failure:
-                _record_failure(error.problems, out)
-            else:
-                problems += error.problems
-    if problems:
-        raise InputError(*problems)
-    if scratch:
-        for path, out in targets.items():
-            out.parent.mkdir(parents=True, exist_ok=True)
-            written[path].replace(out)
-            out.touch()  # an interrupted job may have written it; Snakemake refuses files older than inputs
-        shutil.rmtree(scratch)
-
-
-def _record_failure(problems: list[str], out: Path) -> None:
-    """Write the reasons why a session cannot be encoded, and log them."""
-    for line in problems:
-        log.warning("%s", line)
-    write_rejection(out, problems)
-
-
-def _encode_session(encoder: _Encoder, aligned: Path, out: Path) -> None:
-    """Write the latents of a session, unless the file is up to date."""
-    meta = read_record(AlignedMetadata, aligned)
-    check_compatible(encoder.model, meta, aligned)
-    fingerprint = files.fingerprint(meta.fingerprint, encoder.fingerprint, ENCODE)
-    if _is_up_to_date(out, fingerprint):
-        return
-    _warn_of_unknown_features(encoder.model, meta.features)
-    table, posterior_std = _encode_rows(encoder, aligned, meta)
-    content = LatentsMetadata(
-        model_fingerprint=encoder.fingerprint,
-        aligned_fingerprint=meta.fingerprint,
-        fingerprint=fingerprint,
-        length=encoder.model.length,
-        fps=meta.fps,
-        posterior_std=posterior_std.tolist(),
-        stage_version=ENCODE,
-    )
-    files.write_tables(out, [table], table.schema, to_metadata(content))
-
-
-def _is_up_to_date(out: Path, fingerprint: str) -> bool:
-    """Return whether a file of latents exists, is intact and has a fingerprint."""
-    try:
-        return read_record(LatentsMetadata, out).fingerprint == fingerprint
-    except InputError:
-        return False
-
-
-def _encode_rows(
-    encoder: _Encoder, aligned: Path, meta: AlignedMetadata
-) -> tuple[pa.Table, np.ndarray]:
-    """Return what `_latents_table` makes of an aligned session."""
-    table, valid = pq.read_table(aligned), read_valid_rows(aligned)
-    features = encoder.model.features or meta.features
-    values = np.stack([table[name].to_numpy()[valid.position] for name in features], axis=1)
-    index = table.select([field.name for field in INDEX_FIELDS])
-    latents, posterior_std = _latents_table(encoder, index, values, valid)
-    if len(latents):
-        log.info("session %s: %d latent vectors", meta.session, len(latents))
-    else:
-        log.warning(
-            "session %s: no run of %d valid frames, so no latent vectors",
-            *(meta.session, encoder.model.length),
-        )
-    return latents, posterior_std
-
-
-def _latents_table(
-    encoder: _Encoder, index: pa.Table, values: np.ndarray, valid: ValidRows
+def latents_table(
+    encoder: Encoder, index: pa.Table, values: np.ndarray, valid: ValidRows
 ) -> tuple[pa.Table, np.ndarray]:
     """Return one row per window, and the average posterior standard deviation `(zdims,)`.
 
     Parameters
     ----------
-    encoder : _Encoder
+    encoder : Encoder
     index : pyarrow.Table
         Columns that identify a row, for all rows of a recording. Windows get those of their middle frame.
     values : numpy.ndarray

@@ -22,6 +22,28 @@ FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
+class Reference:
+    """What the training sessions look like, to name recordings that do not resemble them.
+
+    The normaliser of the model is a part of it: mean and standard deviation of each feature.
+
+    Attributes
+    ----------
+    error_p99 : float
+        99th percentile of the error of validation windows: the mean squared error of the reconstruction,
+        over frames and normalised features.
+    body_lengths : list of float
+        Body length of each animal of each training session, pixels; empty if unknown.
+    source_rates : list of float
+        Frames per second at which training sessions were recorded, each rate once; empty if unknown.
+    """
+
+    error_p99: float
+    body_lengths: list[float]
+    source_rates: list[float]
+
+
+@dataclass(frozen=True)
 class ModelFile:
     """Everything that is needed to encode a recording.
 
@@ -49,6 +71,8 @@ class ModelFile:
         Run in which the model was trained, for people who look for it; the package does not read it.
     note : str or None
         Where the model comes from, if it was not trained with vame_pipe; for people, too.
+    reference : Reference or None
+        What the training sessions look like; None if unknown (weights of VAME, older model files).
     """
 
     arguments: dict[str, Any]
@@ -63,6 +87,7 @@ class ModelFile:
     training: dict[str, Any]
     mlflow_run_id: str | None = None
     note: str | None = None
+    reference: Reference | None = None
 
     def network(self, device: str = "cpu") -> RNN_VAE:
         """Return the network with its weights, in evaluation mode."""
@@ -95,6 +120,7 @@ class ModelFile:
 def save(model: ModelFile, path: str | Path) -> None:
     """Write a model file atomically."""
     content = vars(model) | {
+        "reference": model.reference and dataclasses.asdict(model.reference),
         "format_version": FORMAT_VERSION,
         "versions": {
             "vame_pipe": __version__,
@@ -151,7 +177,7 @@ def load(path: str | Path) -> ModelFile:
             f"{path}: was written by a newer version of vame_pipe (format {version}, this version reads "
             f"formats up to {FORMAT_VERSION}). Upgrade vame_pipe."
         )
-    names = [field.name for field in dataclasses.fields(ModelFile)]
+    names = [f.name for f in dataclasses.fields(ModelFile) if f.name != "reference"]
     missing = [name for name in names if name not in content]
     if missing:
         raise InputError(
@@ -161,7 +187,8 @@ def load(path: str | Path) -> ModelFile:
     values = {name: content[name] for name in names}
     if version == 1:
         values["settings"] = _with_current_names(values["settings"])
-    return ModelFile(**values)
+    reference = content.get("reference")  # older files have none
+    return ModelFile(**values, reference=Reference(**reference) if reference else None)
 
 
 def _with_current_names(settings: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vame_pipe.encoding import model_file
+from vame_pipe.encoding.model_file import Reference
 from vame_pipe.training.batches import WindowBatches
 from vame_pipe.training.network import RNN_VAE, trained_network
 from vame_pipe.training.schedule import Progress
@@ -118,8 +119,29 @@ def latent_spectrum(result: TrainingResult, data: WindowData, device: str) -> np
     return np.linalg.eigvalsh(covariance)[::-1].clip(min=0)
 
 
+@torch.no_grad()
+def find_reference(result: TrainingResult, data: WindowData, device: str) -> Reference:
+    """Return what the training sessions look like, to name recordings that do not resemble them."""
+    network, length = result.network(device), data.meta.length
+    batches = WindowBatches(data.frames, device)
+    errors = [
+        (reconstruct(network, window)[:, :length] - window).square().mean(dim=(1, 2)).cpu()
+        for window in batches.gather(validation_starts(data), VAL_BATCH_SIZE, length)
+    ]
+    return Reference(
+        error_p99=float(np.quantile(torch.cat(errors).numpy(), 0.99)),
+        body_lengths=data.meta.body_lengths,
+        source_rates=data.meta.source_rates,
+    )
+
+
 def to_model_file(
-    result: TrainingResult, data: WindowData, model: Model, settings: Train, run_id: str | None
+    result: TrainingResult,
+    data: WindowData,
+    model: Model,
+    settings: Train,
+    run_id: str | None,
+    reference: Reference | None = None,
 ) -> model_file.ModelFile:
     """Return the model file of a finished training run.
 
@@ -131,6 +153,8 @@ def to_model_file(
     settings : Train
     run_id : str or None
         Id of the MLflow run.
+    reference : Reference, optional
+        Result of `find_reference`.
     """
     return model_file.ModelFile(
         arguments=result.arguments,
@@ -144,6 +168,7 @@ def to_model_file(
         data_fingerprint=data.fingerprint,
         training=result.summary | {"stop": result.stop},
         mlflow_run_id=run_id,
+        reference=reference,
     )
 
 

@@ -24,7 +24,12 @@ from vame_pipe.encoding import model_file
 from vame_pipe.training.checkpoints import CheckpointFolder, RunIds
 from vame_pipe.training.identity import identify
 from vame_pipe.training.loop import train
-from vame_pipe.training.result import TrainingResult, resolved, to_model_file
+from vame_pipe.training.result import (
+    TrainingResult,
+    find_reference,
+    resolved,
+    to_model_file,
+)
 from vame_pipe.training.resume import starting_point
 from vame_pipe.training.state import TrainingSetup
 from vame_pipe.windows import data as window_data
@@ -176,7 +181,8 @@ def finish(
     sections = resolved(data, setup.model, settings)
     files.write_text(folder.config, yaml.safe_dump(sections, sort_keys=False))
     figures.plot_training(result, data, setup.device, folder)
-    file = to_model_file(result, data, setup.model, settings, record.run_id)
+    reference = find_reference(result, data, setup.device)
+    file = to_model_file(result, data, setup.model, settings, record.run_id, reference)
     model_file.save(file, folder.weights)
     record = dataclasses.replace(
         record, summary=result.summary, stop=result.stop, ended=int(time.time() * 1000)

@@ -106,6 +106,8 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
         mean=mean.tolist(),
         std=std.tolist(),
         stage_version=WINDOWS,
+        body_lengths=[a.body_length_px for meta in metas for a in meta.individuals.values()],
+        source_rates=sorted({meta.source_fps for meta in metas}),
     )
     faults = compare_sessions(aligned, metas)
     _write(sessions, record, WindowsFolder(out))
