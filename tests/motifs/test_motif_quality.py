@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, mutual_info_score
 
-from vame_pipe.motifs.quality import (
-    Quality,
-    adjusted_rand,
-    agreement,
-    choose_n,
-    contingency,
-    fewest_sessions,
-    variation_of_information,
-)
+from vame_pipe.core.agreement import adjusted_rand, contingency, variation_of_information
+from vame_pipe.core.motif_quality import MotifQuality
+from vame_pipe.motifs.quality import agreement, choose_n, fewest_sessions
 from vame_pipe.motifs.timing import find_lag
 
 
@@ -52,7 +46,7 @@ def test_the_central_seed_is_the_one_that_agrees_best_with_the_others():
 def scan_of(**rand):
     """Qualities of numbers n4=(agreement, standard error), ..."""
     return [
-        Quality("latents", int(name[1:]), *values, 0.1, -1.0, 0.5, 3.0, 2)
+        MotifQuality("latents", int(name[1:]), "shared", *values, 0.1, -1.0, 0.5, 3.0, 2)
         for name, values in rand.items()
     ]
 
@@ -62,23 +56,31 @@ def test_the_largest_number_within_one_standard_error_of_the_best_is_chosen():
     n, reason = choose_n(scan)
     assert n == 7
     assert reason == (
-        "seeds agree best at 6 motifs (0.90 adjusted Rand, standard error 0.02); 7 is the largest number "
-        "within one standard error (0.89)"
+        "7 is the largest number at which seeds agree (0.89 adjusted Rand) within one standard error of the "
+        "best (0.90 at 6 motifs, standard error 0.02)."
     )
+
+
+def test_a_number_below_the_floor_is_not_chosen_though_it_is_within_the_error():
+    assert choose_n(scan_of(n4=(0.55, 0.2), n6=(0.51, 0.2), n8=(0.49, 0.2)))[0] == 6
 
 
 def test_a_scan_without_agreement_says_so():
     n, reason = choose_n(scan_of(n4=(0.3, 0.1), n6=(0.25, 0.1)))
-    assert n == 4 and "the data support no number of those tried" in reason
+    assert n == 4
+    assert reason == (
+        "4 is the number at which seeds agree best, but only to 0.30 (adjusted Rand), below 0.5: the data "
+        "support none of the numbers tried."
+    )
 
 
 def test_a_single_number_is_taken_as_it_is():
-    assert choose_n(scan_of(n15=(0.2, 0.1))) == (15, "set by motifs.n")
+    assert choose_n(scan_of(n15=(0.2, 0.1))) == (15, "15 is the number that motifs.n sets.")
 
 
 def test_one_seed_gives_the_smallest_number():
     n, reason = choose_n(scan_of(n6=(None, None), n4=(None, None)))
-    assert n == 4 and "motifs.seeds is 1" in reason
+    assert n == 4 and "with one seed (motifs.seeds) none can be compared" in reason
 
 
 def test_a_motif_of_one_session_is_counted():
@@ -100,6 +102,16 @@ def test_boundaries_without_a_change_are_not_moved():
     state = np.repeat(np.arange(200) % 3, rng.integers(20, 80, size=200))
     found = find_lag(state, np.zeros(len(state), int), rng.random(len(state)), 15, 30)
     assert found.lag == 0 and abs(found.z) < 4
+
+
+def test_the_score_of_chance_is_0_though_the_best_row_was_searched():
+    scores = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        state = np.repeat(np.arange(100) % 3, rng.integers(20, 80, size=100))
+        found = find_lag(state, np.zeros(len(state), int), rng.random(len(state)), 15, 30)
+        scores.append(found.z)
+    assert abs(np.mean(scores)) < 0.35 and np.std(scores) < 1.5
 
 
 def test_no_boundary_has_no_score():

@@ -102,7 +102,7 @@ MOTIF_FIELDS = [
 """Columns of the motifs of a session, one row per animal and time step of the whole recording.
 
 `motif` is null where it is unknown. `reason` then says why: `gap` for a row that is not valid, `edge` for a
-valid row that is too near to the end of its run; it is null where there is a motif. `confidence` is the
-posterior probability of the motif (null with the method kmeans), `bout` the number of the bout of the
-animal, from 0.
+valid row that is too near to the end of its run, `low confidence` for a row of a bout whose motif is too
+uncertain; it is null where there is a motif. `confidence` is the posterior probability of the motif, also
+where that is too low (null with the method kmeans); `bout` is the number of the bout of the animal, from 0.
 """

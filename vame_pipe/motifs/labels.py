@@ -16,14 +16,16 @@ from vame_pipe.core.schemas import MOTIF_FIELDS
 from vame_pipe.core.source import ENCODE, SEGMENT
 from vame_pipe.motifs.inputs import SessionFiles, find_session, read_latents
 from vame_pipe.motifs.segmentation import Segmentation
-from vame_pipe.windows.data import number_stretches, read_valid_rows, window_starts
+from vame_pipe.windows.data import ValidRows, number_stretches, valid_rows, window_starts
 
 log = logging.getLogger(__name__)
 
 FILLED = {"motif": np.int16, "confidence": np.float32, "bout": np.int32}
 """Columns that are filled in where there is a latent vector."""
-REASONS = ("edge", "gap")
-"""Why a row has no motif: no window that could tell it lies in its run, or it is not valid."""
+REASONS = ("edge", "gap", "low confidence")
+"""Why a row has no motif: no window that could tell it lies in its run, it is not valid, or its bout is too
+uncertain."""
+EDGE, GAP, LOW_CONFIDENCE = range(3)
 
 
 def label(
@@ -104,29 +106,60 @@ def _label_table(segmentation: Segmentation, session: SessionFiles) -> pa.Table:
     table = pq.read_table(session.aligned, columns=columns).unify_dictionaries()
     latents = read_latents(session.latents)
     motif, confidence = segmentation.decode(latents)
-    position = _positions(session, segmentation.lag)
-    n_rows = len(table)
-    known = np.zeros(n_rows, bool)
-    known[position] = True
-    filled = {name: np.zeros(n_rows, kind) for name, kind in FILLED.items()}
+    sure = np.ones(len(motif), bool)
+    if confidence is not None:
+        least = segmentation.settings["min_confidence"]
+        sure = sure_rows(number_stretches(motif, latents.run), confidence, least)
+    position = _positions(session, valid_rows(table), segmentation.lag)
+    known, decoded = (np.zeros(len(table), bool) for _ in range(2))
+    known[position[sure]] = decoded[position] = True
+    filled = {name: np.zeros(len(table), kind) for name, kind in FILLED.items()}
     filled["motif"][position] = motif
     filled["confidence"][position] = 0 if confidence is None else confidence
-    filled["bout"][position] = number_bouts(motif, latents.run, latents.animal)
-    reason = pa.array((table["run"].to_numpy() < 0).astype(np.int32), mask=known)
-    unknown = np.ones(n_rows, bool) if confidence is None else ~known
+    bout = number_bouts(number_stretches(motif, latents.run)[sure], latents.animal[sure])
+    filled["bout"][position[sure]] = bout
+    reason = np.where(table["run"].to_numpy() < 0, GAP, EDGE)
+    reason[position] = LOW_CONFIDENCE
+    unknown = np.ones(len(table), bool) if confidence is None else ~decoded
     arrays = [
         *table.select(columns[:5]).columns,
         pa.array(filled["motif"], mask=~known),
-        pa.DictionaryArray.from_arrays(reason, pa.array(REASONS)),
+        pa.DictionaryArray.from_arrays(pa.array(reason, pa.int32(), mask=known), pa.array(REASONS)),
         pa.array(filled["confidence"], mask=unknown),
         pa.array(filled["bout"], mask=~known),
     ]
     return pa.Table.from_arrays(arrays, names=schema.names).cast(schema)
 
 
-def _positions(session: SessionFiles, lag: int) -> np.ndarray:
+def sure_rows(bout: np.ndarray, confidence: np.ndarray, least: float) -> np.ndarray:
+    """Return which rows are in a bout of sufficient mean confidence, `(n_rows,)` bool.
+
+    A bout is kept or given up as a whole: its first and last rows are always less certain than the others,
+    because the boundary can be a row earlier or later.
+
+    Parameters
+    ----------
+    bout : numpy.ndarray
+        `(n_rows,)` int, a number of the bout of each row, from 0.
+    confidence : numpy.ndarray
+        `(n_rows,)` float, the posterior probability of the motif of each row.
+    least : float
+        Least mean of a bout.
+
+    Examples
+    --------
+    >>> bout, confidence = np.array([0, 0, 0, 1, 1]), np.array([0.9, 0.8, 0.4, 0.4, 0.5])
+    >>> sure_rows(bout, confidence, 0.5).tolist()
+    [True, True, True, False, False]
+    """
+    if not len(bout):
+        return np.ones(0, bool)
+    mean = np.bincount(bout, confidence) / np.bincount(bout)
+    return np.asarray((mean >= least)[bout], bool)
+
+
+def _positions(session: SessionFiles, valid: ValidRows, lag: int) -> np.ndarray:
     """Return the position in the recording of the row that the motif of each latent vector belongs to."""
-    valid = read_valid_rows(session.aligned)
     starts = window_starts(valid.run, session.meta.length)
     centre = starts + session.meta.length // 2
     row = pq.read_table(session.latents, columns=["row"])["row"].to_numpy()
@@ -135,25 +168,25 @@ def _positions(session: SessionFiles, lag: int) -> np.ndarray:
             f"{session.latents}: does not have one row per window of {session.aligned}. Encode the session "
             "again."
         )
-    return valid.position[centre + lag]  # in the same window
+    return np.asarray(valid.position[centre + lag])  # in the same window
 
 
-def number_bouts(motif: np.ndarray, run: np.ndarray, animal: np.ndarray) -> np.ndarray:
+def number_bouts(stretch: np.ndarray, animal: np.ndarray) -> np.ndarray:
     """Return the number of the bout that each row is in, from 0 for each animal.
 
     Parameters
     ----------
-    motif, run, animal : numpy.ndarray
-        `(n_rows,)` int. The rows of an animal follow one another; a bout never spans two runs.
+    stretch, animal : numpy.ndarray
+        `(n_rows,)` int: a number that no two neighbouring bouts share, and the animal. The rows of an
+        animal follow one another.
 
     Examples
     --------
-    >>> motif, run = np.array([1, 1, 2, 2, 2, 2]), np.array([0, 0, 0, 1, 1, 2])
-    >>> number_bouts(motif, run, np.array([0, 0, 0, 0, 0, 1])).tolist()
+    >>> number_bouts(np.array([0, 0, 3, 4, 4, 7]), np.array([0, 0, 0, 0, 0, 1])).tolist()
     [0, 0, 1, 2, 2, 0]
     """
-    if not len(motif):
+    if not len(stretch):
         return np.empty(0, np.int64)
-    number = number_stretches(motif, run)
+    number = number_stretches(stretch, animal)
     first = np.flatnonzero(np.diff(animal, prepend=-1))
     return number - np.repeat(number[first], np.diff(np.append(first, len(animal))))

@@ -10,19 +10,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from vame_pipe.core.metadata import WindowsMetadata
-from vame_pipe.motifs.inputs import (
-    Inputs,
-    SessionFiles,
-    number_runs,
-    read_latents,
-    run_lengths,
-)
-from vame_pipe.windows.data import (
-    normalise,
-    number_stretches,
-    read_valid_rows,
-    window_starts,
-)
+from vame_pipe.motifs.inputs import Inputs, SessionFiles, read_latents, run_lengths
+from vame_pipe.windows.data import normalise, number_stretches, valid_rows, window_starts
 
 MAX_ROWS = 200_000
 """Most rows that states are fitted to."""
@@ -50,6 +39,10 @@ class Sample:
         `(n_rows,)` int, index of the session.
     run : numpy.ndarray
         `(n_rows,)` int, number of the stretch.
+    frames : numpy.ndarray
+        `(n_frames, n_features)` float32, the normalised frames of all windows.
+    start : numpy.ndarray
+        `(n_rows,)` int, the first frame of the window of each row.
     change : numpy.ndarray
         `(n_rows,)` float64, how much the features differ before and after the row.
     unit : numpy.ndarray
@@ -59,6 +52,8 @@ class Sample:
     values: np.ndarray
     session: np.ndarray
     run: np.ndarray
+    frames: np.ndarray
+    start: np.ndarray
     change: np.ndarray
     unit: np.ndarray
 
@@ -85,21 +80,47 @@ class Principal:
 
 
 def sample_latents(inputs: Inputs) -> Sample:
-    """Return latent vectors of the training sessions; their unit is their mean posterior deviation."""
-    parts = []
-    for number, session in enumerate(inputs.sessions):
-        if not session.n_rows:
-            continue
-        latents = read_latents(session.latents)
-        chosen, run = _stretches(latents.run, number, _stride(inputs))
-        values = latents.values[chosen]
-        change = _change(inputs.windows, session)[chosen]
-        parts.append((values, np.full(len(run), number), run, change))
-    values, sessions, run, change = (np.concatenate(column) for column in zip(*parts, strict=True))
+    """Return latent vectors of the training sessions; their unit is their mean posterior deviation.
+
+    Every file is read once.
+    """
     weight = [session.n_rows for session in inputs.sessions]
+    stride = math.ceil(sum(weight) / MAX_ROWS)
+    parts = [
+        _sample_session(session, number, stride, inputs.windows)
+        for number, session in enumerate(inputs.sessions)
+        if session.n_rows
+    ]
+    names = ("values", "session", "frames", "change")
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    offsets = np.cumsum([0, *(len(part.frames) for part in parts)])
+    start = np.concatenate([part.start + at for part, at in zip(parts, offsets, strict=False)])
+    run = number_stretches(joined["session"], np.concatenate([part.run for part in parts]))
     posterior = [session.meta.posterior_std for session in inputs.sessions]
     unit = without_zeros(np.average(posterior, axis=0, weights=weight))
-    return Sample(values, sessions, number_stretches(sessions, run), change, unit)
+    return Sample(**joined, run=run, start=start, unit=unit)
+
+
+def _sample_session(
+    session: SessionFiles, number: int, stride: int, windows: WindowsMetadata
+) -> Sample:
+    """Return the sample of one session, of all its stretches one in `stride`."""
+    latents, frames = read_latents(session.latents), read_frames(windows, session)
+    chosen, run = _stretches(latents.run, number, stride)
+    start = window_starts(frames.run, windows.length)[chosen]
+    # only the frames of the chosen windows are kept
+    opens = np.bincount(start, minlength=len(frames.run) + 1)
+    closes = np.bincount(start + windows.length, minlength=len(frames.run) + 1)
+    kept = np.cumsum(opens - closes)[:-1] > 0
+    return Sample(
+        values=latents.values[chosen],
+        session=np.full(len(run), number),
+        run=run,
+        frames=frames.values[kept],
+        start=(np.cumsum(kept) - 1)[start],
+        change=_change(windows, frames.values, start),
+        unit=np.array(session.meta.posterior_std),
+    )
 
 
 def without_zeros(unit: np.ndarray) -> np.ndarray:
@@ -107,49 +128,33 @@ def without_zeros(unit: np.ndarray) -> np.ndarray:
     return np.where(unit > CONSTANT * unit.max(), unit, 1.0)
 
 
-def sample_pca(inputs: Inputs, like: Sample) -> Sample:
+def sample_pca(sample: Sample, length: int) -> Sample:
     """Return as many principal components of the same windows; their unit is their standard deviation.
 
     Parameters
     ----------
-    inputs : Inputs
-    like : Sample
+    sample : Sample
         Result of `sample_latents`.
+    length : int
+        Rows of a window.
     """
-    principal = fit_pca(inputs, like.values.shape[1])
-    parts = []
-    for number, session in enumerate(inputs.sessions):
-        if not session.n_rows:
-            continue
-        frames, starts, run = _windows(inputs.windows, session)
-        chosen, _ = _stretches(run, number, _stride(inputs))
-        parts.append(_project(principal, frames, starts[chosen], inputs.windows.length))
-    values = np.concatenate(parts)
-    return replace(like, values=values, unit=without_zeros(values.std(axis=0)))
+    principal = fit_pca(sample, length)
+    blocks = _blocks(sample.frames, sample.start, length)
+    values = np.concatenate([(b - principal.mean) @ principal.components for b in blocks])
+    return replace(sample, values=values, unit=without_zeros(values.std(axis=0)))
 
 
-def fit_pca(inputs: Inputs, n_dims: int) -> Principal:
-    """Return the principal components of evenly spaced windows of all training sessions."""
-    length = inputs.windows.length
-    size = length * len(inputs.windows.features)
-    total, product, count = np.zeros(size), np.zeros((size, size)), 0
-    stride = max(1, math.ceil(sum(session.n_rows for session in inputs.sessions) / N_WINDOWS))
-    for session in inputs.sessions:
-        if not session.n_rows:
-            continue
-        frames, starts, _ = _windows(inputs.windows, session)
-        for block in _blocks(frames, starts[::stride], length):
-            total += block.sum(axis=0)
-            product += block.T @ block
-            count += len(block)
-    mean = total / count
-    _, vectors = np.linalg.eigh(product / count - np.outer(mean, mean))
-    return Principal(mean, vectors[:, ::-1][:, :n_dims])
-
-
-def _stride(inputs: Inputs) -> int:
-    """Return one in how many stretches is used."""
-    return math.ceil(sum(session.n_rows for session in inputs.sessions) / MAX_ROWS)
+def fit_pca(sample: Sample, length: int) -> Principal:
+    """Return the principal components of evenly spaced windows, as many as the sample has dimensions."""
+    size = length * sample.frames.shape[1]
+    total, product = np.zeros(size), np.zeros((size, size))
+    starts = sample.start[:: math.ceil(len(sample.start) / N_WINDOWS)]
+    for block in _blocks(sample.frames, starts, length):
+        total += block.sum(axis=0)
+        product += block.T @ block
+    mean = total / len(starts)
+    _, vectors = np.linalg.eigh(product / len(starts) - np.outer(mean, mean))
+    return Principal(mean, vectors[:, ::-1][:, : sample.values.shape[1]])
 
 
 def _stretches(run: np.ndarray, number: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
@@ -173,17 +178,22 @@ def _stretches(run: np.ndarray, number: int, stride: int) -> tuple[np.ndarray, n
     return chosen, stretch[chosen]
 
 
-def _windows(
-    meta: WindowsMetadata, session: SessionFiles
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the normalised valid frames of a session, the start of each window, and its run."""
-    valid = read_valid_rows(session.aligned)
-    table = pq.read_table(session.aligned, columns=meta.features)
-    columns = [table[name].to_numpy()[valid.position] for name in meta.features]
+@dataclass(frozen=True)
+class Frames:
+    """The normalised valid frames of a session `(n_frames, n_features)`, and the run of each."""
+
+    values: np.ndarray
+    run: np.ndarray
+
+
+def read_frames(meta: WindowsMetadata, session: SessionFiles) -> Frames:
+    """Return the normalised valid frames of a session, one animal after the other."""
+    columns = ["individual", "row", "run", *meta.features]
+    table = pq.read_table(session.aligned, columns=columns).unify_dictionaries()
+    valid = valid_rows(table)
+    values = [table[name].to_numpy()[valid.position] for name in meta.features]
     mean, std = (np.array(values, np.float32) for values in (meta.mean, meta.std))
-    frames = normalise(np.stack(columns, axis=1), mean, std)
-    starts = window_starts(valid.run, meta.length)
-    return frames, starts, number_runs(valid.run[starts], starts)
+    return Frames(normalise(np.stack(values, axis=1), mean, std), valid.run)
 
 
 def _blocks(frames: np.ndarray, starts: np.ndarray, length: int) -> Iterator[np.ndarray]:
@@ -194,16 +204,8 @@ def _blocks(frames: np.ndarray, starts: np.ndarray, length: int) -> Iterator[np.
         yield frames[part[:, None] + steps].reshape(len(part), -1).astype(np.float64)
 
 
-def _project(
-    principal: Principal, frames: np.ndarray, starts: np.ndarray, length: int
-) -> np.ndarray:
-    blocks = _blocks(frames, starts, length)
-    return np.concatenate([(block - principal.mean) @ principal.components for block in blocks])
-
-
-def _change(meta: WindowsMetadata, session: SessionFiles) -> np.ndarray:
+def _change(meta: WindowsMetadata, frames: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Return how much the average features differ after and before the centre of each window."""
-    frames, starts, _ = _windows(meta, session)
     width = max(1, min(round(CHANGE_S * meta.fps), meta.length // 2))
     centre = starts + meta.length // 2
     total = np.concatenate([np.zeros((1, frames.shape[1])), np.cumsum(frames, axis=0, dtype=float)])

@@ -10,15 +10,11 @@ import torch
 
 from vame_pipe.config.sections import Motifs
 from vame_pipe.core.metadata import WindowsMetadata
+from vame_pipe.core.motif_quality import MotifQuality, Representation
 from vame_pipe.motifs import hmm
-from vame_pipe.motifs.fitting import fit
+from vame_pipe.motifs.fitting import Covariance, fit
 from vame_pipe.motifs.kmeans import kmeans, nearest
-from vame_pipe.motifs.quality import (
-    AUTO,
-    Quality,
-    agreement,
-    fewest_sessions,
-)
+from vame_pipe.motifs.quality import AUTO, agreement, fewest_sessions
 from vame_pipe.motifs.sample import Sample, without_zeros
 from vame_pipe.motifs.timing import MIN_SHIFT_S, find_lag
 from vame_pipe.windows.data import number_stretches
@@ -29,6 +25,12 @@ HELD_OUT = 5
 """One in so many sessions is held out to measure the log likelihood."""
 N_STARTS = 20
 """Starts of k-means."""
+COVARIANCES: dict[Representation, tuple[Covariance, ...]] = {
+    "latents": ("shared",),
+    "pca": ("shared", "state"),
+}
+"""Covariances of the states of the hidden Markov model. Of several, the one with the higher log likelihood
+of held-out rows is used. One covariance per state helps PCA and harms latents, see benchmarks/README.md."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,12 @@ class Trial:
         See `segmentation.Segmentation`, without `offset` and `scale`.
     lag : int
         Rows after the centre of a window at which its motif is placed.
-    quality : Quality
+    quality : MotifQuality
     """
 
     arrays: dict[str, np.ndarray]
     lag: int
-    quality: Quality
+    quality: MotifQuality
 
 
 def numbers(settings: Motifs) -> list[int]:
@@ -87,15 +89,18 @@ def scaled(sample: Sample) -> Scaled:
 
 
 def try_number(
-    data: Scaled, representation: str, n: int, settings: Motifs, windows: WindowsMetadata
+    data: Scaled,
+    representation: Representation,
+    n: int,
+    settings: Motifs,
+    windows: WindowsMetadata,
 ) -> Trial:
     """Return the segmentation into `n` motifs by the most central seed, and its quality.
 
     Parameters
     ----------
     data : Scaled
-    representation : str
-        latents or pca.
+    representation : {'latents', 'pca'}
     n : int
     settings : Motifs
     windows : WindowsMetadata
@@ -103,18 +108,20 @@ def try_number(
     fps, length = windows.fps, windows.length
     sample, bout = data.sample, None if settings.bout_s is None else settings.bout_s * fps
     lengths = sample.lengths
-    found = [_fit(data.rows, lengths, n, seed, settings, bout) for seed in range(settings.seeds)]
+    covariance, likelihood = _best_covariance(data, representation, n, settings)
+    found = [_fit(data.rows, lengths, n, seed, covariance, bout) for seed in range(settings.seeds)]
     agreed = agreement([state for _, state in found])
     arrays, state = _ordered(*found[agreed.central], data.rows, lengths)
     min_shift = max(length, round(MIN_SHIFT_S * fps))
     timing = find_lag(state, sample.run, sample.change, length, min_shift)
-    quality = Quality(
+    quality = MotifQuality(
         representation=representation,
         n=n,
+        covariance=covariance,
         adjusted_rand=agreed.rand,
         adjusted_rand_se=agreed.rand_se,
         variation_of_information=agreed.information,
-        log_likelihood=_held_out(data, n) if settings.method == "hmm" else None,
+        log_likelihood=likelihood,
         median_bout_s=float(np.median(hmm.bout_lengths(state, lengths))) / fps,
         boundary_z=timing.z,
         n_sessions_min=fewest_sessions(state, sample.session),
@@ -122,14 +129,31 @@ def try_number(
     return Trial(arrays, timing.lag, quality)
 
 
-def _fit(
-    rows: np.ndarray, lengths: np.ndarray, n: int, seed: int, settings: Motifs, bout: float | None
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return the arrays of a segmentation, and the state of each row."""
+def _best_covariance(
+    data: Scaled, representation: Representation, n: int, settings: Motifs
+) -> tuple[Covariance | None, float | None]:
+    """Return the covariance of the states, None for k-means, and the held-out log likelihood."""
     if settings.method == "kmeans":
+        return None, None
+    kinds = COVARIANCES[representation]
+    likelihood = {kind: _held_out(data, n, kind) for kind in kinds}
+    best = max(kinds, key=lambda kind: -np.inf if (v := likelihood[kind]) is None else v)
+    return best, likelihood[best]
+
+
+def _fit(
+    rows: np.ndarray,
+    lengths: np.ndarray,
+    n: int,
+    seed: int,
+    covariance: Covariance | None,
+    bout: float | None,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return the arrays of a segmentation, and the state of each row; k-means without a covariance."""
+    if covariance is None:
         centres = kmeans(torch.from_numpy(rows), n, seed, N_STARTS)
         return {"mean": centres.numpy()}, nearest(torch.from_numpy(rows), centres).numpy()
-    model = fit(rows, lengths, n, seed=seed, bout=bout, n_starts=N_STARTS)
+    model = fit(rows, lengths, n, seed=seed, covariance=covariance, bout=bout, n_starts=N_STARTS)
     return hmm.to_arrays(model), hmm.viterbi(model, torch.from_numpy(rows), lengths)
 
 
@@ -163,10 +187,12 @@ def _select(arrays: dict[str, np.ndarray], order: np.ndarray) -> dict[str, np.nd
         start, transition = arrays["start"][order], arrays["transition"][np.ix_(order, order)]
         chosen["start"] = start / start.sum()
         chosen["transition"] = transition / transition.sum(axis=1, keepdims=True)
+        if len(arrays["covariance"]) > 1:  # one per state
+            chosen["covariance"] = arrays["covariance"][order]
     return chosen
 
 
-def _held_out(data: Scaled, n: int) -> float | None:
+def _held_out(data: Scaled, n: int, covariance: Covariance) -> float | None:
     """Return the log density per row of rows that a model was not fitted to, without the exponent.
 
     Every fifth session is held out, or the last one; of a single session the last fifth.
@@ -183,7 +209,8 @@ def _held_out(data: Scaled, n: int) -> float | None:
         np.unique(number_stretches(sample.session[mask], sample.run[mask]), return_counts=True)[1]
         for mask in (~held, held)
     ]
-    model = fit(data.rows[~held], lengths[0], n, seed=0, bout=None, n_starts=N_STARTS)
+    rows = data.rows[~held]
+    model = fit(rows, lengths[0], n, seed=0, covariance=covariance, bout=None, n_starts=N_STARTS)
     total = hmm.log_likelihood(replace(model, temper=1.0), data.rows[held], lengths[1])
     # the density of rows in units of their own spread: comparable between representations
     spread = without_zeros(data.rows.std(axis=0))

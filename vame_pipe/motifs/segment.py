@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import torch
 
 from vame_pipe.config.sections import Motifs
-from vame_pipe.core import files
+from vame_pipe.core import files, motif_quality
 from vame_pipe.core.layout import MotifFolder
 from vame_pipe.core.metadata import AlignedMetadata, WindowsMetadata, read_record
+from vame_pipe.core.motif_quality import MotifQuality, Representation
 from vame_pipe.core.source import SEGMENT
 from vame_pipe.motifs import segmentation
 from vame_pipe.motifs.bouts import find_bouts, transitions, usage
 from vame_pipe.motifs.inputs import Inputs
 from vame_pipe.motifs.labels import write_labels
-from vame_pipe.motifs.quality import FLOOR, Quality, choose_n, quality_table
+from vame_pipe.motifs.quality import FLOOR, choose_n
 from vame_pipe.motifs.sample import Sample, sample_latents, sample_pca
 from vame_pipe.motifs.scan import Scaled, Trial, numbers, scaled, try_number
 from vame_pipe.motifs.segmentation import Segmentation
@@ -50,7 +52,7 @@ def segment(inputs: Inputs, settings: Motifs, out: Path) -> None:
     )
     trials, data = _scan(sample, "latents", settings, inputs.windows)
     chosen, reason = choose_n([trial.quality for trial in trials.values()])
-    log.info("%d motifs: %s", chosen, reason)
+    log.info("number of motifs: %s", reason)
     log.info("motifs are placed %d rows after the centre of a window", trials[chosen].lag)
     found = Segmentation(
         arrays={"offset": data.offset, "scale": sample.unit} | trials[chosen].arrays,
@@ -59,19 +61,24 @@ def segment(inputs: Inputs, settings: Motifs, out: Path) -> None:
         fps=inputs.windows.fps,
         model_fingerprint=inputs.model_fingerprint,
         latents={session.name: session.meta.fingerprint for session in inputs.sessions},
-        settings=settings.model_dump(),
+        settings=settings.for_segmentation(),
         stage_version=SEGMENT,
+        reason_for_n=reason,
     )
     _warn(found, chosen, trials[chosen].quality)
-    pca, _ = _scan(sample_pca(inputs, sample), "pca", settings, inputs.windows)
+    pca, _ = _scan(sample_pca(sample, inputs.windows.length), "pca", settings, inputs.windows)
     segmentation.save(found, folder)
     _write_sessions(found, inputs, folder)
-    scan = [trial.quality for each in (trials, pca) for trial in each.values()]
-    _write(quality_table(scan, chosen), folder.quality)
+    scan = [
+        replace(trial.quality, chosen=n == chosen)
+        for each in (trials, pca)
+        for n, trial in each.items()
+    ]
+    motif_quality.write(scan, folder.quality)
 
 
 def _scan(
-    sample: Sample, representation: str, settings: Motifs, windows: WindowsMetadata
+    sample: Sample, representation: Representation, settings: Motifs, windows: WindowsMetadata
 ) -> tuple[dict[int, Trial], Scaled]:
     """Return the segmentation for each number of motifs, and the scaled sample."""
     data, trials = scaled(sample), {}
@@ -82,7 +89,7 @@ def _scan(
     return trials, data
 
 
-def _warn(found: Segmentation, n: int, quality: Quality) -> None:
+def _warn(found: Segmentation, n: int, quality: MotifQuality) -> None:
     """Log warnings about what a person should know of a segmentation."""
     if found.n_motifs < n:
         log.warning(

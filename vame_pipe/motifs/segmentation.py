@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import zipfile
 from dataclasses import dataclass
 from typing import Any
@@ -11,26 +9,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from vame_pipe import __version__
-from vame_pipe.core import files
+from vame_pipe.core import files, segmentation_facts
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import MotifFolder
+from vame_pipe.core.segmentation_facts import SegmentationFacts
 from vame_pipe.motifs import hmm
 from vame_pipe.motifs.inputs import Latents, run_lengths
 from vame_pipe.motifs.kmeans import nearest
 
-FORMAT_VERSION = 1
-ARRAYS = {
-    "offset": 1,
-    "scale": 1,
-    "mean": 2,
-    "start": 1,
-    "transition": 2,
-    "covariance": 3,
-    "temper": 0,
-}
-"""The arrays of segmentation.npz, and the dimensions of each; k-means has the first three."""
 KMEANS_ARRAYS = ("offset", "scale", "mean")
+HMM_ARRAYS = (*KMEANS_ARRAYS, "start", "transition", "covariance", "temper")
+"""The arrays of segmentation.npz."""
+FACTS = (
+    *("method", "lag", "fps", "model_fingerprint", "latents"),
+    *("settings", "stage_version", "reason_for_n"),
+)
+"""The attributes of a segmentation that are not arrays."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +51,8 @@ class Segmentation:
         Section `motifs` of the configuration.
     stage_version : int
         See `core.source`.
+    reason_for_n : str
+        Why this number of motifs was asked for, one sentence.
     """
 
     arrays: dict[str, np.ndarray]
@@ -67,17 +63,12 @@ class Segmentation:
     latents: dict[str, str]
     settings: dict[str, Any]
     stage_version: int
+    reason_for_n: str
 
     @property
     def n_motifs(self) -> int:
         """Number of motifs."""
         return len(self.arrays["mean"])
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What segmentation.json holds of it."""
-        names = [f.name for f in dataclasses.fields(self) if f.name != "arrays"]
-        return {name: getattr(self, name) for name in names}
 
     @property
     def fingerprint(self) -> str:
@@ -86,7 +77,13 @@ class Segmentation:
             name: [list(array.shape), files.array_fingerprint(array)]
             for name, array in self.arrays.items()
         }
-        return files.fingerprint(arrays, self.facts)
+        return files.fingerprint(arrays, {name: getattr(self, name) for name in FACTS})
+
+    @property
+    def facts(self) -> SegmentationFacts:
+        """What segmentation.json holds of it."""
+        values = {name: getattr(self, name) for name in FACTS}
+        return SegmentationFacts(fingerprint=self.fingerprint, n_motifs=self.n_motifs, **values)
 
     def decode(self, latents: Latents) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the motif of each latent vector, and its posterior probability.
@@ -109,14 +106,7 @@ def save(segmentation: Segmentation, folder: MotifFolder) -> None:
     """Write segmentation.npz and segmentation.json, each atomically."""
     with files.atomic(folder.segmentation) as path, path.open("wb") as file:
         np.savez(file, allow_pickle=False, **segmentation.arrays)
-    content = {
-        "format_version": FORMAT_VERSION,
-        "package_version": __version__,
-        "fingerprint": segmentation.fingerprint,
-        "n_motifs": segmentation.n_motifs,
-        **segmentation.facts,
-    }
-    files.write_json(folder.settings, content)
+    segmentation_facts.write(segmentation.facts, folder.settings)
 
 
 def load(folder: MotifFolder) -> Segmentation:
@@ -128,42 +118,17 @@ def load(folder: MotifFolder) -> Segmentation:
         If a file is missing or damaged, is no segmentation, is of another version, or if the two files do
         not belong together.
     """
-    content = _read_settings(folder)
+    facts = segmentation_facts.read(folder.settings)
     arrays = _read_arrays(folder)
-    names = [f.name for f in dataclasses.fields(Segmentation) if f.name != "arrays"]
-    try:
-        found = Segmentation(arrays, **{name: content[name] for name in names})
-        expected = KMEANS_ARRAYS if found.method == "kmeans" else tuple(ARRAYS)
-        intact = set(arrays) == set(expected) and content["fingerprint"] == found.fingerprint
-    except (KeyError, TypeError):
-        intact = False
+    found = Segmentation(arrays, **{name: getattr(facts, name) for name in FACTS})
+    expected = KMEANS_ARRAYS if found.method == "kmeans" else HMM_ARRAYS
+    intact = set(arrays) == set(expected) and facts == found.facts
     if not intact:
         raise InputError(
             f"{folder.root}: segmentation.npz and segmentation.json do not belong together, or one of them "
             "was changed. Delete both and run snakemake, or copy both from one results folder."
         )
     return found
-
-
-def _read_settings(folder: MotifFolder) -> dict[str, Any]:
-    try:
-        content = json.loads(folder.settings.read_text(encoding="utf-8"))
-        version = content["format_version"]
-    except OSError as error:
-        raise InputError(
-            f"{folder.settings}: cannot be read ({error.strerror}). Run vame-pipe segment first."
-        ) from None
-    except (ValueError, KeyError, TypeError):
-        raise InputError(
-            f"{folder.settings}: is damaged, or not the settings of a segmentation. Delete it and run "
-            "snakemake."
-        ) from None
-    if version != FORMAT_VERSION:
-        raise InputError(
-            f"{folder.settings}: has format {version}, this version of vame_pipe reads format "
-            f"{FORMAT_VERSION}. Run vame-pipe segment again."
-        )
-    return dict(content)
 
 
 def _read_arrays(folder: MotifFolder) -> dict[str, np.ndarray]:

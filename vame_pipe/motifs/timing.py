@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 MIN_SHIFT_S = 1.0
 """Least shift of the boundaries that they are compared with, seconds; never less than a window."""
@@ -23,7 +24,8 @@ class Timing:
         Rows after the centre of a window at which its motif is placed.
     z : float or None
         Change of the features at the boundaries, compared with the same boundaries shifted: standard
-        deviations above the mean of the shifts. None if it cannot be computed.
+        deviations above the mean of the shifts. The best row of the window is searched after every shift
+        too, so that the search does not raise the score. None if it cannot be computed.
     """
 
     lag: int
@@ -70,16 +72,36 @@ def find_lag(
     mark[begins] = 1 / len(begins)
     # circular correlation: the mean change at boundaries, for every shift of all boundaries together
     mean = np.fft.irfft(np.fft.rfft(mark).conj() * np.fft.rfft(change), n_rows)
-    others = mean[min_shift : n_rows - min_shift]
-    spread = others.std()
+    shifted = slice(min_shift, n_rows - min_shift)
+    lag = _best_lags(mean, length, MIN_GAIN * mean[shifted].std())
+    found = mean[(np.arange(n_rows) + lag) % n_rows]
+    spread = found[shifted].std()
     if spread < 1e-12:
         return Timing(0, None)
-    weight = np.hanning(2 * (length // 2) + 3)[1:-1]
-    around = np.take(mean, np.arange(-length, length + 1), mode="wrap")
-    smooth = np.convolve(around, weight / weight.sum(), mode="valid")
-    lags = np.arange(len(smooth)) - len(smooth) // 2
-    inside = (lags >= -(length // 2)) & (lags < length - length // 2)
-    lag = int(lags[inside][smooth[inside].argmax()])
-    if smooth[lags == lag][0] - smooth[lags == 0][0] < MIN_GAIN * spread:
-        lag = 0  # no better than the centre
-    return Timing(lag, float((mean[lag] - others.mean()) / spread))
+    return Timing(int(lag[0]), float((found[0] - found[shifted].mean()) / spread))
+
+
+def _best_lags(mean: np.ndarray, length: int, min_gain: float) -> np.ndarray:
+    """Return the best lag within the window after every shift of the boundaries, `(n_rows,)` int.
+
+    Parameters
+    ----------
+    mean : numpy.ndarray
+        `(n_rows,)`, the mean change at the boundaries, by shift.
+    length : int
+        Rows of a window.
+    min_gain : float
+        How much better than no lag the best one must be, or there is none.
+    """
+    half = length // 2
+    weight = np.hanning(2 * half + 3)[1:-1]
+    around = np.pad(mean, 2 * half, mode="wrap")
+    smooth = np.convolve(
+        around, weight / weight.sum(), mode="valid"
+    )  # shifts -half to n_rows + half
+    inside = sliding_window_view(
+        smooth[: len(mean) + length - 1], length
+    )  # lags -half to length - half
+    best = inside.argmax(axis=1)
+    gain = inside[np.arange(len(mean)), best] - inside[:, half]
+    return np.where(gain < min_gain, 0, best - half)

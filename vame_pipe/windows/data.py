@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -117,11 +118,21 @@ class ValidRows:
 
 def read_valid_rows(path: Path) -> ValidRows:
     """Return the valid rows of an aligned session and the run that each belongs to."""
-    table = pq.read_table(path, columns=["individual", "row", "run"]).unify_dictionaries()
-    individual = table["individual"].combine_chunks().indices.to_numpy()
+    return valid_rows(pq.read_table(path, columns=["individual", "row", "run"]))
+
+
+def valid_rows(table: pa.Table) -> ValidRows:
+    """Return the valid rows of an aligned session that was read, and the run that each belongs to.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Every row of the session, with the columns `individual`, `row` and `run`.
+    """
+    codes = table["individual"].unify_dictionaries().combine_chunks().indices.to_numpy()
     row, run = table["row"].to_numpy(), table["run"].to_numpy()
     position = np.flatnonzero(run >= 0)
-    animal, run = individual[position], run[position]
+    animal, run = codes[position], run[position]
     return ValidRows(position, row[position], number_stretches(animal, run))
 
 
