@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from vame_pipe.core.described_folder import DescribedFolder
+
 MOTIF_TABLES = ("bouts", "usage", "transitions", "quality")
 """Files next to the motifs of the sessions: no session can have one of these names."""
 
@@ -242,6 +244,16 @@ class MotifFolder:
     def quality(self) -> Path:
         """How far the motifs can be trusted, next to those of PCA."""
         return self.root / "quality.parquet"
+
+    @property
+    def described(self) -> DescribedFolder:
+        """What the motifs are."""
+        return DescribedFolder(self.root / "described")
+
+    @property
+    def clips(self) -> Path:
+        """Folder of one animated picture per motif."""
+        return self.root / "clips"
 
 
 def novelty_file(latents: Path) -> Path:

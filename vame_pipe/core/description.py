@@ -1,0 +1,137 @@
+"""What is known of the motifs of a model besides their numbers: description.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from vame_pipe import __version__
+from vame_pipe.core import files
+from vame_pipe.core.errors import InputError
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Motif:
+    """A motif, or several that count as one.
+
+    Attributes
+    ----------
+    number : int
+        Number of the motif; of several that count as one, the number of the one they are merged into.
+    name : str or None
+        What a person calls it.
+    members : list of int
+        Numbers of the motifs that count as this one, itself included, ascending.
+    """
+
+    number: int
+    name: str | None
+    members: list[int]
+
+    @property
+    def label(self) -> str:
+        """The number, and the name if there is one.
+
+        Examples
+        --------
+        >>> Motif(7, "rear", [5, 7]).label
+        '7 rear'
+        """
+        return str(self.number) if self.name is None else f"{self.number} {self.name}"
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Motifs that are alike, joined step by step (average linkage).
+
+    Attributes
+    ----------
+    linkage : list of list of float
+        `(n_motifs - 1, 4)`: as `scipy.cluster.hierarchy.linkage` returns it.
+    communities : list of int
+        `(n_motifs,)`: the group of each motif, from 0.
+    """
+
+    linkage: list[list[float]]
+    communities: list[int]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of the motifs of a model.
+
+    Attributes
+    ----------
+    segmentation : str
+        `fingerprint` of the segmentation.
+    n_numbers : int
+        Motifs of the segmentation, merged ones included.
+    motifs : list of Motif
+        In the order of their numbers, without those that are merged into another.
+    entropy_rate : float or None
+        Bits per transition from one motif to another; None if there is no transition.
+    trees : dict of str to Tree
+        By what is compared: `transitions` and `kinematics`.
+    keypoints : list of str
+    bones : list of list of int
+        Pairs of indices of keypoints that are joined by a line.
+    unit : str
+        Unit of length.
+    fps : float
+        Rows per second.
+    stage_version : int
+        See `core.source`.
+    """
+
+    segmentation: str
+    n_numbers: int
+    motifs: list[Motif]
+    entropy_rate: float | None
+    trees: dict[str, Tree]
+    keypoints: list[str]
+    bones: list[list[int]]
+    unit: str
+    fps: float
+    stage_version: int
+
+    @property
+    def position(self) -> list[int]:
+        """For each motif number of the segmentation, the position in `motifs` of what it counts as."""
+        of_number = {k: i for i, motif in enumerate(self.motifs) for k in motif.members}
+        return [of_number[number] for number in range(self.n_numbers)]
+
+
+def write(description: Description, path: Path) -> None:
+    """Write description.json, atomically."""
+    versions = {"format_version": FORMAT_VERSION, "package_version": __version__}
+    files.write_json(path, versions | dataclasses.asdict(description))
+
+
+def read(path: Path) -> Description:
+    """Return what is known of the motifs of a model.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or of another version.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("format_version") != FORMAT_VERSION:
+            raise InputError(f"{path}: is of another version of vame_pipe. Run snakemake.")
+        content.pop("package_version")
+        content["motifs"] = [Motif(**motif) for motif in content["motifs"]]
+        content["trees"] = {name: Tree(**tree) for name, tree in content["trees"].items()}
+        return Description(**content)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}). Run vame-pipe describe first."
+        ) from None
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError):
+        raise InputError(
+            f"{path}: is damaged, or not a description of motifs. Delete it and run snakemake."
+        ) from None
