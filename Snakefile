@@ -33,18 +33,18 @@ rule all:
         rules.compare.output,
         rules.upload_mlflow.output,
         rules.windows.output,
-        [layout.aligned(session) for session in settings.sessions],
-        [layout.quality(session) for session in settings.sessions],
+        [layout.aligned(session) for session in settings.analysed],
+        [layout.quality(session) for session in settings.analysed],
         [path for model in settings.variants for path in layout.model(model).outputs],
         [
             layout.latents(model, session)
             for model in settings.variants
-            for session in settings.sessions
+            for session in settings.analysed
         ],
         [
             layout.motifs(model).session(session)
             for model in settings.variants
-            for session in settings.sessions
+            for session in settings.analysed
         ],
 
 

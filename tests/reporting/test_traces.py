@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from vame_pipe.core.layout import Layout
+from vame_pipe.poses.parts import PoseSource
 from vame_pipe.reporting.recordings import read_recordings
-from vame_pipe.reporting.traces import EXCERPT_S, PoseSource, trace_excerpt
+from vame_pipe.reporting.traces import EXCERPT_S, trace_excerpt
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def recording(data):
 
 
 def test_an_excerpt_is_from_the_middle_of_the_recording(data, recordings, recording):
-    source = PoseSource(recordings / "sim-1.csv", fps=30)
+    source = PoseSource((recordings / "sim-1.csv",), fps=30)
     excerpt = trace_excerpt(Layout(data), recording, source)
     assert excerpt.aligned.shape == excerpt.recorded.shape == (round(EXCERPT_S * 30), 3)
     np.testing.assert_allclose(excerpt.recorded[:, 0], excerpt.aligned[:, 0])
@@ -26,7 +27,7 @@ def test_an_excerpt_is_from_the_middle_of_the_recording(data, recordings, record
 
 
 def test_without_a_pose_file_only_the_aligned_part_is_returned(data, recording):
-    for source in (None, PoseSource(Path("gone.csv"), fps=30)):
+    for source in (None, PoseSource((Path("gone.csv"),), fps=30)):
         excerpt = trace_excerpt(Layout(data), recording, source)
         assert excerpt.recorded is None and len(excerpt.aligned) == EXCERPT_S * 30
         assert excerpt.note == "pose file not found"
@@ -47,7 +48,7 @@ def test_an_excerpt_is_of_one_animal_of_the_session(data, recordings, recording,
     layout.aligned_folder.mkdir()
     pq.write_table(pa.concat_tables(both).unify_dictionaries(), layout.aligned("sim-1"))
 
-    source = PoseSource(recordings / "sim-1.csv", fps=30)
+    source = PoseSource((recordings / "sim-1.csv",), fps=30)
     first = trace_excerpt(layout, recording, source)
     second = trace_excerpt(layout, replace(recording, individual="white"), source)
     assert first.aligned.shape == second.aligned.shape
@@ -63,10 +64,10 @@ def test_a_pose_file_that_was_replaced_since_leaves_the_trace_out(
     poses = tmp_path / "poses.csv"
     text = (recordings / "sim-1.csv").read_text()
     poses.write_text(text.replace("left_ear", "ear"))
-    excerpt = trace_excerpt(Layout(data), recording, PoseSource(poses, fps=30))
+    excerpt = trace_excerpt(Layout(data), recording, PoseSource((poses,), fps=30))
     assert excerpt.keypoint == "left_ear" and excerpt.recorded is None
     assert excerpt.note == "pose file has no such keypoint"
     poses.write_text("not poses")
-    excerpt = trace_excerpt(Layout(data), recording, PoseSource(poses, fps=30))
+    excerpt = trace_excerpt(Layout(data), recording, PoseSource((poses,), fps=30))
     assert excerpt.recorded is None and excerpt.note == "pose file cannot be read"
     assert len(excerpt.aligned) == EXCERPT_S * 30

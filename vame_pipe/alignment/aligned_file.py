@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ import pyarrow as pa
 
 from vame_pipe.alignment.cleaning import runs
 from vame_pipe.core import files, metadata, quality
+from vame_pipe.core.digests import combined
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.metadata import AlignedMetadata, AnimalFacts, to_metadata
+from vame_pipe.core.metadata import AlignedMetadata, AnimalFacts, Part, to_metadata
 from vame_pipe.core.quality import SessionQuality
 from vame_pipe.core.schemas import INDEX_FIELDS, feature_fields, index_columns
 from vame_pipe.core.source import ALIGN
@@ -26,6 +28,7 @@ def write(
     animals: dict[str, Aligned],
     session: str,
     source: Session,
+    parts: Sequence[Part],
     out: Path,
     qc: Path,
 ) -> None:
@@ -42,6 +45,8 @@ def write(
         Name of the session.
     source : Session
         The recording, as in the configuration.
+    parts : sequence of Part
+        Its pose files.
     out, qc : Path
     """
     first = next(iter(animals.values()))
@@ -59,13 +64,14 @@ def write(
             first.names,
             first.fps,
         ),
-        poses_digest=files.file_fingerprint(source.poses),
-        source=Path(source.poses).name,
+        poses_digest=combined([files.file_fingerprint(path) for path in source.files]),
+        source=" + ".join(part.source for part in parts),
         source_fps=source.fps,
         format=source.format,
         group=source.group,
         metadata=source.metadata,
         stage_version=ALIGN,
+        parts=list(parts),
     )
     files.write_tables(out, tables, schema(first.names), to_metadata(meta))
     individuals = {name: aligned.quality for name, aligned in animals.items()}

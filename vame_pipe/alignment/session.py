@@ -14,7 +14,7 @@ from vame_pipe.alignment.egocentric import Selection
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.quality import KeypointQuality, TrackingQuality
 from vame_pipe.poses.contract import Poses
-from vame_pipe.poses.readers import read_poses
+from vame_pipe.poses.parts import PoseSource, read_parts
 
 if TYPE_CHECKING:
     from vame_pipe.config.sections import Align, Session
@@ -217,10 +217,12 @@ def align_session(
     InputError
         If the recording is unusable; every problem names the session.
     """
+    starts_s = None if source.starts_s is None else tuple(source.starts_s)
+    files = PoseSource(tuple(map(Path, source.files)), source.fps, source.format, starts_s)
     try:
+        recorded, parts = read_parts(files, min_gap_s=settings.max_gap_s)
         animals = {
-            individual: align(poses, settings, keypoints)
-            for individual, poses in read_poses(source.poses, source.fps, source.format).items()
+            individual: align(poses, settings, keypoints) for individual, poses in recorded.items()
         }
     except InputError as error:
         problems = [f"session {name}: {problem}" for problem in error.problems]
@@ -239,4 +241,4 @@ def align_session(
             "%s: %d of %d time steps valid, body length %.1f px",
             *(subject, n_valid, len(aligned.valid), length),
         )
-    aligned_file.write(animals, name, source, out, qc)
+    aligned_file.write(animals, name, source, parts, out, qc)

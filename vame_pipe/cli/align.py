@@ -18,7 +18,18 @@ def metadata(text: str) -> dict[str, str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--session", type=name, required=True, help="session name")
-    parser.add_argument("--poses", type=Path, required=True, help="pose file")
+    parser.add_argument(
+        "--poses",
+        action="append",
+        required=True,
+        help="pose file; repeat it for a recording of several files, in the order of time",
+    )
+    parser.add_argument(
+        "--starts-s",
+        nargs="+",
+        type=float,
+        help="for several pose files: seconds at which each begins (default: by the frame numbers)",
+    )
     parser.add_argument("--fps", type=positive, required=True, help="frame rate of the recording")
     parser.add_argument(
         "--format",
@@ -54,8 +65,9 @@ def run(options: argparse.Namespace) -> None:
     from vame_pipe.config.loading import parse
 
     source = {
-        "poses": str(options.poses),
+        "poses": options.poses,
         "fps": options.fps,
+        "starts_s": options.starts_s or None,
         "format": options.format or None,
         "group": options.group or None,
         "metadata": options.metadata,

@@ -21,5 +21,9 @@ def run(options: argparse.Namespace) -> None:
     from vame_pipe.poses.simulate import DEMO_POSES, KEYPOINTS
 
     config = check.load(*options.config, generated=dict.fromkeys(DEMO_POSES, KEYPOINTS))
-    names, count = ", ".join(map(str, options.config)), len(config.sessions)
-    log.info("%s: OK (%s)", names, "one session" if count == 1 else f"{count} sessions")
+    for line in check.excluded(config):
+        log.info("%s", line)
+    names, count = ", ".join(map(str, options.config)), len(config.analysed)
+    sessions = "one session" if count == 1 else f"{count} sessions"
+    left_out = f", {len(config.excluded)} excluded" if config.excluded else ""
+    log.info("%s: OK (%s%s)", names, sessions, left_out)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from pathlib import Path
 
 from vame_pipe.cli.arguments import add_config
 
@@ -14,14 +14,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    from vame_pipe.config import check
     from vame_pipe.config.loading import load
-    from vame_pipe.core.digests import DIGEST_CACHE, pose_digests
+    from vame_pipe.core.digests import DIGEST_CACHE, combined, pose_digests
     from vame_pipe.reporting import plan, status
 
     config = load(*options.config)
-    poses = {n: s.poses for n, s in config.sessions.items() if Path(s.poses).exists()}
-    digests = pose_digests(poses.values(), DIGEST_CACHE, save=False)  # this command writes no file
-    items = status.find_status(config, {name: digests[path] for name, path in poses.items()})
+    poses = {n: s.files for n, s in config.analysed.items() if all(map(os.path.exists, s.files))}
+    paths = {path for files in poses.values() for path in files}
+    digests = pose_digests(paths, DIGEST_CACHE, save=False)  # this command writes no file
+    of_sessions = {name: combined([digests[p] for p in files]) for name, files in poses.items()}
+    items = status.find_status(config, of_sessions)
     planned = [f"  {line}" for line in plan.plan(items)]
     heading = "The next `snakemake` run will compute:" if planned else "Everything is up to date."
-    sys.stdout.write("\n".join([*plan.describe(items), "", heading, *planned]) + "\n")
+    lines = [*plan.describe(items), *check.excluded(config)]
+    sys.stdout.write("\n".join([*lines, "", heading, *planned]) + "\n")

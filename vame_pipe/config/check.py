@@ -40,8 +40,8 @@ def load(*sources: Source, generated: Mapping[str, Sequence[str]]) -> Config:
     config, problems = loading.read(*sources)
     if config is not None:
         problems += writable_problems(config.results)
-        for name, session in config.sessions.items():
-            found = _session_problems(session, config, generated.get(session.poses))
+        for name, session in config.analysed.items():
+            found = _session_problems(session, config, generated)
             problems += [f"session {name}: {line}" for line in found]
     if problems or config is None:
         raise InputError(*dict.fromkeys(problems))
@@ -49,17 +49,18 @@ def load(*sources: Source, generated: Mapping[str, Sequence[str]]) -> Config:
 
 
 def _session_problems(
-    session: Session, config: Config, keypoints: Sequence[str] | None
+    session: Session, config: Config, generated: Mapping[str, Sequence[str]]
 ) -> list[str]:
     """Return what is wrong with the files of a session, one line each."""
     problems = []
-    try:
-        available = list(keypoints or read_keypoints(session.poses, session.format))
-    except InputError as error:
-        problems += error.problems
-    else:
-        problems += _time_stamp_problems(session.poses)
-        problems += missing_keypoints(available, config.align, config.aliases)
+    for path in session.files:
+        try:
+            available = list(generated.get(path) or read_keypoints(path, session.format))
+        except InputError as error:
+            problems += error.problems
+        else:
+            problems += _time_stamp_problems(path)
+            problems += missing_keypoints(available, config.align, config.aliases)
     if session.video is not None and not Path(session.video).is_file():
         problems.append(
             f"video {session.video}: no such file. Check the path; it is relative to the working directory."
@@ -92,6 +93,16 @@ def writable_problems(results: str | Path) -> list[str]:
             f"config: results folder '{results}' is not writable ({os.strerror(error.errno or 0)} "
             f"at {folder}). Set results to a writable folder."
         ]
+
+
+def excluded(config: Config) -> list[str]:
+    """Return the sessions that are left out, with the reason of each, one line each.
+
+    Parameters
+    ----------
+    config : Config
+    """
+    return [f"session {name} is excluded: {reason}" for name, reason in config.excluded.items()]
 
 
 def warnings(config: Config, on_cluster: bool) -> list[str]:

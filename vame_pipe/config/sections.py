@@ -86,8 +86,8 @@ class Session(Section):
     on the other recordings, and changes neither windows nor models."""
     starts_s: list[NotNegative] | None = None
     """For several pose files: seconds at which each of them begins, [0, 3600]. null: the frame numbers
-    tell, if they go on from file to file; otherwise it is unknown how long the camera stopped, and no window
-    crosses the join."""
+    tell, if they go on from file to file; otherwise it is unknown how long the camera stopped, and no
+    window crosses the join."""
     exclude: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)] | None = None
     """Why the recording is left out; null: it is used. The report lists it with its reason."""
     px_per_cm: Positive | None = None

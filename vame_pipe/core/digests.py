@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from vame_pipe.core.files import file_fingerprint, write_json
+from vame_pipe.core.files import file_fingerprint, fingerprint, write_json
 
 DIGEST_CACHE = Path(".snakemake/vame_pipe/pose_digests.json")
 """The cache of the workflow, in its working directory."""
@@ -43,6 +43,17 @@ def pose_digests(paths: Iterable[str | Path], cache: Path, save: bool = True) ->
     if save and any(cached.get(path) != entry for path, entry in entries.items()):
         write_json(cache, cached | entries)
     return {path: digest for path, (_, digest) in entries.items()}
+
+
+def combined(digests: Sequence[str]) -> str:
+    """Return the digest of the pose files of one session: of a single file, its own.
+
+    Examples
+    --------
+    >>> combined(["a1"]), combined(["a1", "b2"]) == combined(["b2", "a1"])
+    ('a1', False)
+    """
+    return digests[0] if len(digests) == 1 else fingerprint(*digests)
 
 
 def _stamp(path: str | Path) -> list[int]:

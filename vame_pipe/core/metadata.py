@@ -43,7 +43,7 @@ class Part:
     source : str
         Name of the file.
     first_frame : int
-        Its first frame: subtract it from `frame`, to get the frame within a video that begins with the file.
+        Its first frame: subtract it from `frame` to get the frame of a video that begins with the file.
     n_frames : int
     """
 

@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
@@ -27,11 +26,12 @@ from vame_pipe.core.metadata import (
 )
 from vame_pipe.core.run_record import RunRecord, best_model, differing_params, read_runs
 from vame_pipe.core.source import REPORT
+from vame_pipe.poses.parts import PoseSource
 from vame_pipe.reporting import figures, motifs, recordings
 from vame_pipe.reporting.current import REPORT_TAG, ReportFacts, require_current
 from vame_pipe.reporting.projection import project_latents
 from vame_pipe.reporting.recordings import Recording
-from vame_pipe.reporting.traces import EXCERPT_S, PoseSource, trace_excerpt
+from vame_pipe.reporting.traces import EXCERPT_S, pose_sources, trace_excerpt
 
 MAX_TRACES = 100
 """Recordings with a trace, flagged ones first: each takes 20 kB of the page."""
@@ -134,6 +134,7 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
     rows = recordings.read_recordings(layout, sessions)
     table = _read_comparison(layout, digests)
     settings = layout.config.read_text(encoding="utf-8") if layout.config.exists() else ""
+    sources = pose_sources(settings)
     best = best_model(runs)
     page = _template().render(
         tag=REPORT_TAG,
@@ -143,7 +144,7 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
         motifs=motifs.read_motifs(layout, models, best, sessions),
         recordings=rows,
         limits=recordings,
-        traces=_draw_traces(layout, rows[:MAX_TRACES], settings),
+        traces=_draw_traces(layout, rows[:MAX_TRACES], sources),
         excerpt_s=EXCERPT_S,
         windows=_read_windows(layout),
         models=[_section(layout, run, sessions) for run in runs.values()],
@@ -235,13 +236,10 @@ def _totals(rows: list[Recording]) -> Totals:
     )
 
 
-def _draw_traces(layout: Layout, rows: list[Recording], settings: str) -> list[dict[str, Any]]:
-    """Return a figure per recording; the configuration `settings` contains the paths of pose files."""
-    content = (yaml.safe_load(settings) or {}).get("sessions", {})
-    sources = {
-        name: PoseSource(Path(session["poses"]), session.get("fps"), session.get("format"))
-        for name, session in content.items()
-    }
+def _draw_traces(
+    layout: Layout, rows: list[Recording], sources: dict[str, PoseSource]
+) -> list[dict[str, Any]]:
+    """Return a figure per recording."""
     excerpts = (trace_excerpt(layout, row, sources.get(row.session)) for row in rows)
     return [figures.embedded(figures.trace(excerpt)) for excerpt in excerpts]
 

@@ -62,7 +62,7 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
     layout = Layout(Path(config.results))
     sessions = {
         name: _aligned(layout, config, name, session, digests.get(name))
-        for name, session in config.sessions.items()
+        for name, session in config.analysed.items()
     }
     trained_on = {name: sessions[name] for name in config.training_sessions}
     windows = _windows(layout, config, trained_on)
@@ -105,7 +105,7 @@ def _aligned(
         return AlignedSession(_item(layout, "align", name, outputs, error.problems))
     causes = versions("alignment", meta.stage_version, source.ALIGN)
     if digest not in (None, meta.poses_digest):
-        causes.append(f"{Path(session.poses).name} changed")
+        causes.append(f"{' or '.join(Path(path).name for path in session.files)} changed")
     causes += changes("align.", meta.settings, config.align.model_dump())
     keypoints = meta.settings.get("keypoints")
     causes += changes("", {"keypoints": keypoints}, {"keypoints": config.aliases})

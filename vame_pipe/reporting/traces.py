@@ -9,35 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import yaml
 
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import AlignedMetadata, read_record
-from vame_pipe.poses import readers
+from vame_pipe.poses.parts import PoseSource, read_parts
 
 if TYPE_CHECKING:
+    from vame_pipe.poses.contract import Poses
     from vame_pipe.reporting.recordings import Recording
 
 EXCERPT_S = 20.0
 """Length of the traces: long enough to see movements, short enough to see frames."""
-
-
-@dataclass(frozen=True)
-class PoseSource:
-    """A pose file.
-
-    Attributes
-    ----------
-    path : Path
-    fps : float or None
-        Frames per second; None if the file stores it.
-    format : str or None
-        None if it is recognised by the content.
-    """
-
-    path: Path
-    fps: float | None = None
-    format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +51,17 @@ class TraceExcerpt:
     note: str = ""
 
 
+def pose_sources(settings: str) -> dict[str, PoseSource]:
+    """Return the pose files of each session, from the text of results/config.yaml."""
+    sources = {}
+    for name, session in ((yaml.safe_load(settings) or {}).get("sessions") or {}).items():
+        poses, starts_s = session["poses"], session.get("starts_s")
+        paths = tuple(map(Path, [poses] if isinstance(poses, str) else poses))
+        starts_s = None if starts_s is None else tuple(starts_s)
+        sources[name] = PoseSource(paths, session.get("fps"), session.get("format"), starts_s)
+    return sources
+
+
 def trace_excerpt(layout: Layout, recording: Recording, source: PoseSource | None) -> TraceExcerpt:
     """Return an excerpt from the middle of a recording, of one keypoint.
 
@@ -90,7 +85,8 @@ def trace_excerpt(layout: Layout, recording: Recording, source: PoseSource | Non
     aliases = (meta.settings["keypoints"] or {}).get(keypoint, [keypoint])
     recorded, note = None, ""
     try:
-        recorded = _cut(_read_recorded(source, recording.individual, aliases), start)
+        gap_s = meta.settings["max_gap_s"]
+        recorded = _cut(_read_recorded(source, gap_s, recording.individual, aliases), start)
     except InputError as error:
         note = str(error)
     return TraceExcerpt(
@@ -103,30 +99,45 @@ def trace_excerpt(layout: Layout, recording: Recording, source: PoseSource | Non
     )
 
 
-def _read_recorded(source: PoseSource | None, individual: str, aliases: list[str]) -> np.ndarray:
-    """Return time, x and y `(n_frames, 3)` of a keypoint in a pose file.
+def read_individual(source: PoseSource | None, min_gap_s: float, individual: str) -> Poses:
+    """Return one animal of a recording as it was recorded.
 
-    The file may have been moved or replaced since it was aligned.
+    Its files may have been moved or replaced since they were aligned.
+
+    Parameters
+    ----------
+    source : PoseSource, optional
+        None if it is not known.
+    min_gap_s : float
+        `align.max_gap_s`, see `read_parts`.
+    individual : str
 
     Raises
     ------
     InputError
         With a few words if they are not there.
     """
-    if source is None or not source.path.exists():
+    if source is None or not all(path.exists() for path in source.paths):
         raise InputError("pose file not found")
     try:
-        animals = readers.read_poses(source.path, source.fps, source.format)
+        animals, _ = read_parts(source, min_gap_s)
     except InputError:
         raise InputError("pose file cannot be read") from None
     if individual not in animals:
         raise InputError("pose file has no animal of this name")
-    poses = animals[individual]
+    return animals[individual]
+
+
+def _read_recorded(
+    source: PoseSource | None, min_gap_s: float, individual: str, aliases: list[str]
+) -> np.ndarray:
+    """Return time, x and y `(n_frames, 3)` of a keypoint in a pose file; see `read_individual`."""
+    poses = read_individual(source, min_gap_s, individual)
     found = [i for i, name in enumerate(poses.keypoints) if name in aliases]
     if not found:
         raise InputError("pose file has no such keypoint")
     frame = poses.first_frame + np.arange(len(poses.position))
-    return np.column_stack([frame / poses.fps, poses.position[:, found[0]]])
+    return np.column_stack([frame / poses.fps, poses.position[:, found[0], :2]])
 
 
 def _cut(values: np.ndarray, start: float) -> np.ndarray:

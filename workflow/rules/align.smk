@@ -8,7 +8,7 @@ rule align:
     version of a file can be older than the one before.
     """
     input:
-        pose_file,
+        pose_files,
     output:
         aligned=layout.aligned("{session}"),
         qc=layout.quality("{session}"),
@@ -20,14 +20,15 @@ rule align:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: attempt
-        * (1000 + 8 * megabytes(settings.sessions[wildcards.session].poses)),
+        * (1000 + 8 * megabytes(*settings.sessions[wildcards.session].files)),
         runtime=lambda wildcards, attempt: 2 * attempt,  # minutes; in a batch they add up
     params:
         version=source.ALIGN,
         # not part of the command: a change of the file's content reruns the job
         digest=lambda wildcards: pose_digest(wildcards.session),
         # functions, because Snakemake would read braces in a plain text as wildcards
-        poses=lambda wildcards: settings.sessions[wildcards.session].poses,
+        poses=lambda wildcards: [f"--poses={p}" for p in settings.sessions[wildcards.session].files],
+        starts=lambda wildcards: starts(settings.sessions[wildcards.session]),
         fps=lambda wildcards: settings.sessions[wildcards.session].fps,
         format=lambda wildcards: settings.sessions[wildcards.session].format or "",
         group=lambda wildcards: settings.sessions[wildcards.session].group or "",
@@ -38,7 +39,7 @@ rule align:
         r"""
         vame-pipe align \
             --session {wildcards.session:q} \
-            --poses={params.poses:q} \
+            {params.poses:q} {params.starts:q} \
             --fps {params.fps:q} \
             --format={params.format:q} \
             --group={params.group:q} \

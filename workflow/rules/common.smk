@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vame_pipe.config import loading
 from vame_pipe.core import source
-from vame_pipe.core.digests import DIGEST_CACHE, pose_digests
+from vame_pipe.core.digests import DIGEST_CACHE, combined, pose_digests
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.machine import has_gpu, useful_threads
@@ -46,11 +46,13 @@ def start_run():
     from vame_pipe.config import check
     from vame_pipe.reporting import plan, status
 
-    digests = {name: pose_digest(name) for name in settings.sessions}
+    digests = {name: pose_digest(name) for name in settings.analysed}
     items = status.find_status(settings, {name: d for name, d in digests.items() if d})
     planned = [f"  {line}" for line in plan.plan(items)]
     if planned:
         sys.stderr.write("\n".join(["This run will compute:", *planned, ""]))
+    for line in check.excluded(settings):
+        sys.stderr.write(f"NOTE: {line}\n")
     for line in check.warnings(settings, on_cluster=workflow.non_local_exec):
         sys.stderr.write(f"WARNING: {line}\n")
     loading.write(settings, layout.config)
@@ -63,29 +65,33 @@ def drop_rejected():
     drop_rejections(layout)
 
 
-def pose_file(wildcards):
-    """Return the pose file of a session as an input whose time stamp does not count.
+def pose_files(wildcards):
+    """Return the pose files of a session as inputs whose time stamps do not count.
 
     The demo's files follow the rule that makes them. A path with braces cannot be an input, because Snakemake
     takes them for wildcards; the rule's parameters contain the path in any case.
     """
-    path = settings.sessions[wildcards.session].poses
-    if path in DEMO_POSES:
-        return path
-    return [] if re.search("[{}]", path) else ancient(path)
+    paths = settings.sessions[wildcards.session].files
+    return [p if p in DEMO_POSES else ancient(p) for p in paths if not re.search("[{}]", p)]
+
+
+def starts(session):
+    """Return the option that tells when each of several pose files begins, if it is known."""
+    return ["--starts-s", *session.starts_s] if session.starts_s else []
 
 
 def pose_digest(session):
-    """Return the digest of a session's pose file; nothing for one that the workflow makes."""
-    path = settings.sessions[session].poses
-    if path in DEMO_POSES:
+    """Return the digest of a session's pose files; nothing for those that the workflow makes."""
+    paths = settings.sessions[session].files
+    if not set(DEMO_POSES).isdisjoint(paths):
         return ""
-    if path not in KNOWN_DIGESTS:
+    if not KNOWN_DIGESTS.keys() >= set(paths):
         is_main = workflow.is_main_process  # a job needs those of its own sessions only
-        paths = {each.poses for each in settings.sessions.values()} if is_main else {path}
-        paths = sorted(paths - set(DEMO_POSES))
+        if is_main:
+            paths = {path for each in settings.analysed.values() for path in each.files}
+        paths = sorted(set(paths) - set(DEMO_POSES))
         KNOWN_DIGESTS.update(pose_digests(paths, DIGEST_CACHE, save=is_main))
-    return KNOWN_DIGESTS[path]
+    return combined([KNOWN_DIGESTS[path] for path in settings.sessions[session].files])
 
 
 def gpus(model):
@@ -115,5 +121,5 @@ layout = Layout(Path(settings.results))
 
 
 wildcard_constraints:
-    session=any_of(settings.sessions),
+    session=any_of(settings.analysed),
     model=any_of(settings.variants),

@@ -83,17 +83,17 @@ rule report:
         comparison=layout.comparison,
         similarity=layout.similarity,
         runs=rules.compare.input.runs,
-        aligned=[layout.aligned(session) for session in settings.sessions],
-        qc=[layout.quality(session) for session in settings.sessions],
+        aligned=[layout.aligned(session) for session in settings.analysed],
+        qc=[layout.quality(session) for session in settings.analysed],
         latents=[
             layout.latents(model, session)
             for model in settings.variants
-            for session in settings.sessions
+            for session in settings.analysed
         ],
         motifs=[
             layout.motifs(model).session(session)
             for model in settings.variants
-            for session in settings.sessions
+            for session in settings.analysed
         ],
         motif_quality=rules.upload_mlflow.input.motifs,
         frames=layout.windows_folder.frames,
@@ -112,7 +112,7 @@ rule report:
     params:
         version=source.REPORT,
         results=layout.root,
-        sessions=list(settings.sessions),
+        sessions=list(settings.analysed),
         models=list(settings.variants),
     shell:
         r"""
