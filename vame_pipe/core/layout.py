@@ -235,6 +235,14 @@ class MotifFolder:
         """One row per animal and motif of the training sessions."""
         return self.root / "usage.parquet"
 
+    def bouts_of(self, session: str) -> Path:
+        """One row per bout of a new session."""
+        return session_file(self.root / "bouts", session)
+
+    def usage_of(self, session: str) -> Path:
+        """One row per animal and motif of a new session."""
+        return session_file(self.root / "usage", session)
+
     @property
     def transitions(self) -> Path:
         """One row per animal and pair of motifs that follow one another."""
@@ -244,6 +252,27 @@ class MotifFolder:
     def quality(self) -> Path:
         """How far the motifs can be trusted, next to those of PCA."""
         return self.root / "quality.parquet"
+
+    @property
+    def usage_plot(self) -> Path:
+        return self.root / "usage.png"
+
+    @property
+    def ethogram_plot(self) -> Path:
+        return self.root / "ethogram.png"
+
+    @property
+    def quality_plot(self) -> Path:
+        return self.root / "quality.png"
+
+    @property
+    def outputs(self) -> list[Path]:
+        """The files that the rule `segment` declares next to those of sessions, and that MLflow gets."""
+        return [
+            *(self.segmentation, self.settings),
+            *(self.bouts, self.usage, self.transitions, self.quality),
+            *(self.usage_plot, self.ethogram_plot, self.quality_plot),
+        ]
 
     @property
     def described(self) -> DescribedFolder:

@@ -11,9 +11,17 @@ import pyarrow.parquet as pq
 
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.metadata import MotifsMetadata, to_metadata, write_rejection
+from vame_pipe.core.layout import MotifFolder
+from vame_pipe.core.metadata import (
+    AlignedMetadata,
+    MotifsMetadata,
+    read_record,
+    to_metadata,
+    write_rejection,
+)
 from vame_pipe.core.schemas import MOTIF_FIELDS
 from vame_pipe.core.source import ENCODE, SEGMENT
+from vame_pipe.motifs.bouts import find_bouts, usage
 from vame_pipe.motifs.inputs import SessionFiles, find_session, read_latents
 from vame_pipe.motifs.segmentation import Segmentation
 from vame_pipe.windows.data import ValidRows, number_stretches, valid_rows, window_starts
@@ -35,29 +43,59 @@ def label(
     out: Path,
     record_failure: bool = False,
 ) -> None:
-    """Write the motifs of a session that the segmentation was not made from.
+    """Write the motifs of a session that the segmentation was not made from, its bouts and its usage.
+
+    Files that are up to date are kept.
 
     Parameters
     ----------
     segmentation : Segmentation
     latents, aligned, out : Path
-        Files.
+        Files; bouts and usage are written to folders next to `out`, see `MotifFolder`.
     record_failure : bool
-        If the session has no motifs, write the reasons to `out` instead of raising; `report` names them.
+        If the session has no motifs, write the reasons instead of raising; `report` names them.
 
     Raises
     ------
     InputError
         If the latents are of another model than the segmentation, or of another recording.
     """
+    folder = MotifFolder(out.parent)
+    targets = (folder.bouts_of(out.stem), folder.usage_of(out.stem), out)
     try:
-        write_labels(segmentation, _find_session(segmentation, latents, aligned), out)
+        session = _find_session(segmentation, latents, aligned)
+        meta = _metadata(segmentation, session)
+        if all(_is_up_to_date(target, meta) for target in targets):
+            return
+        labels = write_labels(segmentation, session, out)
+        individuals = list(read_record(AlignedMetadata, aligned).individuals)
+        bouts = find_bouts(labels, segmentation.fps)
+        used = usage(bouts, individuals, session.name, segmentation.n_motifs)
+        for target, table in zip(targets, (bouts, used), strict=False):
+            files.write_tables(target, [table], table.schema, to_metadata(meta))
     except InputError as error:
         if not record_failure:
             raise
         for line in error.problems:
             log.warning("%s", line)
-        write_rejection(out, error.problems)
+        for target in targets:
+            write_rejection(target, error.problems)
+
+
+def _is_up_to_date(path: Path, meta: MotifsMetadata) -> bool:
+    """Return whether a file exists, is intact and was made from the same."""
+    try:
+        return read_record(MotifsMetadata, path) == meta
+    except InputError:
+        return False
+
+
+def _metadata(segmentation: Segmentation, session: SessionFiles) -> MotifsMetadata:
+    return MotifsMetadata(
+        segmentation_fingerprint=segmentation.fingerprint,
+        latents_fingerprint=session.meta.fingerprint,
+        stage_version=SEGMENT,
+    )
 
 
 def _find_session(segmentation: Segmentation, latents: Path, aligned: Path) -> SessionFiles:
@@ -91,12 +129,8 @@ def write_labels(segmentation: Segmentation, session: SessionFiles, out: Path) -
     n_labelled = len(table) - table["motif"].null_count
     if not n_labelled:
         log.warning("session %s: no latent vector, so no motif", session.name)
-    meta = MotifsMetadata(
-        segmentation_fingerprint=segmentation.fingerprint,
-        latents_fingerprint=session.meta.fingerprint,
-        stage_version=SEGMENT,
-    )
-    files.write_tables(out, [table], table.schema, to_metadata(meta))
+    meta = to_metadata(_metadata(segmentation, session))
+    files.write_tables(out, [table], table.schema, meta)
     return table
 
 

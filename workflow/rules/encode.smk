@@ -43,7 +43,7 @@ rule encode:
 
 
 rule encode_new:
-    """Encode one session that no model is trained on (use: encode).
+    """Encode one session that no model is trained on (use: encode), and compare it with those that it is.
 
     If the session cannot be encoded, the job succeeds and its output contains the reason. A job that fails
     would take down the other sessions of its batch. `report` names all such sessions and fails.
@@ -52,7 +52,8 @@ rule encode_new:
         model=layout.model("{model}").weights,
         aligned=layout.aligned("{session}"),
     output:
-        layout.latents("{model}", "{session}"),
+        latents=layout.latents("{model}", "{session}"),
+        novelty=layout.novelty("{model}", "{session}"),
     log:
         layout.log("encode", "{model}/{session}"),
     benchmark:
@@ -81,6 +82,7 @@ rule encode_new:
             --device {params.device:q} \
             --threads {threads:q} \
             --record-failure \
+            --novelty \
             --out {params.out:q} \
             --log {log:q}
         """

@@ -9,13 +9,8 @@ rule segment:
         latents=[layout.latents("{model}", s) for s in settings.training_sessions[:1]],
         frames=layout.windows_folder.frames,
     output:
+        *layout.motifs("{model}").outputs,
         sessions=[layout.motifs("{model}").session(s) for s in settings.training_sessions],
-        segmentation=layout.motifs("{model}").segmentation,
-        settings=layout.motifs("{model}").settings,
-        bouts=layout.motifs("{model}").bouts,
-        usage=layout.motifs("{model}").usage,
-        transitions=layout.motifs("{model}").transitions,
-        quality=layout.motifs("{model}").quality,
     log:
         layout.log("segment", "{model}"),
     benchmark:
@@ -52,7 +47,9 @@ rule label_new:
         latents=layout.latents("{model}", "{session}"),
         aligned=layout.aligned("{session}"),
     output:
-        layout.motifs("{model}").session("{session}"),
+        motifs=layout.motifs("{model}").session("{session}"),
+        bouts=layout.motifs("{model}").bouts_of("{session}"),
+        usage=layout.motifs("{model}").usage_of("{session}"),
     log:
         layout.log("label", "{model}/{session}"),
     benchmark:
@@ -74,6 +71,6 @@ rule label_new:
             --latents {input.latents:q} \
             --aligned {input.aligned:q} \
             --record-failure \
-            --out {output:q} \
+            --out {output.motifs:q} \
             --log {log:q}
         """
