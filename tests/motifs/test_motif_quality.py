@@ -56,8 +56,8 @@ def test_the_largest_number_within_one_standard_error_of_the_best_is_chosen():
     n, reason = choose_n(scan)
     assert n == 7
     assert reason == (
-        "7 is the largest number at which seeds agree (0.89 adjusted Rand) within one standard error of the "
-        "best (0.90 at 6 motifs, standard error 0.02)."
+        "7 is the largest number at which seeds agree (0.89 adjusted Rand) within one standard error of "
+        "the best (0.90 at 6 motifs, standard error 0.02)."
     )
 
 

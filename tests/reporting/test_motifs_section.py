@@ -13,6 +13,7 @@ from aligned_files import write_aligned
 from motif_files import QUALITY, write_motifs, write_quality
 from small_models import make_results
 
+from vame_pipe.core import colours
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.reporting import motif_figures, motif_lines, page
@@ -252,15 +253,15 @@ XYZ = [
 @pytest.mark.parametrize("vision", VISION)
 def test_thirty_colours_can_be_told_apart_also_by_the_colour_blind(vision):
     """CIELAB distances; 2 is just noticeable."""
-    colours = [*motif_figures.MOTIF_COLOURS, motif_figures.NO_MOTIF, "#FFFFFF"]
-    rgb = np.array([[int(text[i : i + 2], 16) / 255 for i in (1, 3, 5)] for text in colours])
+    shades = [*colours.MOTIF_COLOURS, colours.NO_MOTIF, "#FFFFFF"]
+    rgb = np.array([[int(text[i : i + 2], 16) / 255 for i in (1, 3, 5)] for text in shades])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ np.transpose(VISION[vision]), 0, 1)
     f = np.cbrt(seen @ np.transpose(XYZ) / [0.95047, 1, 1.08883])
     lab = np.stack([116 * f[:, 1], 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
     distance = {
         pair: np.linalg.norm(lab[pair[0]] - lab[pair[1]])
-        for pair in itertools.combinations(range(len(colours)), 2)
+        for pair in itertools.combinations(range(len(shades)), 2)
         if pair != (30, 31)
     }
     assert min(distance.values()) > 10
@@ -270,4 +271,4 @@ def test_thirty_colours_can_be_told_apart_also_by_the_colour_blind(vision):
 def test_more_motifs_than_colours_still_have_numbers():
     figure = motif_figures.usage(np.full(40, 1 / 40), [""] * 40)
     assert figure.data[0].x[-1] == "39"
-    assert figure.data[0].marker.color[30] == motif_figures.MOTIF_COLOURS[0]
+    assert figure.data[0].marker.color[30] == colours.MOTIF_COLOURS[0]

@@ -17,6 +17,7 @@ from vame_pipe.core.motif_quality import MotifQuality, Representation
 from vame_pipe.core.source import SEGMENT
 from vame_pipe.motifs import segmentation
 from vame_pipe.motifs.bouts import find_bouts, transitions, usage
+from vame_pipe.motifs.figures import plot_motifs
 from vame_pipe.motifs.inputs import Inputs
 from vame_pipe.motifs.labels import write_labels
 from vame_pipe.motifs.quality import FLOOR, choose_n
@@ -67,14 +68,15 @@ def segment(inputs: Inputs, settings: Motifs, out: Path) -> None:
     )
     _warn(found, chosen, trials[chosen].quality)
     pca, _ = _scan(sample_pca(sample, inputs.windows.length), "pca", settings, inputs.windows)
-    segmentation.save(found, folder)
-    _write_sessions(found, inputs, folder)
     scan = [
         replace(trial.quality, chosen=n == chosen)
         for each in (trials, pca)
         for n, trial in each.items()
     ]
+    segmentation.save(found, folder)
+    bouts, used = _write_sessions(found, inputs, folder)
     motif_quality.write(scan, folder.quality)
+    plot_motifs(bouts.to_pandas(), used.to_pandas(), scan, folder)
 
 
 def _scan(
@@ -111,21 +113,22 @@ def _warn(found: Segmentation, n: int, quality: MotifQuality) -> None:
         )
 
 
-def _write_sessions(found: Segmentation, inputs: Inputs, folder: MotifFolder) -> None:
-    """Write the motifs of every session, and the tables of all sessions."""
-    tables: dict[Path, list[pa.Table]] = {
-        path: [] for path in (folder.bouts, folder.usage, folder.transitions)
-    }
+def _write_sessions(
+    found: Segmentation, inputs: Inputs, folder: MotifFolder
+) -> tuple[pa.Table, pa.Table]:
+    """Write the motifs of every session, and the tables of all sessions; return bouts and usage."""
+    parts = []
     for session in inputs.sessions:
         labels = write_labels(found, session, folder.session(session.name))
         individuals = list(read_record(AlignedMetadata, session.aligned).individuals)
         bouts = find_bouts(labels, found.fps)
-        tables[folder.bouts].append(bouts)
-        tables[folder.usage].append(usage(bouts, individuals, session.name, found.n_motifs))
-        tables[folder.transitions].append(transitions(bouts, individuals, session.name))
-    for path, parts in tables.items():
-        _write(pa.concat_tables(parts).unify_dictionaries().combine_chunks(), path)
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    files.write_tables(path, [table], table.schema, files.metadata())
+        used = usage(bouts, individuals, session.name, found.n_motifs)
+        parts.append((bouts, used, transitions(bouts, individuals, session.name)))
+    bouts, used, followed = (
+        pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+        for tables in zip(*parts, strict=True)
+    )
+    paths = (folder.bouts, folder.usage, folder.transitions)
+    for table, path in zip((bouts, used, followed), paths, strict=True):
+        files.write_tables(path, [table], table.schema, files.metadata())
+    return bouts, used

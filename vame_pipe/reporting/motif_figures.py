@@ -8,17 +8,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from vame_pipe.core.colours import NO_MOTIF, motif_colour
 from vame_pipe.reporting.figures import COLOURS, CONTINUOUS, TEMPLATE, rounded
 
-MOTIF_COLOURS = (
-    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0000FF", "#661A00"),
-    *("#E6E699", "#33334C", "#0026A6", "#6673FF", "#E6004C", "#003373", "#E6E666", "#F2E600"),
-    *("#E69959", "#4CD9A6", "#7399FF", "#4C40E6", "#CCD9FF", "#A63300", "#661A26", "#1A59BF"),
-    *("#595980", "#407340", "#736673", "#FF6680", "#CCBFCC", "#0000BF"),
-)
-"""Colours of motifs 0 to 29. Okabe-Ito, then each as different as possible from those before it, also for
-people with protanopia or deuteranopia; the last ones are similar, so numbers are always shown too."""
-NO_MOTIF = "#E8E8E8"
 MAX_LINES_WITH_VALUES = 20
 """Lines of the usage matrix that have room for numbers."""
 LINE_PX = 20
@@ -37,7 +29,7 @@ def usage(frequency: np.ndarray, hover: Sequence[str]) -> go.Figure:
     bars = go.Bar(
         x=[str(motif) for motif in range(len(frequency))],
         y=rounded(100 * frequency),
-        marker={"color": [colour(motif) for motif in range(len(frequency))]},
+        marker={"color": [motif_colour(motif) for motif in range(len(frequency))]},
         text=[f"{value:.0%}" if value >= 0.005 else "<1%" for value in frequency],
         textposition="outside",
         cliponaxis=False,
@@ -166,15 +158,12 @@ def scan(quality: pd.DataFrame) -> go.Figure:
     )
 
 
-def colour(motif: int) -> str:
-    """Return the colour of a motif; more than 30 motifs share colours."""
-    return MOTIF_COLOURS[motif % len(MOTIF_COLOURS)]
-
-
 def _steps(n_motifs: int) -> list[list[float | str]]:
     """Return a colour scale with one constant step per motif."""
     return [
-        [edge / n_motifs, colour(motif)] for motif in range(n_motifs) for edge in (motif, motif + 1)
+        [edge / n_motifs, motif_colour(motif)]
+        for motif in range(n_motifs)
+        for edge in (motif, motif + 1)
     ]
 
 

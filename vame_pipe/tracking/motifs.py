@@ -18,14 +18,9 @@ METRICS = (
 
 
 def motif_files(layout: Layout, model: str, sessions: list[str]) -> list[Path]:
-    """Return the motif files of a model that exist: segmentation, tables, and motifs of sessions."""
+    """Return the motif files of a model that exist: segmentation, tables, plots, motifs of sessions."""
     folder = layout.motifs(model)
-    paths = [
-        *(folder.segmentation, folder.settings, folder.quality),
-        *(folder.bouts, folder.usage, folder.transitions),
-        *map(folder.session, sessions),
-    ]
-    return [path for path in paths if path.exists()]
+    return [path for path in [*folder.outputs, *map(folder.session, sessions)] if path.exists()]
 
 
 def motif_metrics(quality: Path) -> dict[str, float]:

@@ -5,7 +5,6 @@ The report and Snakemake's report embed these files, and MLflow stores them.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-from vame_pipe.core import files
 from vame_pipe.core.colours import BLUE, VERMILLION
+from vame_pipe.core.plots import GREY, STYLE, new_figure, save
 from vame_pipe.training.result import examples, latent_spectrum
 
 if TYPE_CHECKING:
@@ -24,22 +23,8 @@ if TYPE_CHECKING:
     from vame_pipe.training.result import TrainingResult
     from vame_pipe.windows.data import WindowData
 
-GREY = "#555555"
 SPLITS = {"train": ("train", BLUE, "o"), "val": ("validation", VERMILLION, "s")}
 """Label, colour and marker of each split."""
-WIDTH, DPI = 10.4, 110
-"""Inches and dots per inch: as wide as the report at 100 %."""
-STYLE = {
-    "font.size": 9.5,
-    "axes.titlesize": 10,
-    "axes.grid": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.alpha": 0.3,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 3.5,
-}
 MAX_FEATURES = 6
 
 
@@ -74,7 +59,7 @@ def draw_losses(history: list[dict[str, Any]], best_epoch: int) -> Figure:
         "kl": "KL divergence (nats)",
         "spectral": "Spectral term",
     }
-    figure = _figure(height=5.6)
+    figure = new_figure(height=5.6)
     axes = figure.subplots(2, 3, sharex=True).flat
     for axis, (name, title) in zip(axes, titles.items(), strict=False):
         if any(metrics[f"val/{name}"] for metrics in history):
@@ -135,7 +120,7 @@ def draw_reconstructions(window: np.ndarray, output: np.ndarray, meta: WindowsMe
     names, length = meta.features, meta.length
     chosen = np.linspace(0, len(names) - 1, min(MAX_FEATURES, len(names))).astype(int)
     time_s = np.arange(window.shape[1]) / meta.fps
-    figure = _figure(height=1.45 * len(chosen) + 1)
+    figure = new_figure(height=1.45 * len(chosen) + 1)
     axes = figure.subplots(len(chosen), len(window), sharex=True, sharey="row", squeeze=False)
     for row, feature in zip(axes, chosen, strict=True):
         for axis, recorded, decoded in zip(
@@ -171,7 +156,7 @@ def draw_spectrum(variances: np.ndarray) -> Figure:
         `(zdims,)`, the largest first.
     """
     component = np.arange(1, len(variances) + 1)
-    figure = _figure(height=3.4)
+    figure = new_figure(height=3.4)
     left, right = figure.subplots(1, 2)
     left.plot(component, variances, color=BLUE, marker="o")
     positive = variances[variances > 0]
@@ -206,13 +191,3 @@ def feature_unit(feature: str, scaled: bool) -> str:
     if feature.startswith("log_"):
         return f"ln {length}/s"
     return units.get(feature, length)
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, atomically; the same figure always gives the same file."""
-    with files.atomic(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
-
-
-def _figure(height: float) -> Figure:
-    return Figure(figsize=(WIDTH, height), layout="constrained")
