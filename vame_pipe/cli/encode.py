@@ -48,7 +48,8 @@ def run(options: argparse.Namespace) -> None:
 
     sessions = options.sessions
     if options.windows:
-        sessions = read_record(WindowsMetadata, WindowsFolder(options.windows).frames).sessions
+        windows = read_record(WindowsMetadata, WindowsFolder(options.windows).frames)
+        sessions = [*windows.sessions, *windows.excluded]
     encode_sessions(
         options.model,
         {session_file(options.aligned, s): session_file(options.out, s) for s in sessions},

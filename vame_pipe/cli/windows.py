@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vame_pipe.cli.arguments import name
+from vame_pipe.cli.arguments import name, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,6 +13,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sessions", nargs="+", type=name, required=True, help="session names")
     parser.add_argument(
         "--settings", required=True, help="section `windows` of config.yaml, as JSON"
+    )
+    parser.add_argument(
+        "--min-valid",
+        type=positive,
+        help="leave out sessions with a smaller fraction of valid frames (default: none)",
     )
     parser.add_argument("--out", type=Path, required=True, help="output folder")
 
@@ -24,4 +29,4 @@ def run(options: argparse.Namespace) -> None:
     from vame_pipe.windows.build import build
 
     paths = [session_file(options.aligned, session) for session in options.sessions]
-    build(paths, parse(sections.Windows, options.settings), options.out)
+    build(paths, parse(sections.Windows, options.settings), options.out, options.min_valid)

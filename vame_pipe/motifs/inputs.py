@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -49,11 +49,14 @@ class Inputs:
     windows : WindowsMetadata
     model_fingerprint : str
         SHA-256 of the model file.
+    excluded : list of SessionFiles
+        Sessions that were left out of training: they get motifs, but none is found in them.
     """
 
     sessions: list[SessionFiles]
     windows: WindowsMetadata
     model_fingerprint: str
+    excluded: list[SessionFiles] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -98,14 +101,17 @@ def find_inputs(latents: Path, aligned: Path, windows: Path, model: Path) -> Inp
         raise InputError(
             f"{model}: cannot be read ({error.strerror}). Train the model first."
         ) from None
-    sessions, problems = [], []
-    for name, fingerprint in meta.aligned.items():
+    sessions, excluded, problems = [], [], []
+    for name in [*meta.aligned, *meta.excluded]:
         try:
             session = find_session(session_file(latents, name), session_file(aligned, name), digest)
         except InputError as error:
             problems += error.problems
             continue
-        if session.meta.aligned_fingerprint != fingerprint:
+        if name in meta.excluded:
+            excluded.append(session)
+            continue
+        if session.meta.aligned_fingerprint != meta.aligned[name]:
             problems.append(
                 f"{session.aligned}: is not the recording that the windows in {windows} were made from. "
                 "Run snakemake, which makes them again."
@@ -118,7 +124,7 @@ def find_inputs(latents: Path, aligned: Path, windows: Path, model: Path) -> Inp
             f"{latents}: no session has a latent vector, so there is nothing to find motifs in. Shorten "
             "windows.length_s, or raise align.max_gap_s."
         )
-    return Inputs(sessions, meta, digest)
+    return Inputs(sessions, meta, digest, excluded)
 
 
 def find_session(latents: Path, aligned: Path, model_fingerprint: str) -> SessionFiles:

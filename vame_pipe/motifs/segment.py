@@ -124,6 +124,8 @@ def _write_sessions(
         bouts = find_bouts(labels, found.fps)
         used = usage(bouts, individuals, session.name, found.n_motifs)
         parts.append((bouts, used, transitions(bouts, individuals, session.name)))
+    for session in inputs.excluded:
+        write_labels(found, session, folder.session(session.name))
     bouts, used, followed = (
         pa.concat_tables(tables).unify_dictionaries().combine_chunks()
         for tables in zip(*parts, strict=True)

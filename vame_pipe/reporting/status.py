@@ -81,6 +81,13 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
     return [*items, _report(layout, models, sessions, items)]
 
 
+def _without(
+    sessions: dict[str, AlignedSession], excluded: Mapping[str, str]
+) -> dict[str, AlignedSession]:
+    """Return the sessions that the windows job did not leave out."""
+    return {name: session for name, session in sessions.items() if name not in excluded}
+
+
 def _item(
     layout: Layout, stage: str, name: str, outputs: list[Path], causes: Iterable[str]
 ) -> Item:
@@ -126,7 +133,8 @@ def _windows(layout: Layout, config: Config, sessions: dict[str, AlignedSession]
         return _item(layout, "windows", "windows", outputs, error.problems)
     causes += versions("windows", meta.stage_version, source.WINDOWS)
     causes += changes("windows.", meta.settings, config.windows.model_dump())
-    causes += _session_changes(meta.aligned, sessions)
+    causes += changes("qc.", {"min_valid": meta.min_valid}, {"min_valid": config.qc.min_valid})
+    causes += _session_changes(meta.aligned, _without(sessions, meta.excluded))
     return _item(layout, "windows", "windows", outputs, causes)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from vame_pipe.core.schemas import INDEX_FIELDS, SPLITS, WINDOW_SCHEMA, feature_
 from vame_pipe.core.source import WINDOWS
 from vame_pipe.windows.consistency import compare_sessions
 from vame_pipe.windows.data import read_valid_rows, window_starts
+from vame_pipe.windows.exclusion import find_excluded
 from vame_pipe.windows.split import (
     draw_sessions,
     min_splittable,
@@ -67,7 +69,9 @@ def n_frames_for(seconds: float, fps: float) -> int:
     return round(seconds * fps)
 
 
-def build(aligned: list[Path], settings: Windows, out: Path) -> None:
+def build(
+    aligned: list[Path], settings: Windows, out: Path, min_valid: float | None = None
+) -> None:
     """Write frames.parquet, windows.parquet and session_faults.json of the training sessions.
 
     Parameters
@@ -77,6 +81,8 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
     settings : Windows
     out : Path
         Output folder.
+    min_valid : float, optional
+        `qc.min_valid`: sessions with a smaller fraction of valid frames are left out.
 
     Raises
     ------
@@ -86,6 +92,9 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
     """
     metas = _read_metas(aligned)
     _require_same(aligned, metas)
+    excluded = _exclude(aligned, metas, min_valid)
+    kept = [meta.session not in excluded for meta in metas]
+    aligned, metas = list(compress(aligned, kept)), list(compress(metas, kept))
     features, fps = metas[0].features, metas[0].fps
     length, future = n_frames_for(settings.length_s, fps), n_frames_for(settings.future_s, fps)
     window = length + future
@@ -108,6 +117,8 @@ def build(aligned: list[Path], settings: Windows, out: Path) -> None:
         stage_version=WINDOWS,
         body_lengths=[a.body_length_px for meta in metas for a in meta.individuals.values()],
         source_rates=sorted({meta.source_fps for meta in metas}),
+        min_valid=min_valid,
+        excluded=excluded,
     )
     faults = compare_sessions(aligned, metas)
     _write(sessions, record, WindowsFolder(out))
@@ -125,6 +136,22 @@ def _read_metas(aligned: list[Path]) -> list[AlignedMetadata]:
     if problems:
         raise InputError(*problems)
     return metas
+
+
+def _exclude(
+    aligned: list[Path], metas: list[AlignedMetadata], min_valid: float | None
+) -> dict[str, str]:
+    """Return why sessions are left out, by session; raise InputError if none would be left."""
+    excluded = find_excluded(aligned, metas, min_valid)
+    if len(excluded) == len(metas):
+        raise InputError(
+            "windows: every session is left out: "
+            + "; ".join(f"{name}: {reason}" for name, reason in list(excluded.items())[:3])
+            + ". Lower qc.min_valid, or track the videos again."
+        )
+    for name, reason in excluded.items():
+        log.warning("session %s is left out of training: %s", name, reason)
+    return excluded
 
 
 def _require_same(aligned: list[Path], metas: list[AlignedMetadata]) -> None:

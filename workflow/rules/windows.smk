@@ -19,13 +19,14 @@ rule windows:
         aligned=layout.aligned_folder,
         sessions=settings.training_sessions,
         windows=lambda wildcards: settings.windows.model_dump_json(),
+        min_valid=["--min-valid", settings.qc.min_valid] if settings.qc.min_valid else [],
         out=layout.windows_folder.root,
     shell:
         r"""
         vame-pipe windows \
             --aligned {params.aligned:q} \
             --sessions {params.sessions:q} \
-            --settings {params.windows:q} \
+            --settings {params.windows:q} {params.min_valid:q} \
             --out {params.out:q} \
             --log {log:q}
         """
