@@ -7,11 +7,12 @@ tests/golden/ holds numbers of each stage: its test fails if they change and the
 """
 
 SIMULATE = 1
-ALIGN = 1
+ALIGN = 2
 WINDOWS = 1
-TRAIN = 1
+TRAIN = 2
 ENCODE = 1
-SEGMENT = 1
+SEGMENT = 2
+DESCRIBE = 1
 UPLOAD = 1
-COMPARE = 1
-REPORT = 1
+COMPARE = 2
+REPORT = 2

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vame_pipe.training.gru import run_gru
+
 
 class Encoder(nn.Module):
     """Two-layer bidirectional GRU (Cho et al. 2014, arXiv 1406.1078).
@@ -65,7 +67,7 @@ class Encoder(nn.Module):
             `(batch, 4 * hidden_size_layer_1)`: layer 1 forward, layer 1 backward, layer 2 forward, layer 2
             backward.
         """
-        _, hidden = self.encoder_rnn(inputs)  # (4, batch, hidden)
+        _, hidden = run_gru(self.encoder_rnn, inputs)  # (4, batch, hidden)
         return hidden.transpose(0, 1).flatten(1)
 
 
@@ -174,7 +176,7 @@ class Decoder(nn.Module):
             `(batch, ZDIMS)`.
         """
         state = _initial_state(self.latent_to_hidden(z), self.batch_mixing)
-        decoded, _ = self.rnn_rec(inputs[:, : self.steps], state)
+        decoded, _ = run_gru(self.rnn_rec, inputs[:, : self.steps], state)
         return self.hidden_to_output(self.dropout(decoded))
 
 
@@ -212,7 +214,7 @@ class Decoder_Future(nn.Module):
     def forward(self, inputs: Tensor, z: Tensor) -> Tensor:
         """Return the prediction `(batch, FUTURE_STEPS, NUM_FEATURES)`; see `Decoder.forward`."""
         state = _initial_state(self.latent_to_hidden(z), self.batch_mixing)
-        decoded, _ = self.rnn_pred(inputs[:, : self.steps], state)
+        decoded, _ = run_gru(self.rnn_pred, inputs[:, : self.steps], state)
         return self.hidden_to_output(self.dropout(decoded))
 
 
