@@ -6,13 +6,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from vame_pipe.core import files
+from vame_pipe.config.sections import Motifs
+from vame_pipe.core import files, motif_quality, segmentation_facts
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import LatentsMetadata, MotifsMetadata, read_record, to_metadata
+from vame_pipe.core.motif_quality import MotifQuality
 from vame_pipe.core.schemas import MOTIF_FIELDS
+from vame_pipe.core.segmentation_facts import SegmentationFacts
+from vame_pipe.core.source import SEGMENT
 
 QUALITY = {
     "latents": {
+        "covariance": "shared",
         "adjusted_rand": 0.81,
         "adjusted_rand_se": 0.02,
         "variation_of_information": 0.4,
@@ -21,6 +26,7 @@ QUALITY = {
         "boundary_z": 12.0,
     },
     "pca": {
+        "covariance": "state",
         "adjusted_rand": 0.62,
         "adjusted_rand_se": 0.03,
         "variation_of_information": 0.7,
@@ -80,7 +86,19 @@ def write_motifs(
     _write(folder.transitions, pd.DataFrame({"session": list(sessions)}))
     write_quality(layout, model, {n: {}})
     np.savez(folder.segmentation, centres=np.zeros((n, 2)))
-    files.write_json(folder.settings, {"method": "hmm", "n_motifs": n})
+    facts = SegmentationFacts(
+        fingerprint=f"segmentation of {model}",
+        n_motifs=n,
+        reason_for_n=f"{n} is the number that motifs.n sets.",
+        method="hmm",
+        lag=0,
+        fps=30.0,
+        model_fingerprint="",
+        latents={},
+        settings=Motifs(n=n).for_segmentation(),
+        stage_version=SEGMENT,
+    )
+    segmentation_facts.write(facts, folder.settings)
 
 
 def write_quality(layout: Layout, model: str, numbers, chosen=None) -> None:
@@ -94,14 +112,17 @@ def write_quality(layout: Layout, model: str, numbers, chosen=None) -> None:
         Default: the first number.
     """
     rows = [
-        {"representation": kind, "n": n, "chosen": n == (chosen or next(iter(numbers)))}
-        | values
-        | changes.get(kind, {})
-        | {"n_sessions_min": 2}
+        MotifQuality(
+            representation=kind,
+            n=n,
+            chosen=n == (chosen or next(iter(numbers))),
+            n_sessions_min=2,
+            **values | changes.get(kind, {}),
+        )
         for n, changes in numbers.items()
         for kind, values in QUALITY.items()
     ]
-    _write(layout.motifs(model).quality, pd.DataFrame(rows))
+    motif_quality.write(rows, layout.motifs(model).quality)
 
 
 def _write(path, table) -> None:

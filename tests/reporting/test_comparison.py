@@ -76,6 +76,19 @@ def test_a_model_of_other_window_settings_is_refused(results, tmp_path, capsys):
     assert "model mice-z4: was trained on other windows than those in" in capsys.readouterr().err
 
 
+def test_models_that_differ_in_the_seed_have_the_agreement_of_their_motifs(results, tmp_path):
+    assert not [name for name in pd.read_parquet(results.comparison) if "model_seeds" in name]
+    layout = Layout(tmp_path / "results")
+    shutil.copytree(results.root, layout.root)
+    for name in ("mice-z4", "mice-z2"):
+        run = layout.model(name).run
+        run_record.write(dataclasses.replace(run_record.read(run), variant="mice"), run)
+    comparison.compare(layout, ["mice-z2", "mice-z4"], {})
+    table = pd.read_parquet(layout.comparison)  # write_motifs gives both models the same motifs
+    assert table["motifs/model_seeds_adjusted_rand"].tolist() == [1.0, 1.0]
+    assert table["motifs/model_seeds_variation_of_information"].tolist() == [0.0, 0.0]
+
+
 def test_the_comparison_stores_what_it_was_made_from(results):
     for path in (results.comparison, results.similarity):
         meta = read_record(ComparisonMetadata, path)

@@ -16,9 +16,10 @@ from small_models import make_results
 from vame_pipe.core import colours
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
+from vame_pipe.core.motif_quality import MotifQuality
 from vame_pipe.reporting import motif_figures, motif_lines, page
 from vame_pipe.reporting.motif_lines import Line, raster
-from vame_pipe.reporting.motif_quality import Quality, verdict
+from vame_pipe.reporting.motif_quality import verdict
 from vame_pipe.reporting.motifs import notes, read_motifs
 
 SESSIONS = ["sim-1", "sim-2", "sim-3"]
@@ -164,7 +165,7 @@ def test_a_motif_of_one_session_or_group_and_an_unused_one_are_named():
 
 def quality(representation, rand, error=0.02):
     values = QUALITY[representation] | {"adjusted_rand": rand, "adjusted_rand_se": error}
-    return Quality(MODEL, representation, 4, True, **values, n_sessions_min=2)
+    return MotifQuality(representation, 4, chosen=True, **values, n_sessions_min=2)
 
 
 @pytest.mark.parametrize(
@@ -178,14 +179,29 @@ def quality(representation, rand, error=0.02):
     ],
 )
 def test_the_verdict_is_plain_and_hides_nothing(latents, pca, first, second):
-    found = verdict([quality("latents", latents), quality("pca", pca)], MODEL)
+    found = verdict([quality("latents", latents), quality("pca", pca)])
     assert found[0].startswith(first) and f"agreement {latents:.2f}" in found[0]
     assert found[1].startswith(second) and f"(agreement {pca:.2f})" in found[1]
 
 
 def test_with_one_seed_the_page_says_that_nobody_knows():
     rows = [quality("latents", None, None), quality("pca", None, None)]
-    assert verdict(rows, MODEL)[0].startswith("With one seed nobody knows")
+    assert verdict(rows)[0].startswith("With one seed nobody knows")
+
+
+@pytest.mark.parametrize(
+    ("agreement", "found"), [(0.75, "nearly the same"), (0.6, "similar"), (0.2, "other")]
+)
+def test_the_verdict_tells_how_models_of_other_seeds_agree(agreement, found):
+    rows = [quality("latents", 0.8), quality("pca", 0.6)]
+    assert verdict(rows, agreement)[1] == (
+        f"Models that were trained with other seeds lead to {found} motifs (agreement {agreement:.2f})."
+    )
+    assert len(verdict(rows)) == 2
+
+
+def test_the_page_says_why_there_are_so_many_motifs(results):
+    assert section_of(results).reason_for_n == "4 is the number that motifs.n sets."
 
 
 def test_the_quality_table_has_every_number_of_motifs_next_to_pca(results):
@@ -196,10 +212,21 @@ def test_the_quality_table_has_every_number_of_motifs_next_to_pca(results):
     rows = re.findall(r"<tr(.*?)>(<td>.*?)</tr>", text.partition("<tbody>")[2], re.S)
     cells = [re.findall(r"<td>(.*?)</td>", row, re.S) for _, row in rows]
     assert cells == [
-        [f"latents of {MODEL}", "4", "0.90", "0.02", "0.40", "0.60", "12.0", "", "2"],
-        [f"latents of {MODEL}", "6", "0.81", "0.02", "0.40", "0.60", "12.0", "-8.50", "2"],
-        ["PCA", "4", "0.62", "0.03", "0.70", "0.50", "10.5", "-20.25", "2"],
-        ["PCA", "6", "0.62", "0.03", "0.70", "0.50", "10.5", "-20.25", "2"],
+        [f"latents of {MODEL}", "4", "shared", "0.90", "0.02", "0.40", "0.60", "12.0", "", "2"],
+        [
+            f"latents of {MODEL}",
+            "6",
+            "shared",
+            "0.81",
+            "0.02",
+            "0.40",
+            "0.60",
+            "12.0",
+            "-8.50",
+            "2",
+        ],
+        ["PCA", "4", "one per motif", "0.62", "0.03", "0.70", "0.50", "10.5", "-20.25", "2"],
+        ["PCA", "6", "one per motif", "0.62", "0.03", "0.70", "0.50", "10.5", "-20.25", "2"],
     ]
     assert [mark for mark, _ in rows] == [' class="best"', "", "", ""]
     scan = json.loads(re.search(r'id="scan-json">(.*?)</script>', text, re.S).group(1))

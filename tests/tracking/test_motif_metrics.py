@@ -3,7 +3,7 @@
 from motif_files import QUALITY, write_quality
 
 from vame_pipe.core.layout import Layout
-from vame_pipe.tracking.motifs import motif_files, motif_metrics
+from vame_pipe.tracking.motifs import motif_files, motif_metrics, motif_tags
 
 
 def test_the_metrics_are_those_of_the_chosen_number_for_latents_and_pca(tmp_path):
@@ -19,11 +19,20 @@ def test_the_metrics_are_those_of_the_chosen_number_for_latents_and_pca(tmp_path
     assert metrics["motifs/pca_log_likelihood"] == -20.25
 
 
+def test_the_tags_tell_the_covariance_of_both(tmp_path):
+    layout = Layout(tmp_path)
+    write_quality(layout, "vame", {4: {}})
+    assert motif_tags(layout.motifs("vame").quality) == {
+        "motifs_covariance": "shared",
+        "motifs_pca_covariance": "state",
+    }
+
+
 def test_only_files_that_exist_are_sent(tmp_path):
     layout = Layout(tmp_path)
     folder = layout.motifs("vame")
     assert motif_files(layout, "vame", ["a"]) == []
-    assert motif_metrics(folder.quality) == {}
+    assert motif_metrics(folder.quality) == {} == motif_tags(folder.quality)
     folder.root.mkdir(parents=True)
     for path in (folder.segmentation, folder.session("a"), folder.session("b")):
         path.touch()

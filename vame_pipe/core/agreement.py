@@ -76,43 +76,45 @@ class ModelAgreement:
 
     Attributes
     ----------
-    model_seeds_adjusted_rand : float
+    adjusted_rand : float
         Mean over the other models.
-    model_seeds_variation_of_information : float
+    variation_of_information : float
         Mean over the other models, nats.
     """
 
-    model_seeds_adjusted_rand: float
-    model_seeds_variation_of_information: float
+    adjusted_rand: float
+    variation_of_information: float
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The numbers by their names in the comparison and in MLflow."""
+        return {f"motifs/model_seeds_{name}": value for name, value in vars(self).items()}
 
 
-def model_agreement(
-    layout: Layout, runs: Mapping[str, RunRecord], sessions: Sequence[str]
-) -> dict[str, ModelAgreement]:
-    """Return the agreement of motifs between the models of each group of seeds.
+def model_agreement(layout: Layout, runs: Mapping[str, RunRecord]) -> dict[str, ModelAgreement]:
+    """Return the agreement of motifs between models of the same data that differ only in their seed.
 
-    Rows that have a motif in both models count. Models without motifs, and those that are alone in their
-    group, are left out.
+    Rows of the training sessions that have a motif in both models count. Models without motifs, and those
+    that are alone in their group, are left out.
 
     Parameters
     ----------
     layout : Layout
     runs : mapping of str to RunRecord
         By model.
-    sessions : sequence of str
-        The training sessions.
 
     Raises
     ------
     InputError
         If motif files of one session have different numbers of rows.
     """
-    groups: dict[str, list[str]] = {}
+    groups: dict[tuple[str, ...], list[str]] = {}
     for name, run in runs.items():
+        sessions = run.data.sessions
         if all(layout.motifs(name).session(session).exists() for session in sessions):
-            groups.setdefault(run.variant, []).append(name)
+            groups.setdefault((run.variant, *sessions), []).append(name)
     found = {}
-    for models in groups.values():
+    for (_, *sessions), models in groups.items():
         tables = _tables(layout, models, sessions)
         for model in models if len(models) > 1 else []:
             own = [table for pair, table in tables.items() if model in pair]

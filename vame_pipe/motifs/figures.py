@@ -84,8 +84,7 @@ def draw_ethograms(bouts: pd.DataFrame, usage: pd.DataFrame) -> Figure:
     n_motifs = int(usage["motif"].max()) + 1
     figure = new_figure(height=1.2 + 0.22 * len(shown))
     axis = figure.subplots()
-    colours = ListedColormap([motif_colour(motif) for motif in range(n_motifs)])
-    colours = colours.with_extremes(bad=NO_MOTIF)
+    colours = ListedColormap([motif_colour(k) for k in range(n_motifs)]).with_extremes(bad=NO_MOTIF)
     image = axis.imshow(
         cells,
         cmap=colours,

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from vame_pipe.core import files
+from vame_pipe.core.agreement import ModelAgreement, model_agreement
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import ComparisonMetadata, to_metadata
@@ -46,14 +47,18 @@ def compare(layout: Layout, models: list[str], run_ids: dict[str, str | None]) -
         raise InputError(*(other_windows(layout, name) for name in others))
     digests = require_current(layout, runs, data.meta.sessions)
     meta = to_metadata(ComparisonMetadata(digests, data.meta.aligned, COMPARE))
-    write(comparison_table(data, runs, run_ids), layout.comparison, meta)
+    motifs = model_agreement(layout, runs)
+    write(comparison_table(data, runs, run_ids, motifs), layout.comparison, meta)
     write(similarity(layout, models, data.meta.sessions), layout.similarity, meta)
 
 
 def comparison_table(
-    data: WindowData, runs: dict[str, RunRecord], run_ids: dict[str, str | None]
+    data: WindowData,
+    runs: dict[str, RunRecord],
+    run_ids: dict[str, str | None],
+    motifs: dict[str, ModelAgreement],
 ) -> pd.DataFrame:
-    """Return one row per model: differing settings, final metrics, PCA baseline, MLflow run.
+    """Return one row per model: differing settings, metrics, PCA baseline, agreement of motifs, MLflow run.
 
     Parameters
     ----------
@@ -63,6 +68,8 @@ def comparison_table(
         By model.
     run_ids : dict of str to str
         None for a run that is not in MLflow.
+    motifs : dict of str to ModelAgreement
+        Of models that were trained with several seeds; without one there are no such columns.
     """
     keys, best = differing_params(runs), best_model(runs)
     baseline = pca_r2(data, {run.params["model.zdims"] for run in runs.values()})
@@ -72,6 +79,9 @@ def comparison_table(
         | run.summary
         | {
             "pca/r2_reconstruction": baseline[run.params["model.zdims"]],
+        }
+        | (motifs[name].metrics if name in motifs else {})
+        | {
             "best": name == best,
             "stop": run.stop,
             "run_id": run_ids.get(name),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 
 from vame_pipe.core.colours import NO_MOTIF, motif_colour
+from vame_pipe.core.motif_quality import MotifQuality
 from vame_pipe.reporting.figures import COLOURS, CONTINUOUS, TEMPLATE, rounded
 
 MAX_LINES_WITH_VALUES = 20
@@ -122,36 +122,34 @@ def usage_per_line(fractions: np.ndarray, labels: Sequence[str]) -> go.Figure:
     return figure.update_layout(template=TEMPLATE, height=_height(labels, 0), margin={"t": 30})
 
 
-def scan(quality: pd.DataFrame) -> go.Figure:
-    """Return the agreement between seeds for each number of motifs, for the latents and for PCA.
-
-    Parameters
-    ----------
-    quality : pandas.DataFrame
-        As in quality.parquet.
-    """
+def scan(quality: Sequence[MotifQuality]) -> go.Figure:
+    """Return the agreement between seeds for each number of motifs, for the latents and for PCA."""
     figure = go.Figure()
     series = {"latents": ("latents", COLOURS[0], "circle"), "pca": ("PCA", COLOURS[6], "x")}
     for representation, (name, shade, symbol) in series.items():
-        rows = quality[quality["representation"] == representation].sort_values("n")
+        rows = [row for row in quality if row.representation == representation]
         points = go.Scatter(
-            x=rows["n"].tolist(),
-            y=rounded(rows["adjusted_rand"]),
-            error_y={"type": "data", "array": rounded(rows["adjusted_rand_se"])},
+            x=[row.n for row in rows],
+            y=rounded(np.array([row.adjusted_rand for row in rows], float)),
+            error_y={
+                "type": "data",
+                "array": rounded(np.array([row.adjusted_rand_se for row in rows], float)),
+            },
             mode="lines+markers",
             name=name,
             marker={"size": 9, "color": shade, "symbol": symbol},
             hovertemplate="%{x} motifs: %{y}",
         )
         figure.add_trace(points)
-    for n in quality.loc[quality["chosen"] & (quality["representation"] == "latents"), "n"]:
-        figure.add_vline(
-            x=n,
-            line={"dash": "dot", "color": "#888888"},
-            annotation_text="chosen",
-            annotation_position="top left",
-        )
-    figure.update_xaxes(title_text="Number of motifs", tickvals=sorted(set(quality["n"].tolist())))
+    for row in quality:
+        if row.chosen and row.representation == "latents":
+            figure.add_vline(
+                x=row.n,
+                line={"dash": "dot", "color": "#888888"},
+                annotation_text="chosen",
+                annotation_position="top left",
+            )
+    figure.update_xaxes(title_text="Number of motifs", tickvals=sorted({row.n for row in quality}))
     figure.update_yaxes(title_text="Agreement between seeds", rangemode="tozero")
     return figure.update_layout(
         template=TEMPLATE, height=320, showlegend=True, legend={"y": 1.15}, margin={"t": 30}

@@ -6,81 +6,66 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
+from vame_pipe.core import motif_quality
 from vame_pipe.core.layout import Layout
+from vame_pipe.core.motif_quality import MotifQuality
 
 GOOD_AGREEMENT, FAIR_AGREEMENT = 0.7, 0.5
 """Adjusted Rand index between seeds from which motifs count as reproducible, and as partly so."""
 MIN_DIFFERENCE = 0.05
 """Smallest difference of agreement that counts, even if the standard errors are smaller."""
-NUMBERS = (
-    *("adjusted_rand", "adjusted_rand_se", "variation_of_information"),
-    *("log_likelihood", "median_bout_s", "boundary_z"),
-)
-"""Columns of quality.parquet that can be null."""
+COVARIANCES = {"shared": "shared", "state": "one per motif", None: ""}
+"""How the page names covariances."""
 
 
 @dataclass(frozen=True)
-class Quality:
-    """Quality of a segmentation.
+class QualityRow:
+    """A row of the table of quality.
 
     Attributes
     ----------
-    model, representation : str
-        The representation is "latents" or "pca".
-    n : int
-        Number of motifs.
-    chosen : bool
-        Whether the results have this number of motifs.
-    adjusted_rand, adjusted_rand_se : float or None
-        Agreement between seeds, and its standard error; None with one seed.
-    variation_of_information, log_likelihood, median_bout_s, boundary_z : float or None
-    n_sessions_min : int
-        Sessions that use the rarest motif.
+    model : str
+    numbers : MotifQuality
     """
 
     model: str
-    representation: str
-    n: int
-    chosen: bool
-    adjusted_rand: float | None
-    adjusted_rand_se: float | None
-    variation_of_information: float | None
-    log_likelihood: float | None
-    median_bout_s: float | None
-    boundary_z: float | None
-    n_sessions_min: int
+    numbers: MotifQuality
 
     @property
     def name(self) -> str:
         """What was segmented, in words."""
-        return f"latents of {self.model}" if self.representation == "latents" else "PCA"
+        latents = self.numbers.representation == "latents"
+        return f"latents of {self.model}" if latents else "PCA"
+
+    @property
+    def covariance(self) -> str:
+        """The covariance of the hidden Markov model, in words."""
+        return COVARIANCES[self.numbers.covariance]
 
 
-def read_quality(layout: Layout, model: str) -> list[Quality]:
+def read_quality(layout: Layout, model: str) -> list[QualityRow]:
     """Return the rows of quality.parquet of a model, latents first."""
-    table = pd.read_parquet(layout.motifs(model).quality).sort_values(["representation", "n"])
-    return [
-        Quality(
-            model=model,
-            representation=row["representation"],
-            n=int(row["n"]),
-            chosen=bool(row["chosen"]),
-            n_sessions_min=int(row["n_sessions_min"]),
-            **{name: None if pd.isna(row[name]) else float(row[name]) for name in NUMBERS},
-        )
-        for row in table.to_dict("records")
-    ]
+    return [QualityRow(model, row) for row in motif_quality.read(layout.motifs(model).quality)]
 
 
-def verdict(quality: Sequence[Quality], best: str) -> list[str]:
-    """Return how far to trust the motifs of a model, in plain sentences, compared with PCA."""
-    chosen = {row.representation: row for row in quality if row.model == best and row.chosen}
+def verdict(quality: Sequence[MotifQuality], between_models: float | None = None) -> list[str]:
+    """Return how far to trust the motifs of a model, in plain sentences, compared with PCA.
+
+    Parameters
+    ----------
+    quality : sequence of MotifQuality
+        Rows of one model.
+    between_models : float, optional
+        Agreement with the motifs of models that differ only in their seed.
+    """
+    chosen = {row.representation: row for row in quality if row.chosen}
     latents, pca = chosen["latents"], chosen["pca"]
+    more = [] if between_models is None else [_between_models(between_models)]
     if latents.adjusted_rand is None or pca.adjusted_rand is None:
         return [
-            "With one seed nobody knows whether the motifs can be found again: set motifs.seeds."
+            "With one seed nobody knows whether the motifs can be found again: set motifs.seeds.",
+            *more,
         ]
     agreement = f"agreement {latents.adjusted_rand:.2f}; 1: the same motifs, 0: chance"
     if latents.adjusted_rand >= GOOD_AGREEMENT:
@@ -106,4 +91,15 @@ def verdict(quality: Sequence[Quality], best: str) -> list[str]:
         second = f"PCA does as well: {linear}, are as reproducible ({compared})."
     else:
         second = f"PCA does better: {linear}, are more reproducible ({compared})."
-    return [first, second]
+    return [first, *more, second]
+
+
+def _between_models(agreement: float) -> str:
+    """Return how well the motifs of models of different seeds agree, as a sentence."""
+    if agreement >= GOOD_AGREEMENT:
+        found = "nearly the same motifs"
+    elif agreement >= FAIR_AGREEMENT:
+        found = "similar motifs"
+    else:
+        found = "other motifs"
+    return f"Models that were trained with other seeds lead to {found} (agreement {agreement:.2f})."

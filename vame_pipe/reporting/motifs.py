@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vame_pipe.core import segmentation_facts
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import LatentsMetadata, MotifsMetadata, read_record
 from vame_pipe.reporting import figures, motif_figures
 from vame_pipe.reporting.motif_lines import Line, raster, read_lines
-from vame_pipe.reporting.motif_quality import Quality, read_quality, verdict
+from vame_pipe.reporting.motif_quality import QualityRow, read_quality, verdict
 
 MAX_LINES = 60
 """Animals with an ethogram: more cannot be told apart on a page."""
+BETWEEN_MODELS = "motifs/model_seeds_adjusted_rand"
+"""Column of the comparison."""
 MAX_SHARE = 0.9
 """Largest part of a motif that may come from one session or one group; otherwise the page names it."""
 
@@ -41,11 +43,13 @@ class MotifSection:
         Share of the frames that have a motif.
     uncovered : list of str
         Shares of the reasons why the others have none.
+    reason_for_n : str
+        Why that number was asked for, one sentence.
     verdict : list of str
         Sentences on how far to trust the motifs, PCA included.
     notes : list of str
         Sentences on single motifs.
-    quality : list of Quality
+    quality : list of QualityRow
         One per model, representation and number of motifs.
     n_lines, n_shown : int
         Animals of all sessions, and those with an ethogram.
@@ -63,9 +67,10 @@ class MotifSection:
     busiest: list[tuple[int, str]]
     covered: str
     uncovered: list[str]
+    reason_for_n: str
     verdict: list[str]
     notes: list[str]
-    quality: list[Quality]
+    quality: list[QualityRow]
     n_lines: int
     n_shown: int
     step_s: float
@@ -95,20 +100,20 @@ def read_motifs(
     """
     require_current(layout, models, sessions)
     folder = layout.motifs(best)
-    settings = json.loads(folder.settings.read_text(encoding="utf-8"))
+    facts = segmentation_facts.read(folder.settings)
     bouts = pd.read_parquet(folder.bouts, columns=["motif", "duration_s"])
     lines = [line for session in sessions for line in read_lines(layout, best, session)]
-    n_motifs = settings["n_motifs"]
+    n_motifs = facts.n_motifs
     counts = np.stack([np.pad(line.counts, (0, n_motifs - len(line.counts))) for line in lines])
     frequency = counts.sum(axis=0) / max(1, counts.sum())
     quality = [row for model in models for row in read_quality(layout, model)]
+    own = [row.numbers for row in quality if row.model == best]
     shown, labels = lines[:MAX_LINES], [line.label for line in lines[:MAX_LINES]]
     cells, step_s = raster(shown)
     spans = np.array([[line.begins[0], line.begins[-1]] for line in shown])
     used = counts[: len(shown)] / np.maximum(1, counts[: len(shown)].sum(axis=1, keepdims=True))
     reasons = pd.Series(pd.DataFrame([line.reasons for line in lines]).sum(), dtype=float)
     n_rows = sum(line.n_rows for line in lines)
-    tried = pd.read_parquet(folder.quality)
     return MotifSection(
         model=best,
         folder=folder.root.as_posix(),
@@ -116,8 +121,9 @@ def read_motifs(
         busiest=[(int(k), f"{frequency[k]:.0%}") for k in np.argsort(-frequency)[:3]],
         covered=f"{counts.sum() / n_rows:.0%}",
         uncovered=[f"{rows / n_rows:.1%} {reason}" for reason, rows in reasons.items()],
-        verdict=verdict(quality, best),
-        notes=notes(lines, counts, next(q.n for q in quality if q.model == best and q.chosen)),
+        reason_for_n=facts.reason_for_n,
+        verdict=verdict(own, _between_models(layout, best)),
+        notes=notes(lines, counts, next(row.n for row in own if row.chosen)),
         quality=quality,
         n_lines=len(lines),
         n_shown=len(shown),
@@ -125,8 +131,17 @@ def read_motifs(
         usage=figures.embedded(motif_figures.usage(frequency, _hover(counts, bouts))),
         ethograms=figures.embedded(motif_figures.ethograms(cells, step_s, spans, labels, n_motifs)),
         usage_per_line=figures.embedded(motif_figures.usage_per_line(used, labels)),
-        scan=figures.embedded(motif_figures.scan(tried)) if tried["n"].nunique() > 1 else None,
+        scan=figures.embedded(motif_figures.scan(own)) if len({r.n for r in own}) > 1 else None,
     )
+
+
+def _between_models(layout: Layout, model: str) -> float | None:
+    """Return the agreement of motifs with models that differ in the seed, as in the comparison."""
+    table = pd.read_parquet(layout.comparison)
+    if BETWEEN_MODELS not in table:
+        return None
+    (value,) = table.loc[table["model"] == model, BETWEEN_MODELS]
+    return None if pd.isna(value) else float(value)
 
 
 def required_files(layout: Layout, models: Sequence[str], sessions: Sequence[str]) -> list[Any]:

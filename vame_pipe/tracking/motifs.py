@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
+from vame_pipe.core import motif_quality
 from vame_pipe.core.layout import Layout
 
 FOLDER = "motifs"
 """Folder of the artifacts, and prefix of the metrics."""
-METRICS = (
-    *("n", "adjusted_rand", "adjusted_rand_se", "variation_of_information", "log_likelihood"),
-    *("median_bout_s", "boundary_z", "n_sessions_min"),
-)
-"""Columns of quality.parquet that become metrics."""
 
 
 def motif_files(layout: Layout, model: str, sessions: list[str]) -> list[Path]:
@@ -39,10 +33,31 @@ def motif_metrics(quality: Path) -> dict[str, float]:
     """
     if not quality.exists():
         return {}
-    table = pd.read_parquet(quality)
     return {
-        f"{FOLDER}/{'pca_' if row['representation'] == 'pca' else ''}{name}": float(row[name])
-        for row in table[table["chosen"]].to_dict("records")
-        for name in METRICS
-        if pd.notna(row[name])
+        f"{FOLDER}/{'pca_' if row.representation == 'pca' else ''}{name}": value
+        for row in motif_quality.read(quality)
+        if row.chosen
+        for name, value in row.numbers.items()
+    }
+
+
+def motif_tags(quality: Path) -> dict[str, str]:
+    """Return the covariance that was used for the motifs and for those of PCA; nothing without the file.
+
+    Parameters
+    ----------
+    quality : Path
+        quality.parquet of a model.
+
+    Returns
+    -------
+    dict of str to str
+        For example `motifs_covariance` and `motifs_pca_covariance`.
+    """
+    if not quality.exists():
+        return {}
+    return {
+        f"{FOLDER}_{'pca_' if row.representation == 'pca' else ''}covariance": row.covariance
+        for row in motif_quality.read(quality)
+        if row.chosen and row.covariance
     }

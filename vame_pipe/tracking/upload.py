@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vame_pipe.core import files
+from vame_pipe.core.agreement import ModelAgreement, model_agreement
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.run_record import (
@@ -143,7 +144,12 @@ def failures(layout: Layout) -> int:
     return int(path.read_text(encoding="utf-8")) if path.exists() else 0
 
 
-def read_results(layout: Layout, record: RunRecord, keys: list[str]) -> TrainedModel:
+def read_results(
+    layout: Layout,
+    record: RunRecord,
+    keys: list[str],
+    agreement: ModelAgreement | None,
+) -> TrainedModel:
     """Return the results of a model.
 
     Parameters
@@ -152,6 +158,8 @@ def read_results(layout: Layout, record: RunRecord, keys: list[str]) -> TrainedM
     record : RunRecord
     keys : list of str
         The settings that differ between the models.
+    agreement : ModelAgreement or None
+        Of its motifs with those of models that differ only in their seed.
 
     Raises
     ------
@@ -169,16 +177,18 @@ def read_results(layout: Layout, record: RunRecord, keys: list[str]) -> TrainedM
     latents = [path for path in latents if path.exists()]
     digests = [files.file_fingerprint(path) for path in latents]
     motif_files = motifs.motif_files(layout, name, sessions)
+    between_models = agreement.metrics if agreement else {}
     return TrainedModel(
         record=record,
         history=read_history(layout.model(name).metrics),
         artifacts=artifacts,
         latents=latents,
         motifs=motif_files,
-        motif_quality=motifs.motif_metrics(layout.motifs(name).quality),
+        motif_quality=motifs.motif_metrics(layout.motifs(name).quality) | between_models,
         quality={session: json.loads(path.read_text()) for session, path in quality.items()},
         digest=files.file_fingerprint(layout.model(name).weights),
-        tags={
+        tags=motifs.motif_tags(layout.motifs(name).quality)
+        | {
             "varies": ", ".join(f"{key}={record.params[key]}" for key in keys),
             "latents_digest": files.fingerprint(digests),
             CONTENT_TAG: files.fingerprint(
@@ -191,7 +201,11 @@ def read_results(layout: Layout, record: RunRecord, keys: list[str]) -> TrainedM
 def _upload(layout: Layout, models: list[str], address: Address) -> Uploaded:
     records = read_runs(layout, models)
     keys = differing_params(records)
-    trained = {name: read_results(layout, record, keys) for name, record in records.items()}
+    agreement = model_agreement(layout, records)
+    trained = {
+        name: read_results(layout, record, keys, agreement.get(name))
+        for name, record in records.items()
+    }
     run_ids = {name: record.run_id for name, record in records.items()}
     try:
         store = open_store(address)

@@ -40,6 +40,7 @@ rule compare:
     input:
         runs=[layout.model(model).run for model in settings.variants],
         latents=rules.upload_mlflow.input.latents,
+        motifs=rules.upload_mlflow.input.motifs,
         frames=layout.windows_folder.frames,
         index=layout.windows_folder.index,
         uploaded=layout.uploaded,
