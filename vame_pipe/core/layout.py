@@ -114,6 +114,11 @@ class Layout:
         return self.root / "similarity.parquet"
 
     @property
+    def qc(self) -> Path:
+        """Tracking quality of all sessions: one row per session, animal and keypoint."""
+        return self.root / "qc.parquet"
+
+    @property
     def report(self) -> Path:
         return self.root / "report.html"
 

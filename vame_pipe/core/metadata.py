@@ -211,6 +211,33 @@ class LatentsMetadata:
 
 
 @dataclass(frozen=True)
+class QualityMetadata:
+    """Metadata of the table of the tracking quality.
+
+    Attributes
+    ----------
+    settings : dict
+        Section `qc` of the configuration.
+    aligned : dict of str to str
+        For each session the `fingerprint` of its aligned file.
+    px_per_cm : dict of str to float
+        Scale of each session; empty if it is not known.
+    excluded : dict of str to str
+        Why the configuration leaves sessions out.
+    stage_version : int
+        See `core.source`.
+    """
+
+    KIND: ClassVar[str] = "a table of the tracking quality"
+
+    settings: dict[str, Any]
+    aligned: dict[str, str]
+    px_per_cm: dict[str, float]
+    excluded: dict[str, str]
+    stage_version: int
+
+
+@dataclass(frozen=True)
 class ComparisonMetadata:
     """Metadata of the comparison of models and of the similarity of their latents.
 
@@ -258,6 +285,7 @@ Record = TypeVar(
     WindowsMetadata,
     LatentsMetadata,
     MotifsMetadata,
+    QualityMetadata,
     ComparisonMetadata,
 )
 

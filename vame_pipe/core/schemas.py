@@ -92,6 +92,28 @@ def index_columns(
     return [*names, *(pa.array(column, field.type) for field, column in values)]
 
 
+QUALITY_SCHEMA = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("session", "individual", "keypoint", "group")),
+        *(pa.field(name, pa.string()) for name in ("use", "status", "reason", "flags")),
+        pa.field("minutes", pa.float64()),
+        *(pa.field(name, pa.int64()) for name in ("n_frames", "n_valid")),
+        *(pa.field(name, pa.float64()) for name in ("valid_fraction", "flipped_fraction")),
+        *(pa.field(name, pa.int64()) for name in ("n_flips", "n_flips_repaired", "n_jumps")),
+        pa.field("mirrored", pa.bool_()),
+        pa.field("same_recording", pa.string()),
+        *(pa.field(f"body_length_{name}", pa.float64()) for name in ("px", "spread", "ratio")),
+        *(pa.field(name, pa.float64()) for name in ("speed", "body_length_cm", "speed_cm_s")),
+        *(pa.field(f"windows_{n}", pa.int64()) for n in ("possible", "lost_gaps", "lost_split")),
+        *(pa.field(f"windows_{n}", pa.int64()) for n in ("train", "val")),
+        *(pa.field(name, pa.float64()) for name in ("exact_zeros", "placeholders")),
+        *(pa.field(name, pa.float64()) for name in ("below_confidence", "outliers")),
+        *(pa.field(name, pa.float64()) for name in ("interpolated", "missing", "threshold")),
+    ]
+)
+"""Columns of the tracking quality, one row per session, animal and keypoint."""
+
+
 MOTIF_FIELDS = [
     *INDEX_FIELDS[:5],
     pa.field("motif", pa.int16()),
