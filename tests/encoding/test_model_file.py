@@ -126,7 +126,10 @@ def test_the_alignment_of_a_model_is_that_of_its_recordings():
     stored = Align(centre="tail", forward="nose", smooth_s=None).model_dump()
     keypoints = {"tail": ["tail", "Tailbase"], "nose": ["nose"]}
     model = random_model(["nose_x"], 5, settings={"align": stored | {"keypoints": keypoints}})
-    assert model.alignment() == (Align(centre="tail", forward="nose", smooth_s=None), keypoints)
+    settings, names = model.alignment()
+    # the frame rate of the model: recordings with another one are resampled
+    assert settings == Align(centre="tail", forward="nose", smooth_s=None, fps=30)
+    assert names == keypoints
 
 
 def test_weights_of_vame_say_nothing_about_the_alignment():

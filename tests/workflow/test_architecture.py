@@ -28,8 +28,13 @@ ARROWS = {
     },
 }
 """What the modules of a package may import, besides those of their own package."""
-EXCEPTIONS = {"config.check": {"poses"}}
-"""Reads the headers of pose files, to compare them with the configuration."""
+EXCEPTIONS = {
+    # reads the headers of pose files, to compare them with the configuration
+    "config.check": {"poses"},
+    # runs all stages of a new recording, one after the other
+    "motifs.apply": {"alignment", "encoding"},
+}
+"""What single modules may import besides."""
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
     for path in sorted(PACKAGE.glob("*/*.py"))

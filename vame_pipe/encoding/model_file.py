@@ -94,7 +94,9 @@ class ModelFile:
         return trained_network(self.arguments, self.state, device)
 
     def alignment(self) -> tuple[Align, dict[str, list[str]] | None]:
-        """Return how the recordings of the model were aligned, for ``align(poses, *model.alignment())``.
+        """Return how to align recordings for the model: ``align(poses, *model.alignment())``.
+
+        Recordings with another frame rate than those of the model are resampled to it.
 
         Returns
         -------
@@ -114,7 +116,7 @@ class ModelFile:
             )
         settings = dict(self.settings["align"])
         keypoints = settings.pop("keypoints", None)
-        return Align.model_validate(settings), keypoints
+        return Align.model_validate(settings | {"fps": self.fps}), keypoints
 
 
 def save(model: ModelFile, path: str | Path) -> None:

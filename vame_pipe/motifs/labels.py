@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
@@ -60,6 +61,7 @@ def label(
     InputError
         If the latents are of another model than the segmentation, or of another recording.
     """
+    torch.set_num_threads(1)  # as `segment`: the same labels on every machine
     folder = MotifFolder(out.parent)
     targets = (folder.bouts_of(out.stem), folder.usage_of(out.stem), out)
     try:
