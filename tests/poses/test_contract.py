@@ -27,7 +27,7 @@ def test_a_point_without_a_score_is_accepted_in_two_and_three_dimensions():
     flat = Poses(np.ones((2, 1, 2)), confidence, ("a",), 30, "f.csv")
     solid = Poses(np.ones((2, 1, 3)), np.full((2, 1), np.nan), ("a",), 30, "f.csv")
     assert (flat.dimensions, solid.dimensions) == (2, 3)
-    with pytest.raises(InputError, match="confidence must be 0 or more .* from 0.5 to inf"):
+    with pytest.raises(InputError, match=r"confidence must be 0 or more .* from 0.5 to inf"):
         Poses(np.ones((2, 1, 2)), np.array([[0.5], [np.inf]]), ("a",), 30, "f.csv")
     with pytest.raises(InputError, match="inconsistent"):
         Poses(np.ones((2, 1, 4)), confidence, ("a",), 30, "f.csv")

@@ -52,9 +52,9 @@ def test_empty_cells_are_missing_with_no_confidence(tmp_path):
     np.testing.assert_array_equal(poses.confidence, [[0, 0.9], [0.6, 0]])
 
 
-def test_a_missing_likelihood_is_full_confidence(tmp_path, caplog):
+def test_a_missing_likelihood_is_no_score(tmp_path, caplog):
     poses = read(tmp_path, PLAIN + "0,1,2\n1,,\n")
-    np.testing.assert_array_equal(poses.confidence, [[1], [0]])
+    np.testing.assert_array_equal(poses.confidence, [[np.nan], [0]])
     assert "no likelihood for 'a'" in caplog.text
 
 
@@ -64,23 +64,25 @@ def test_analysed_images_are_read_in_order(tmp_path, caplog):
     assert poses.first_frame == 0 and "rows are images" in caplog.text
 
 
-def test_unique_bodyparts_belong_to_the_only_animal(tmp_path, caplog):
+def test_unique_bodyparts_belong_to_no_animal(tmp_path, caplog):
     text = (
         "scorer,s,s,s,s,s,s\nindividuals,mouse,mouse,single,single,mouse,mouse\n"
         "bodyparts,a,a,corner,corner,b,b\ncoords,x,y,x,y,x,y\n0,1,2,3,4,5,6\n1,1,2,3,4,5,6\n"
     )
     poses = read(tmp_path, text)
-    assert poses.individual == "mouse" and poses.keypoints == ("a", "corner", "b")
-    np.testing.assert_array_equal(poses.position[0], [[1, 2], [3, 4], [5, 6]])
-    assert "unique bodyparts are read as keypoints of the animal: 'corner'" in caplog.text
-    assert read_keypoints(tmp_path / "my file.csv") == ["a", "corner", "b"]
-    assert list(read_poses(tmp_path / "my file.csv", 30)) == ["mouse"]
+    assert poses.individual == "mouse" and poses.keypoints == ("a", "b")
+    np.testing.assert_array_equal(poses.position[0], [[1, 2], [5, 6]])
+    assert "unique bodyparts belong to no animal and are left out: 'corner'" in caplog.text
+    path = tmp_path / "my file.csv"
+    assert read_keypoints(path) == ["a", "b"]
+    assert list(read_poses(path, 30)) == ["mouse"]
+    assert read_keypoints(path, individuals=["single"]) == ["corner"]
 
 
 def test_confidence_keeps_the_scale_of_the_tracker(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     poses = read(tmp_path, HEADER + "0,1,2,12.5,3,4,-0.1\n1,5,6,,7,8,0.5\n")
-    np.testing.assert_array_equal(poses.confidence, [[12.5, 0], [0, 0.5]])
+    np.testing.assert_array_equal(poses.confidence, [[12.5, 0], [np.nan, 0.5]])
     assert "confidence ranges up to 12.5" in caplog.text
 
 
@@ -144,11 +146,6 @@ def test_a_fault_matters_only_if_its_keypoint_is_used(tmp_path):
         (HEADER + "labeled-data/v/img001.png,1,2,0.5,3,4,0.9\n", "contains only one frame"),
         (PLAIN + "labeled-data/v/img001.png,1,2\n", "human-labelled"),
         (PLAIN + "0,1,what\n1,1,2\n", "y of keypoint 'a' is 'what' in frame 0, which is not a num"),
-        (
-            "scorer,s,s,s,s\nindividuals,m,m,n,n\nbodyparts,a,a,a,a\ncoords,x,y,x,y\n0,1,2,3,4\n",
-            r"contains several animals \(m, n\)\. .* export one file per animal",
-        ),
-        ("scorer,s,s,s\nbodyparts,a,a,a\ncoords,x,y,z\n0,1,2,3\n", "3D poses"),
         (
             "scorer,s,s,s,s\nbodyparts,a,a,a,a\ncoords,x,y,x,y\n0,1,2,3,4\n1,1,2,3,4\n",
             "'a' has 2 columns x",

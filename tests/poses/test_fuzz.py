@@ -74,7 +74,7 @@ def outcome(path):
         assert all(p.isprintable() and len(p) < 600 for p in error.problems), error.problems
         return "refused"
     assert tuple(names) == poses.keypoints
-    assert not np.isinf(poses.position).any() and (poses.confidence >= 0).all()
+    assert not np.isinf(poses.position).any() and not (poses.confidence < 0).any()
     assert aligned.valid.any() and np.isfinite(aligned.features[aligned.valid]).all()
     return "read"
 

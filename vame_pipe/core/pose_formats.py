@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-PoseFormat = Literal["deeplabcut"]
+PoseFormat = Literal[
+    "deeplabcut", "anipose", "sleap", "sleap-analysis", "sleap-anipose", "nwb", "movement", "jabs"
+]
 POSE_FORMATS: tuple[PoseFormat, ...] = get_args(PoseFormat)
-"""In the order in which the content of a file is compared with them."""
+"""As a user can name them; the readers are in `poses.readers` and `poses.hdf5_formats`."""

@@ -4,51 +4,32 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
 
 from vame_pipe.core.errors import InputError, listing, shortened
+from vame_pipe.poses.animals import AnimalColumns
 from vame_pipe.poses.contract import Poses
-from vame_pipe.poses.frame_numbers import frame_numbers
-from vame_pipe.poses.pose_table import PoseTable
+from vame_pipe.poses.pose_table import COORDS, PoseTable
 
 log = logging.getLogger(__name__)
 
-COORDS = ("x", "y", "likelihood")
 MAX_COORDINATE = 1e7
-"""Pixels; no image is that large."""
+"""Pixels or the unit of 3D poses; no image is that large."""
 
 
-@dataclass(frozen=True)
-class AnimalColumns:
-    """The columns of one animal in the table of a file.
-
-    Attributes
-    ----------
-    individual : str
-        Name of the animal; empty if the file has none.
-    columns : dict of str to dict of str to list of int
-        For each keypoint, the columns of its x, y and likelihood.
-    """
-
-    individual: str
-    columns: dict[str, dict[str, list[int]]]
-
-    @property
-    def coordinates(self) -> list[int]:
-        """Columns of x and y of all keypoints."""
-        return [i for columns in self.columns.values() for c in "xy" for i in columns.get(c, [])]
-
-
-def to_poses(table: PoseTable, animal: AnimalColumns, fps: float, source: str) -> Poses:
+def to_poses(
+    table: PoseTable, animal: AnimalColumns, frame: np.ndarray, fps: float, source: str
+) -> Poses:
     """Return the poses of an animal; frames without a row are missing.
 
     Parameters
     ----------
     table : PoseTable
     animal : AnimalColumns
+    frame : numpy.ndarray
+        `(n_rows,)` int64, frame number of each row, increasing.
     fps : float
         Frames per second.
     source : str
@@ -57,33 +38,31 @@ def to_poses(table: PoseTable, animal: AnimalColumns, fps: float, source: str) -
     Raises
     ------
     InputError
-        If rows or columns cannot be interpreted, or every keypoint has a fault.
+        If every keypoint has a fault.
     """
-    frame = _row_frames(table, source)
-    names = tuple(animal.columns)
+    names, coords = tuple(animal.columns), animal.coords
     n_frames = int(frame[-1] - frame[0]) + 1
     rows = slice(None) if n_frames == len(frame) else frame - frame[0]
     # each coordinate is contiguous along time, which makes everything that follows faster
-    position = np.full((len(names), 2, n_frames), np.nan)
+    position = np.full((len(names), len(coords), n_frames), np.nan)
     confidence = np.zeros((len(names), n_frames))
     faults: dict[str, str] = {}
     for k, (name, columns) in enumerate(animal.columns.items()):
-        fault = _column_fault(name, columns, table, frame)
+        fault = _column_fault(name, columns, coords, table, frame)
         if fault is None:
-            values = {c: table.values[:, i[0]] for c, i in columns.items() if c in COORDS}
-            fault = _value_fault(name, values, frame)
+            values = {c: table.values[:, i[0]] for c, i in columns.items()}
+            fault = _value_fault(name, values, coords, frame)
         if fault is not None:
             faults[name] = f"{source}: {fault}"
             continue
-        missing = np.isnan(values["x"]) | np.isnan(values["y"])
-        for axis, coord in enumerate("xy"):
+        missing = np.isnan(values["x"])
+        for coord in coords[1:]:
+            missing |= np.isnan(values[coord])
+        for axis, coord in enumerate(coords):
             position[k, axis, rows] = np.where(missing, np.nan, values[coord])
-        if "likelihood" in values:
-            # neither a position without a likelihood nor a negative likelihood is trusted
-            trusted = ~missing & (values["likelihood"] > 0)
-            confidence[k, rows] = np.where(trusted, values["likelihood"], 0.0)
-        else:
-            confidence[k, rows] = ~missing
+        # a position without a score is trusted, one with a negative score is not
+        score = np.maximum(values["likelihood"], 0) if "likelihood" in values else np.nan
+        confidence[k, rows] = np.where(missing, 0, score)
     if len(faults) == len(names):
         _refuse_all(faults, table, animal.coordinates, source)
     _log_confidence(animal, confidence, faults, source)
@@ -94,28 +73,17 @@ def to_poses(table: PoseTable, animal: AnimalColumns, fps: float, source: str) -
         fps=fps,
         source=source,
         first_frame=int(frame[0]),
-        individual=animal.individual or "id_0",
+        individual=animal.individual,
         faults=faults,
     )
 
 
-def _row_frames(table: PoseTable, source: str) -> np.ndarray:
-    """Return the frame number of each row, `(n_rows,)` int64."""
-    if len(table.values) == 0:
-        raise InputError(f"{source}: contains a header but no frames.")
-    if len(table.values) == 1:
-        raise InputError(
-            f"{source}: contains only one frame. Use the file of a complete video, with one row per frame."
-        )
-    return frame_numbers(table.labels, source)
-
-
 def _column_fault(
-    name: str, columns: dict[str, list[int]], table: PoseTable, frame: np.ndarray
+    name: str, columns: dict[str, list[int]], coords: str, table: PoseTable, frame: np.ndarray
 ) -> str | None:
     """Return what is wrong with the columns of a keypoint; None: nothing."""
     shown = shortened(name)
-    missing = [c for c in "xy" if c not in columns]
+    missing = [c for c in coords if c not in columns]
     if missing:
         return (
             f"keypoint '{shown}' has no column {' and '.join(missing)}. Remove it from keypoints or "
@@ -136,7 +104,9 @@ def _column_fault(
     return None
 
 
-def _value_fault(name: str, values: dict[str, np.ndarray], frame: np.ndarray) -> str | None:
+def _value_fault(
+    name: str, values: dict[str, np.ndarray], coords: str, frame: np.ndarray
+) -> str | None:
     """Return what is wrong with the numbers of a keypoint; None: nothing."""
     shown = shortened(name)
     for coord, column in values.items():
@@ -152,7 +122,7 @@ def _value_fault(name: str, values: dict[str, np.ndarray], frame: np.ndarray) ->
             f"{coord} of keypoint '{shown}' is {what} in frame {frame[row]}{more}. Clear such cells or "
             "re-export the file."
         )
-    if (np.isnan(values["x"]) | np.isnan(values["y"])).all():
+    if np.any([np.isnan(values[coord]) for coord in coords], axis=0).all():
         return f"every coordinate of keypoint '{shown}' is missing (NaN). Remove it from keypoints."
     return None
 
@@ -178,10 +148,10 @@ def _log_confidence(
     ]
     if without:
         log.warning(
-            "%s: no likelihood for %s; treating all their tracked points as fully confident",
+            "%s: no likelihood for %s; all their tracked points are trusted",
             *(source, listing(without, "'")),
         )
-    highest = confidence.max()
+    highest = np.fmax.reduce(confidence, axis=None)
     if highest > 1:
         log.info(
             "%s: confidence ranges up to %.3g; align.min_confidence is on this scale",

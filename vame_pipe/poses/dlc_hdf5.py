@@ -6,85 +6,28 @@ The HDF5 library can crash on a damaged file: call this from a separate process,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import h5py
 import numpy as np
 
 from vame_pipe.core.errors import InputError, listing
+from vame_pipe.poses import dlc_header
 from vame_pipe.poses.hdf5_access import Damaged, as_text, local_member, plain_array, plain_attribute
+from vame_pipe.poses.hdf5_table import Block, Stored
 from vame_pipe.poses.pose_table import Column
 
 DLC_KEY = "df_with_missing"
-LEVELS = (
-    ["scorer", "bodyparts", "coords"],
-    ["scorer", "individuals", "bodyparts", "coords"],
-)
-"""Levels of the columns in DeepLabCut's files of one animal and of several animals."""
-SLAB_VALUES = 2**20
-"""Numbers that are read at a time: 8 MiB."""
 MAX_DEPTH = 8
 
 
-class _Sliced(Protocol):
-    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
+def sniff(file: h5py.File) -> bool:
+    """Return whether an open file has a table that pandas wrote."""
+    return next(_frames(file), None) is not None
 
 
-Block = tuple[Callable[[int, int], np.ndarray], list[int]]
-"""A function that reads rows `start` to `stop` of some columns, and these columns."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """The table of poses of an open file.
-
-    Attributes
-    ----------
-    columns : list of Column
-    n_rows : int
-    not_numbers : dict of int to (int, str)
-        For each column of text: row and text of a cell.
-    index : list
-        Labels of the rows, read by slices; several arrays if a label has several parts.
-    blocks : list of Block
-    """
-
-    columns: list[Column]
-    n_rows: int
-    not_numbers: dict[int, tuple[int, str]]
-    index: list[_Sliced]
-    blocks: list[Block]
-
-    def slabs(self, n_rows: int) -> Iterator[tuple[np.ndarray | list[str], np.ndarray]]:
-        """Yield the first rows, some at a time.
-
-        Yields
-        ------
-        labels : numpy.ndarray or list of str
-            `(n,)` float64, or names.
-        values : numpy.ndarray
-            `(n, n_columns)` float64.
-        """
-        step = max(1, SLAB_VALUES // max(1, len(self.columns)))
-        for start in range(0, n_rows, step):
-            stop = min(start + step, n_rows)
-            values = np.full((stop - start, len(self.columns)), np.nan)
-            for read, columns in self.blocks:
-                values[:, columns] = read(start, stop)
-            yield self._labels(start, stop), values
-
-    def _labels(self, start: int, stop: int) -> np.ndarray | list[str]:
-        parts = [part[start:stop] for part in self.index]
-        if len(parts) == 1 and parts[0].dtype.kind in "iuf":
-            return parts[0].astype(np.float64)
-        return ["/".join(as_text(p) for p in row) for row in zip(*parts, strict=True)]
-
-
-@contextmanager
-def open_poses(path: str) -> Iterator[Stored]:
-    """Open the table of poses in a file.
+def open_poses(file: h5py.File, path: str) -> Stored:
+    """Return the table of poses in an open file.
 
     Raises
     ------
@@ -93,33 +36,32 @@ def open_poses(path: str) -> Iterator[Stored]:
     Damaged, or nearly any other exception
         If the file is damaged.
     """
-    with h5py.File(path, "r", locking="best-effort") as file:
-        groups = dict(_frames(file))
-        if DLC_KEY in groups:
-            groups = {DLC_KEY: groups[DLC_KEY]}
-        if not groups:
-            raise InputError(
-                f"{path}: is not a DeepLabCut HDF5 file: it has no table written by pandas, but "
-                f"{listing(file) or 'nothing'}. Use the file that DeepLabCut wrote for the video."
-            )
-        levels = {key: _level_names(group) for key, group in groups.items()}
-        right = [key for key in groups if levels[key] in LEVELS]
-        if not right:
-            found = [
-                f"{key}: {listing(map(str, levels[key])) or 'none'}" for key in list(groups)[:3]
-            ]
-            raise InputError(
-                f"{path}: is not a DeepLabCut HDF5 file: expected column levels scorer, bodyparts, "
-                f"coords, found in {'; '.join(found)}."
-            )
-        if len(right) > 1:
-            raise InputError(
-                f"{path}: contains several tables of poses: {listing(right)}. Keep one of them, or "
-                f"rename it to {DLC_KEY}."
-            )
-        group = groups[right[0]]
-        is_fixed = plain_attribute(group, "pandas_type") == "frame"
-        yield (_open_fixed if is_fixed else _open_table)(group, levels[right[0]])
+    groups = dict(_frames(file))
+    if DLC_KEY in groups:
+        groups = {DLC_KEY: groups[DLC_KEY]}
+    if not groups:
+        raise InputError(
+            f"{path}: is not a DeepLabCut HDF5 file: it has no table written by pandas, but "
+            f"{listing(file) or 'nothing'}. Use the file that DeepLabCut wrote for the video."
+        )
+    words = {key: _level_names(group) for key, group in groups.items()}
+    levels = {key: dlc_header.row_names(names) for key, names in words.items()}
+    known = (dlc_header.ONE_ANIMAL, dlc_header.SEVERAL_ANIMALS)
+    right = [key for key in groups if levels[key] in known]
+    if not right:
+        found = [f"{key}: {listing(map(str, words[key])) or 'none'}" for key in list(groups)[:3]]
+        raise InputError(
+            f"{path}: is not a DeepLabCut HDF5 file: expected column levels scorer, bodyparts, "
+            f"coords, found in {'; '.join(found)}."
+        )
+    if len(right) > 1:
+        raise InputError(
+            f"{path}: contains several tables of poses: {listing(right)}. Keep one of them, or "
+            f"rename it to {DLC_KEY}."
+        )
+    group = groups[right[0]]
+    is_fixed = plain_attribute(group, "pandas_type") == "frame"
+    return (_open_fixed if is_fixed else _open_table)(group, len(levels[right[0]]))
 
 
 def _frames(
@@ -151,7 +93,7 @@ def _level_names(group: h5py.Group) -> list[Any]:
     return names if isinstance(names, list) else []
 
 
-def _open_fixed(group: h5py.Group, level_names: list[str]) -> Stored:
+def _open_fixed(group: h5py.Group, n_levels: int) -> Stored:
     """Open what `to_hdf(format="fixed")` wrote."""
     names = _multi_index(group, "axis0")
     index = _row_index(group)
@@ -169,9 +111,9 @@ def _open_fixed(group: h5py.Group, level_names: list[str]) -> Stored:
             raise Damaged(
                 f"block{i}_values is {array.dtype.name} {array.shape}, expected numbers {expected}"
             )
-        blocks.append((_reader(array, transposed), columns))
+        blocks.append(Block(_reader(array, transposed), columns))
     placed.require_all(bool(n_rows))
-    return Stored(_columns(names, level_names), n_rows, {}, index, blocks)
+    return Stored(_columns(names, n_levels), n_rows, index, blocks)
 
 
 def _reader(array: h5py.Dataset, transposed: bool) -> Callable[[int, int], np.ndarray]:
@@ -214,14 +156,14 @@ def _multi_index(group: h5py.Group, name: str) -> list[tuple[Any, ...]]:
         raise Damaged(f"the levels of {name} have different lengths") from None
 
 
-def _open_table(group: h5py.Group, level_names: list[str]) -> Stored:
+def _open_table(group: h5py.Group, n_levels: int) -> Stored:
     """Open what `to_hdf(format="table")` wrote."""
     axes = plain_attribute(group, "non_index_axes")
     try:
         ((_, names),) = axes
     except (TypeError, ValueError):
         raise Damaged("non_index_axes does not name the columns") from None
-    names = _tuples(names, level_names)
+    names = _tuples(names, n_levels)
     table = plain_array(group, "table")
     fields = table.dtype.fields
     if table.ndim != 1 or not fields or "index" not in fields:
@@ -236,18 +178,18 @@ def _open_table(group: h5py.Group, level_names: list[str]) -> Stored:
     for field in fields:
         if field == "index":
             continue
-        columns = placed.take(_tuples(plain_attribute(table, f"{field}_kind"), level_names))
+        columns = placed.take(_tuples(plain_attribute(table, f"{field}_kind"), n_levels))
         base, shape = table.dtype[field].base, table.dtype[field].shape
         if shape != (len(columns),):
             raise Damaged(f"{field} has shape {shape} for {len(columns)} columns")
         if base.kind in "iufb":
-            blocks.append((_Field(table, field).read, columns))
+            blocks.append(Block(_Field(table, field).read, columns))
         elif n_rows:
             first = table[:1][field][0]
             not_numbers |= {c: (0, as_text(v)) for c, v in zip(columns, first, strict=True)}
     placed.require_all(True)
     index = _Field(table, "index")
-    return Stored(_columns(names, level_names), n_rows, not_numbers, [index], blocks)
+    return Stored(_columns(names, n_levels), n_rows, [index], blocks, not_numbers)
 
 
 class _Field:
@@ -285,21 +227,15 @@ class _Placer:
             raise Damaged(f"column {left[0]!r} is in no block")
 
 
-def _tuples(names: Any, level_names: list[str]) -> list[tuple[str, ...]]:
+def _tuples(names: Any, n_levels: int) -> list[tuple[str, ...]]:
     if not isinstance(names, list) or not all(
-        isinstance(name, tuple) and len(name) == len(level_names) for name in names
+        isinstance(name, tuple) and len(name) == n_levels for name in names
     ):
-        raise Damaged(f"its columns do not have {len(level_names)} names each")
+        raise Damaged(f"its columns do not have {n_levels} names each")
     return [tuple(as_text(part) for part in name) for name in names]
 
 
-def _columns(names: list[tuple[str, ...]], level_names: list[str]) -> list[Column]:
-    individual = level_names.index("individuals") if "individuals" in level_names else None
-    return [
-        Column(
-            name[individual].strip() if individual is not None else "",
-            name[-2].strip(),
-            name[-1].strip().lower(),
-        )
-        for name in names
-    ]
+def _columns(names: list[tuple[str, ...]], n_levels: int) -> list[Column]:
+    if any(len(name) != n_levels for name in names):
+        raise Damaged(f"its columns do not have {n_levels} names each")
+    return dlc_header.named_columns(names)

@@ -15,6 +15,8 @@ import numpy as np
 
 MAX_COMPRESSION = 1100
 """zlib compresses to no less than 1/1032 of the size."""
+MAX_LINKS = 8
+MAX_TEXTS = 1_000_000
 
 
 class Damaged(Exception):
@@ -23,9 +25,78 @@ class Damaged(Exception):
 
 def local_member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
     """Return a member that is stored in this file; links can lead to any other file."""
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+    return group[name] if _link_type(group, name) == h5py.h5l.TYPE_HARD else None
+
+
+def _link_type(group: h5py.Group, name: str) -> int | None:
+    """Return the type of a link, without following it; None if it does not exist."""
+    links, key = group.id.links, name.encode()
+    return links.get_info(key).type if key and links.exists(key) else None
+
+
+def linked_member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
+    """Return a member that is stored in this file, also at the end of a link within the file."""
+    for _ in range(MAX_LINKS):
+        if _link_type(group, name) != h5py.h5l.TYPE_SOFT:
+            return local_member(group, name)
+        path = as_text(group.id.links.get_val(name.encode()))
+        at: h5py.Group | h5py.Dataset | None = group.file if path.startswith("/") else group
+        *folders, name = [part for part in path.split("/") if part] or [""]
+        for folder in folders:
+            at = local_member(at, folder) if isinstance(at, h5py.Group) else None
+        if not isinstance(at, h5py.Group):
+            return None
+        group = at
+    return None
+
+
+def is_array(group: h5py.Group, name: str, ndim: int | None = None) -> bool:
+    """Return whether there is an array of a name, with a number of dimensions if given."""
+    member = local_member(group, name)
+    return isinstance(member, h5py.Dataset) and ndim in (None, member.ndim)
+
+
+def number_array(group: h5py.Group, name: str, ndim: int | None = None) -> h5py.Dataset:
+    """Return an array of numbers that is stored in this file."""
+    array = plain_array(group, name)
+    if array.dtype.kind not in "iufb" or ndim not in (None, array.ndim):
+        raise Damaged(f"{name} is {array.dtype.name} {array.shape}, expected numbers")
+    return array
+
+
+def table_array(group: h5py.Group, name: str, fields: tuple[str, ...]) -> np.ndarray:
+    """Return a table with some fields of numbers that is stored in this file."""
+    array = plain_array(group, name)
+    found = array.dtype.fields or {}
+    if array.ndim != 1 or any(f not in found or found[f][0].kind not in "iufb" for f in fields):
+        raise Damaged(f"{name} is not a table with {', '.join(fields)}")
+    return array[:]
+
+
+def text_array(group: h5py.Group, name: str) -> list[str]:
+    """Return a list of texts that is stored in this file; empty if it is missing."""
+    array = local_member(group, name)
+    if not isinstance(array, h5py.Dataset) or array.shape is None or array.size == 0:
+        return []
+    if h5py.check_string_dtype(array.dtype) is None or array.size > MAX_TEXTS:
+        raise Damaged(f"{name} is {array.dtype.name} {array.shape}, expected names")
+    if array.external or array.is_virtual:
+        raise Damaged(f"{name} has its data in another file")
+    return [as_text(value) for value in np.ravel(array[()])]
+
+
+def text_attribute(holder: h5py.File | h5py.Group | h5py.Dataset, name: str) -> str:
+    """Return an attribute of text; empty if it is missing or of another type."""
+    value = holder.attrs.get(name)
+    return as_text(value) if isinstance(value, bytes | str) else ""
+
+
+def number_attribute(holder: h5py.File | h5py.Group | h5py.Dataset, name: str) -> float | None:
+    """Return an attribute that is one finite number; None if it is missing or of another type."""
+    value = np.asarray(holder.attrs.get(name, ""))
+    if value.size != 1 or value.dtype.kind not in "iuf" or not np.isfinite(value).all():
         return None
-    return group[name]
+    return float(value.item())
 
 
 def plain_array(group: h5py.Group, name: str) -> h5py.Dataset:
@@ -33,6 +104,11 @@ def plain_array(group: h5py.Group, name: str) -> h5py.Dataset:
     array = local_member(group, name)
     if not isinstance(array, h5py.Dataset):
         raise Damaged(f"{name} is missing")
+    return own_data(array, name)
+
+
+def own_data(array: h5py.Dataset, name: str) -> h5py.Dataset:
+    """Return an array, if it holds plain numbers or text and has its data in this file."""
     if array.dtype.kind == "O":
         raise Damaged(f"{name} contains pickled objects, which could run code and are never read")
     if array.external or array.is_virtual or array.shape is None:

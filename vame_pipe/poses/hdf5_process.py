@@ -15,13 +15,16 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 import vame_pipe
 from vame_pipe.core.errors import InputError, shortened
 from vame_pipe.poses.pose_table import Column, PoseHeader, PoseTable
+
+if TYPE_CHECKING:
+    from vame_pipe.poses.hdf5_table import Stored
 
 CPU_S = 10.0
 """Processor time per file, in addition to the time for its size; ends an endless loop."""
@@ -91,35 +94,59 @@ class _Child:
         return self.process.returncode
 
 
-def read_header(path: Path) -> PoseHeader:
+def read_header(path: Path, format: str | None) -> PoseHeader:
     """Return the names in an HDF5 pose file.
 
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    return _read(path, header_only=True).header
-
-
-def read_table(path: Path) -> PoseTable:
-    """Return the table of an HDF5 pose file.
+    Parameters
+    ----------
+    path : Path
+    format : str, optional
+        Name of the format; None: recognised.
 
     Raises
     ------
     InputError
         If it cannot be read.
     """
-    return _read(path, header_only=False)
+    head, table = _read(path, format, None)
+    return PoseHeader(
+        format=head["format"],
+        columns=table.columns,
+        first_label=str(table.labels[0]) if len(table.labels) else "",
+        fps=head["fps"],
+        tracked=head["tracked"],
+    )
 
 
-def _read(path: Path, header_only: bool) -> PoseTable:
+def read_table(path: Path, format: str | None, columns: list[int]) -> PoseTable:
+    """Return some columns of an HDF5 pose file.
+
+    Parameters
+    ----------
+    path : Path
+    format : str, optional
+        Name of the format; None: recognised.
+    columns : list of int
+        Indices into the columns of the header.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    return _read(path, format, columns)[1]
+
+
+def _read(
+    path: Path, format: str | None, columns: list[int] | None
+) -> tuple[dict[str, Any], PoseTable]:
+    """Ask the child for columns of a file; None: the header, and the label of the first row."""
     with _lock:
         while True:
             child = _running()
             fresh = child.n_answers == 0
             try:
-                table = _converse(child, path, header_only)
+                answer = _converse(child, path, format, columns)
             except InputError:
                 child.n_answers += 1
                 raise
@@ -134,41 +161,41 @@ def _read(path: Path, header_only: bool) -> PoseTable:
                 raise
             else:
                 child.n_answers += 1
-                return table
+                return answer
 
 
-def _converse(child: _Child, path: Path, header_only: bool) -> PoseTable:
+def _converse(
+    child: _Child, path: Path, format: str | None, wanted: list[int] | None
+) -> tuple[dict[str, Any], PoseTable]:
     cpu_s = CPU_S + path.stat().st_size * CPU_S_PER_BYTE
     where = {"path": os.path.abspath(path), "shown": str(path)}
-    child.ask(**where, header_only=header_only, cpu_s=cpu_s)
+    child.ask(**where, format=format, wanted=wanted, cpu_s=cpu_s)
     head = _checked(child.receive())
     n_rows, columns = head["n_rows"], tuple(Column(*c) for c in head["columns"])
-    values = np.empty((len(columns), n_rows))
+    n_columns = len(wanted or [])
+    values = np.empty((n_columns, n_rows))
     labels: list[Any] = []
     at = 0
     while at < n_rows:
         slab = _checked(child.receive())
         n = slab["n_rows"]
-        numbers = child.receive_numbers((n, len(columns) + 1))
+        numbers = child.receive_numbers((n, n_columns + 1))
         values[:, at : at + n] = numbers[:, 1:].T
         labels.append(numbers[:, 0] if slab["labels"] is None else np.array(slab["labels"], object))
         at += n
     _checked(child.receive())
-    not_numbers = {int(c): (row, text) for c, (row, text) in head["not_numbers"].items()}
-    header = PoseHeader(columns, _first(labels))
-    return PoseTable(
-        header, values.T, np.concatenate(labels) if labels else np.empty(0), not_numbers
-    )
+    found = {int(c): (row, text) for c, (row, text) in head["not_numbers"].items()}
+    if wanted is not None:
+        columns = tuple(columns[c] for c in wanted)
+        found = {i: found[c] for i, c in enumerate(wanted) if c in found}
+    joined = np.concatenate(labels) if labels else np.empty(0)
+    return head, PoseTable(columns, values.T, joined, found)
 
 
 def _checked(answer: dict[str, Any]) -> dict[str, Any]:
     if "problems" in answer:
         raise InputError(*answer["problems"])
     return answer
-
-
-def _first(labels: list[np.ndarray]) -> str:
-    return str(labels[0][0]) if labels else ""
 
 
 def _running() -> _Child:
@@ -222,7 +249,7 @@ def main() -> None:
     try:
         import resource
 
-        from vame_pipe.poses import dlc_hdf5
+        from vame_pipe.poses import hdf5_formats
         from vame_pipe.poses.hdf5_access import Damaged
     except ImportError as error:
         _send(output, {"problem": str(error)})
@@ -235,20 +262,20 @@ def main() -> None:
         path, shown = question["path"], question["shown"]
         _limit_time(question["cpu_s"])
         try:
-            with dlc_hdf5.open_poses(path) as stored:
-                _answer(output, stored, question["header_only"])
+            with hdf5_formats.open_poses(path, question["format"]) as (format, stored):
+                _answer(output, format, stored, question["wanted"])
             _send(output, {})  # only after the file is closed and its lock released
         except InputError as error:
             _send(output, {"problems": [p.replace(path, shown) for p in error.problems]})
         except BrokenPipeError:
             return
         except Damaged as error:
-            problem = f"{shown}: cannot be read as DeepLabCut HDF5: {shortened(str(error), 200)}."
+            problem = f"{shown}: cannot be read as HDF5: {shortened(str(error), 200)}."
             _send(output, {"problems": [f"{problem} Re-export it."]})
         except Exception as error:  # a damaged file can cause any exception
             reason = shortened(" ".join(str(error).split()) or type(error).__name__, 200)
             problem = (
-                f"{shown}: cannot be read as DeepLabCut HDF5 ({reason}). It may be truncated, damaged or "
+                f"{shown}: cannot be read as HDF5 ({reason}). It may be truncated, damaged or "
                 "in use. Re-export it."
             )
             _send(output, {"problems": [problem]})
@@ -261,12 +288,18 @@ def _limit_time(cpu_s: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, cpu_s * WALL_S_PER_CPU_S)
 
 
-def _answer(output: IO[bytes], stored: Any, header_only: bool) -> None:
-    n_rows = min(1, stored.n_rows) if header_only else stored.n_rows
-    not_numbers = stored.not_numbers
-    head = {"columns": stored.columns, "n_rows": n_rows, "not_numbers": not_numbers}
+def _answer(output: IO[bytes], format: str, stored: Stored, wanted: list[int] | None) -> None:
+    n_rows = stored.n_rows if wanted is not None else min(1, stored.n_rows)
+    head = {
+        "format": format,
+        "columns": stored.columns,
+        "n_rows": n_rows,
+        "not_numbers": stored.not_numbers,
+        "fps": stored.fps,
+        "tracked": stored.tracked,
+    }
     _send(output, head)
-    for labels, values in stored.slabs(n_rows):
+    for labels, values in stored.slabs(n_rows, wanted or []):
         numbers = np.empty((len(values), values.shape[1] + 1))
         numbers[:, 1:] = values
         is_text = isinstance(labels, list)

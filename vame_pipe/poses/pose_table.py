@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+
+COORDS = ("x", "y", "z", "likelihood")
+"""The coordinates that are read."""
 
 
 class Column(NamedTuple):
@@ -16,7 +20,7 @@ class Column(NamedTuple):
     keypoint: str
     """Name of the keypoint."""
     coord: str
-    """`x`, `y`, `likelihood` or another name, in lower case."""
+    """`x`, `y`, `z`, `likelihood` or another name, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -25,22 +29,32 @@ class PoseHeader:
 
     Attributes
     ----------
+    format : str
+        Name of the format, one of `core.pose_formats`.
     columns : tuple of Column
     first_label : str
         Label of the first row: a frame number or the name of an image; empty if there are no rows.
+    fps : float, optional
+        Frames per second, if the file stores it.
+    tracked : dict of str to int
+        Frames in which each animal was found, if the file stores it cheaply; else empty.
     """
 
+    format: str
     columns: tuple[Column, ...]
     first_label: str
+    fps: float | None = None
+    tracked: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class PoseTable:
-    """The names and numbers in a pose file.
+    """Numbers in a pose file.
 
     Attributes
     ----------
-    header : PoseHeader
+    columns : tuple of Column
+        The columns that were asked for.
     values : numpy.ndarray
         `(n_rows, n_columns)` float64, as in the file; NaN where a cell is empty or not a number. Each
         column is contiguous in memory.
@@ -50,7 +64,7 @@ class PoseTable:
         For each column with cells that are not numbers: row and text of the first such cell.
     """
 
-    header: PoseHeader
+    columns: tuple[Column, ...]
     values: np.ndarray
     labels: np.ndarray
-    not_numbers: dict[int, tuple[int, str]] = field(default_factory=dict)
+    not_numbers: Mapping[int, tuple[int, str]] = field(default_factory=dict)

@@ -2,41 +2,62 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from vame_pipe.core.errors import InputError, listing
-from vame_pipe.poses import deeplabcut
+from vame_pipe.core.pose_formats import POSE_FORMATS
+from vame_pipe.poses import animals, anipose_csv, dlc_csv, hdf5_process
+from vame_pipe.poses.animals import AnimalColumns
 from vame_pipe.poses.contract import Poses
+from vame_pipe.poses.conversion import to_poses
+from vame_pipe.poses.frame_numbers import frame_numbers
+from vame_pipe.poses.pose_table import PoseHeader, PoseTable
 
 if TYPE_CHECKING:
     from vame_pipe.config.sections import Align
 
+log = logging.getLogger(__name__)
 
-class Reader(Protocol):
-    """A module that reads one format."""
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+HDF5_SUFFIXES = (".h5", ".hdf5", ".slp", ".nwb", ".nc")
+NETCDF3_SIGNATURES = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
+FPS_TOLERANCE = 0.01
+"""Fraction by which a frame rate may differ from that in the file, as 30 does from 29.97."""
+
+
+class CsvReader(Protocol):
+    """A module that reads one format of text; those of HDF5 are in `hdf5_formats`."""
 
     def sniff(self, path: Path) -> bool:
         """Return whether the content of a file is of this format."""
 
-    def read_keypoints(self, path: Path) -> list[str]:
-        """Return the names of the keypoints in a file, without reading all of it if possible."""
+    def read_header(self, path: Path) -> PoseHeader:
+        """Return the names in a file, without reading all of it."""
 
-    def read(self, path: Path, fps: float | None) -> dict[str, Poses]:
-        """Return the poses in a file by individual; `fps` is None if the caller does not know it."""
+    def read_table(self, path: Path, columns: list[int]) -> PoseTable:
+        """Return some columns of a file."""
 
 
-FORMATS: dict[str, Reader] = {"deeplabcut": deeplabcut}
-"""The reader of each format, in the order in which the content of a file is compared with them."""
+CSV_FORMATS: dict[str, CsvReader] = {"deeplabcut": dlc_csv, "anipose": anipose_csv}
+"""The readers of text, in the order in which the content of a file is compared with them."""
 
 
 def read_poses(
-    path: str | Path, fps: float | None = None, format: str | None = None
+    path: str | Path,
+    fps: float | None = None,
+    format: str | None = None,
+    individuals: Sequence[str] | None = None,
 ) -> dict[str, Poses]:
     """Return the poses in a pose file, by individual.
 
-    Files of DeepLabCut and LightningPose are supported (CSV and HDF5), with one animal each. A file that
-    names no animal has the individual `id_0`.
+    All animals of a file have the same frames; where an animal is absent, its positions are NaN. A file
+    that names no animal has the individual `id_0`. Animals that are never tracked are left out.
 
     Parameters
     ----------
@@ -45,12 +66,14 @@ def read_poses(
     fps : float, optional
         Frame rate of the video; required if the file does not store it, as DeepLabCut's files.
     format : str, optional
-        `deeplabcut`; default: recognised by the content of the file.
+        One of `vame_pipe.core.pose_formats.POSE_FORMATS`; default: recognised by the content of the file.
+    individuals : sequence of str, optional
+        Names of the animals to read; default: all. Of files with more than 50 tracks, the 50 longest.
 
     Raises
     ------
     InputError
-        If the file is missing, of another format, damaged or without usable poses.
+        If the file is missing, of another format, damaged, without usable poses or of another frame rate.
 
     Examples
     --------
@@ -65,11 +88,28 @@ def read_poses(
     ('nose', 'left_ear', 'right_ear')
     """
     path = Path(path)
-    return _reader(path, format).read(path, fps)
+    header = read_header(path, format)
+    choice = animals.choose(header, path, individuals)
+    rate = frame_rate(header, path, fps)
+    wanted = animals.columns_of(header.columns, choice.individuals)
+    if _is_hdf5(path):
+        table = hdf5_process.read_table(path, header.format, wanted)
+    else:
+        table = CSV_FORMATS[header.format].read_table(path, wanted)
+    for note in choice.notes:
+        log.warning("%s: %s", path.name, note)
+    if animals.is_image(header.first_label):
+        log.warning(
+            "%s: its rows are images; they are read as frames 0, 1, 2, ... in order", path.name
+        )
+        table = replace(table, labels=np.arange(len(table.values), dtype=np.float64))
+    frame = _row_frames(table, path.name)
+    found = _tracked_animals(table, path, individuals is not None)
+    return {one.individual: to_poses(table, one, frame, rate, path.name) for one in found}
 
 
-def read_keypoints(path: str | Path, format: str | None = None) -> list[str]:
-    """Return the names of the keypoints in a pose file, from its header if possible.
+def read_header(path: str | Path, format: str | None = None) -> PoseHeader:
+    """Return the format, the names and the frame rate in a pose file, without reading all of it.
 
     Parameters
     ----------
@@ -84,7 +124,90 @@ def read_keypoints(path: str | Path, format: str | None = None) -> list[str]:
         If the file is missing, of another format or damaged.
     """
     path = Path(path)
-    return _reader(path, format).read_keypoints(path)
+    if format is not None and format not in POSE_FORMATS:
+        raise InputError(
+            f"{path}: format '{format}' is not known. Known formats: {', '.join(POSE_FORMATS)}. Leave "
+            "format out to recognise it by the content of the file."
+        )
+    _require_content(path)
+    if _is_hdf5(path):
+        return hdf5_process.read_header(path, format)
+    if format is not None:
+        if format not in CSV_FORMATS:
+            raise InputError(
+                f"{path}: is not an HDF5 file, as those of format '{format}' are. Leave format out to "
+                "recognise it, or export the file again."
+            )
+        return CSV_FORMATS[format].read_header(path)
+    for reader in CSV_FORMATS.values():
+        if reader.sniff(path):
+            return reader.read_header(path)
+    reasons = []
+    for name, reader in CSV_FORMATS.items():  # a damaged file has the content of no format
+        try:
+            return reader.read_header(path)
+        except InputError as error:
+            problems = (line.removeprefix(f"{path}: ") for line in error.problems)
+            reasons.append(f"{name}: {' '.join(problems)}")
+    raise InputError(
+        f"{path}: is not in a supported format, or damaged. {' '.join(dict.fromkeys(reasons))}"
+    )
+
+
+def read_keypoints(
+    path: str | Path, format: str | None = None, individuals: Sequence[str] | None = None
+) -> list[str]:
+    """Return the names of the keypoints that all animals in a pose file have, from its header.
+
+    Parameters
+    ----------
+    path : str or Path
+        Pose file.
+    format : str, optional
+        As for `read_poses`.
+    individuals : sequence of str, optional
+        As for `read_poses`.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, of another format or damaged, or has no such animal.
+    """
+    path = Path(path)
+    header = read_header(path, format)
+    choice = animals.choose(header, path, individuals)
+    wanted = animals.columns_of(header.columns, choice.individuals)
+    found = animals.group_columns([header.columns[i] for i in wanted])
+    if not found:
+        raise InputError(f"{path}: contains no coordinates of keypoints. Re-export the file.")
+    return [name for name in found[0].columns if all(name in one.columns for one in found)]
+
+
+def frame_rate(header: PoseHeader, path: Path, fps: float | None) -> float:
+    """Return the frame rate of a recording: as given, else as in the file.
+
+    Parameters
+    ----------
+    header : PoseHeader
+    path : Path
+    fps : float, optional
+        Frames per second, as given.
+
+    Raises
+    ------
+    InputError
+        If neither is known, or they contradict each other.
+    """
+    if header.fps is None and fps is None:
+        raise InputError(f"{path}: the file does not store the frame rate. Set fps.")
+    if fps is None or header.fps is None:
+        return fps or header.fps or 0.0
+    if abs(fps / header.fps - 1) > FPS_TOLERANCE:
+        raise InputError(
+            f"{path}: fps is {fps:g}, but the file says {header.fps:g}. Set fps to {header.fps:g} or "
+            "leave it out; if the file is wrong, export it again."
+        )
+    return fps
 
 
 def missing_keypoints(
@@ -117,38 +240,50 @@ def missing_keypoints(
                 f"keypoint '{name}' matches several names in its file: {' and '.join(found)}. Keep one "
                 f"of them in keypoints.{name}."
             )
-    for key in ("centre", "forward"):
-        name = getattr(settings, key)
-        if aliases is None and name not in available:
-            problems.append(
-                f"keypoint '{name}' is not in its file, {has}. Set align.{key} to one of these."
-            )
+    for key, names in settings.named_keypoints.items():
+        problems += [
+            f"keypoint '{name}' is not in its file, {has}. Set align.{key} to one of these."
+            for name in names
+            if aliases is None and name not in available
+        ]
     return list(dict.fromkeys(problems))
 
 
-def _reader(path: Path, format: str | None) -> Reader:
-    """Return the reader of a file: of the given format, or of the format of its content."""
-    if format is not None and format not in FORMATS:
+def _is_hdf5(path: Path) -> bool:
+    with path.open("rb") as file:
+        has_signature = file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
+    return has_signature or path.suffix.lower() in HDF5_SUFFIXES
+
+
+def _row_frames(table: PoseTable, source: str) -> np.ndarray:
+    """Return the frame number of each row, `(n_rows,)` int64."""
+    if len(table.values) == 0:
+        raise InputError(f"{source}: contains a header but no frames.")
+    if len(table.values) == 1:
         raise InputError(
-            f"{path}: format '{format}' is not known. Known formats: {', '.join(FORMATS)}. Leave format "
-            "out to recognise it by the content of the file."
+            f"{source}: contains only one frame. Use the file of a complete video, with one row per frame."
         )
-    _require_content(path)
-    if format is not None:
-        return FORMATS[format]
-    for reader in FORMATS.values():
-        if reader.sniff(path):
-            return reader
-    reasons = []
-    for name, reader in FORMATS.items():  # a damaged file has the content of no format
-        try:
-            reader.read_keypoints(path)
-        except InputError as error:
-            problems = (line.removeprefix(f"{path}: ") for line in error.problems)
-            reasons.append(f"{name}: {' '.join(problems)}")
-        else:
-            return reader
-    raise InputError(f"{path}: is not in a supported format, or damaged. {' '.join(reasons)}")
+    return frame_numbers(table.labels, source)
+
+
+def _tracked_animals(table: PoseTable, path: Path, selected: bool) -> list[AnimalColumns]:
+    """Return the animals that were tracked at all; those that were selected have to be."""
+    found = animals.group_columns(table.columns)
+    never = [one.individual for one in found if _is_empty(table, one)]
+    if not never or len(found) == 1:
+        return found
+    if len(never) == len(found) or selected:
+        raise InputError(
+            f"{path.name}: every coordinate of {listing(never, chr(39))} is missing (NaN). Track the video "
+            "again, or select other individuals."
+        )
+    log.warning("%s: never tracked, so left out: %s", path.name, listing(never, "'"))
+    return [one for one in found if one.individual not in never]
+
+
+def _is_empty(table: PoseTable, one: AnimalColumns) -> bool:
+    at = one.coordinates
+    return all(np.isnan(table.values[:, i]).all() and i not in table.not_numbers for i in at)
 
 
 def _require_content(path: Path) -> None:
@@ -159,8 +294,10 @@ def _require_content(path: Path) -> None:
                 f"{path}: no such file. Check the path; it is relative to the working directory."
             )
         with path.open("rb") as file:
-            is_empty = not file.read(1)
+            start = file.read(4)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}). Check the path.") from None
-    if is_empty:
+    if not start:
         raise InputError(f"{path}: the file is empty. Re-export it.")
+    if start in NETCDF3_SIGNATURES:
+        raise InputError(f"{path}: is a netCDF file of version 3. Save it as netCDF 4.")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vame_pipe.core.errors import InputError
-from vame_pipe.poses.dlc_csv import CHUNK
+from vame_pipe.poses.csv_table import CHUNK
 from vame_pipe.poses.readers import read_keypoints, read_poses
 
 ROWS = [
