@@ -55,12 +55,24 @@ def test_a_keypoint_that_never_moves_is_not_a_placeholder():
     assert not cleaning.find_placeholders(position)[0].any()
 
 
-def test_a_threshold_can_be_a_fraction_of_the_points():
+def test_a_threshold_is_a_number_or_a_fraction_for_all_keypoints_or_for_some():
     confidence = np.stack([np.linspace(0, 12, 101), np.linspace(0, 1, 101)], axis=1)
-    np.testing.assert_allclose(
-        cleaning.confidence_thresholds(confidence, Quantile(quantile=0.1)), [1.2, 0.1]
-    )
-    np.testing.assert_allclose(cleaning.confidence_thresholds(confidence, 3.0), [3.0, 3.0])
+    names, tenth = ["nose", "tail"], Quantile(quantile=0.1)
+
+    def thresholds(min_confidence):
+        return cleaning.confidence_thresholds(confidence, min_confidence, names)
+
+    np.testing.assert_allclose(thresholds(tenth), [1.2, 0.1])
+    np.testing.assert_allclose(thresholds(3.0), [3.0, 3.0])
+    np.testing.assert_allclose(thresholds({"nose": tenth}), [1.2, 0.6])
+    np.testing.assert_allclose(thresholds({"tail": 0.3, "default": 2.0}), [2.0, 0.3])
+
+
+def test_points_without_a_score_do_not_change_a_quantile():
+    confidence = np.full((202, 2), np.nan)
+    confidence[::2, 0] = np.linspace(0, 12, 101)
+    found = cleaning.confidence_thresholds(confidence, Quantile(quantile=0.1), ["nose", "tail"])
+    np.testing.assert_allclose(found, [1.2, 0.0])
 
 
 def test_jumps_are_outliers_and_movement_is_not():

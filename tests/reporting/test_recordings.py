@@ -12,14 +12,25 @@ from vame_pipe.core.quality import KeypointQuality, TrackingQuality
 from vame_pipe.reporting.recordings import Recording, quality_flags, read_recordings
 
 NOSE = KeypointQuality(
-    placeholders=0.0, below_confidence=0.03, outliers=0.0, interpolated=0.01, missing=0.02
+    placeholders=0.0,
+    below_confidence=0.03,
+    outliers=0.0,
+    interpolated=0.01,
+    missing=0.02,
+    exact_zeros=0.0,
+    threshold=0.6,
 )
 TRACKED = TrackingQuality(
     n_frames=900,
     n_rows=900,
     valid_fraction=0.95,
     flipped_fraction=0.0,
+    n_flips=0,
+    n_flips_repaired=0,
+    n_jumps=0,
     body_length_px=50.0,
+    body_length_spread=0.4,
+    floor=None,
     keypoints={"nose": NOSE},
 )
 FINE = Recording(

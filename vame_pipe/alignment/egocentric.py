@@ -2,7 +2,8 @@
 
 The method follows VAME (Luxem et al. 2022, Communications Biology 5:1267). Unlike VAME, frames in gaps
 that are too long to interpolate are invalid. Positions are in the image coordinates of
-`vame_pipe.poses.contract`. In the animal's frame, x points ahead and y to the animal's right.
+`vame_pipe.poses.contract`. In the animal's frame, x points ahead, y to the animal's right and z up from
+the floor.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vame_pipe.alignment import kinematics
+from vame_pipe.alignment.cleaning import known_rows
+from vame_pipe.alignment.geometry import contiguous, empty, norm
 from vame_pipe.core.errors import InputError
 from vame_pipe.poses.readers import missing_keypoints
 
 if TYPE_CHECKING:
+    from vame_pipe.alignment.track import Track
     from vame_pipe.config.sections import Align
     from vame_pipe.poses.contract import Poses
 
@@ -31,15 +35,16 @@ class Selection:
     Attributes
     ----------
     position : numpy.ndarray
-        `(n_frames, n_keypoints, 2)`, pixels, NaN where missing; a copy, which may be changed in place.
-        Each coordinate of a keypoint is contiguous along time, which makes everything that follows
-        three times as fast.
+        `(n_frames, n_keypoints, 2 or 3)`, NaN where missing; a copy, which may be changed in place, in the
+        layout of `geometry.empty`.
     confidence : numpy.ndarray
         `(n_frames, n_keypoints)`.
     names : list of str
         Names of the keypoints in the configuration.
     centre, forward : int
         Indices of the keypoints at both ends of the body axis.
+    axis : list of int
+        Indices of the keypoints that define the heading, from back to front.
     """
 
     position: np.ndarray
@@ -47,6 +52,7 @@ class Selection:
     names: list[str]
     centre: int
     forward: int
+    axis: list[int]
 
 
 def select_keypoints(
@@ -67,8 +73,6 @@ def select_keypoints(
     InputError
         If a keypoint is missing, ambiguous or unusable, or if there is only one.
     """
-    if poses.dimensions != 2:
-        raise InputError(f"{poses.source}: contains 3D poses, which cannot be aligned yet.")
     problems = missing_keypoints(list(poses.keypoints), settings, aliases)
     if aliases is not None:
         problems += settings.axis_problems(aliases)
@@ -88,103 +92,121 @@ def select_keypoints(
             f"{poses.source} contains only one keypoint ('{poses.keypoints[0]}'). A body axis needs two "
             "keypoints of the animal."
         )
-    planes = np.ascontiguousarray(poses.position.transpose(1, 2, 0)[columns])
-    selected = list(aliases)
+    names = list(aliases)
+    points = (
+        settings.axis if isinstance(settings.axis, list) else [settings.centre, settings.forward]
+    )
     return Selection(
-        planes.transpose(2, 0, 1),
-        poses.confidence[:, columns],
-        selected,
-        selected.index(settings.centre),
-        selected.index(settings.forward),
+        contiguous(poses.position, columns),
+        contiguous(poses.confidence, columns),
+        names,
+        names.index(settings.centre),
+        names.index(settings.forward),
+        [names.index(name) for name in points],
     )
 
 
-def body_length(position: np.ndarray, centre: int, forward: int) -> float:
-    """Return the median distance between two keypoints, pixels; NaN if never known together.
+def body_lengths(position: np.ndarray, centre: int, forward: int) -> np.ndarray:
+    """Return the distance between two keypoints in the frames in which both are known.
 
     Parameters
     ----------
     position : numpy.ndarray
-        `(n_frames, n_keypoints, 2)`, pixels, NaN where missing.
+        `(n_frames, n_keypoints, 2 or 3)`, NaN where missing.
     centre, forward : int
         Indices of the two keypoints.
     """
-    distance = np.hypot(*(position[:, forward] - position[:, centre]).T)
-    distance = distance[np.isfinite(distance)]
-    return float(np.median(distance)) if len(distance) else float("nan")
+    distance = norm(position[:, forward] - position[:, centre])
+    known: np.ndarray = distance[np.isfinite(distance)]
+    return known
 
 
-def egocentric(position: np.ndarray, centre: int, forward: int) -> tuple[np.ndarray, np.ndarray]:
-    """Move `centre` to the origin and rotate `forward` onto the positive x axis, frame by frame.
+def egocentric(points: np.ndarray, centre: np.ndarray, heading: np.ndarray) -> np.ndarray:
+    """Return points in the frame of the animal: seen from its centre, turned so that x points ahead.
+
+    The turn is one in the horizontal plane. Heights stay as they are.
 
     Parameters
     ----------
-    position : numpy.ndarray
-        `(n_frames, n_keypoints, 2)`, pixels, in the image, NaN where missing.
-    centre, forward : int
-        Indices of the keypoints at both ends of the body axis.
+    points, centre : numpy.ndarray
+        `(n_frames, 2 or 3)`, in the image, NaN where missing.
+    heading : numpy.ndarray
+        `(n_frames, 2)`: unit vectors, in the image, NaN where undefined.
 
     Returns
     -------
-    ego : numpy.ndarray
-        `(n_frames, n_keypoints, 2)`, pixels, in the animal's frame.
-    heading : numpy.ndarray
-        `(n_frames, 2)`: unit vector from centre to forward, in the image; NaN where undefined.
+    numpy.ndarray
+        `(n_frames, 2 or 3)`; NaN where anything is missing.
+
+    Examples
+    --------
+    An animal that looks down in the image, with a point on its left:
+
+    >>> point, centre, heading = ([[7.0, 5.0]], [[4.0, 5.0]], [[0.0, 1.0]])
+    >>> egocentric(*map(np.array, (point, centre, heading))).tolist()
+    [[0.0, -3.0]]
     """
-    axis = (position[:, forward] - position[:, centre]).T
-    length = np.hypot(*axis)
-    length[length == 0] = np.nan  # the direction is undefined if both points coincide
-    cos, sin = axis / length
-    ego = np.empty_like(position)
-    x0, y0 = position[:, centre].T
-    for k in range(position.shape[1]):  # one contiguous coordinate at a time, see Selection
-        x, y = position[:, k, 0] - x0, position[:, k, 1] - y0
-        ego[:, k, 0] = cos * x + sin * y
-        ego[:, k, 1] = cos * y - sin * x
-    heading = np.stack([cos, sin], axis=1)
-    return ego, heading
+    cos, sin = heading.T
+    x, y = points[:, 0] - centre[:, 0], points[:, 1] - centre[:, 1]
+    ego = empty(*points.shape)
+    ego[:, 0] = cos * x + sin * y
+    ego[:, 1] = cos * y - sin * x
+    if points.shape[1] == 3:
+        ego[:, 2] = np.where(np.isnan(ego[:, 0]), np.nan, points[:, 2])
+    return ego
 
 
-def features(
-    position: np.ndarray, selected: Selection, settings: Align, fps: float, length: float
-) -> tuple[np.ndarray, list[str]]:
+def coordinates(selected: Selection, keypoint: int, settings: Align, dimensions: int) -> list[int]:
+    """Return which coordinates of a keypoint are features: those that are not always zero."""
+    if keypoint == selected.centre:
+        return list(range(2, dimensions))
+    if settings.axis != "rigid" and set(selected.axis) == {selected.centre, keypoint}:
+        return [0, *range(2, dimensions)]
+    return list(range(dimensions))
+
+
+def features(track: Track, settings: Align) -> tuple[np.ndarray, list[str]]:
     """Return the egocentric features of every frame and their names.
 
     Parameters
     ----------
-    position : numpy.ndarray
-        `(n_frames, n_keypoints, 2)`, pixels, cleaned, NaN where missing.
-    selected : Selection
-        Names of the keypoints and the body axis.
+    track : Track
+        The cleaned movement of the animal.
     settings : Align
-    fps : float
-        Frames per second of `position`.
-    length : float
-        Body length, pixels.
 
     Returns
     -------
     values : numpy.ndarray
         `(n_frames, n_features)` float32, NaN where a keypoint is missing: coordinates in body lengths
-        (pixels without `scale`), then the columns of `kinematics.NAMES`.
+        (in the unit of the file without `scale`), then the columns of `kinematics.names`.
     names : list of str
     """
-    centre, forward = selected.centre, selected.forward
-    unit = length if settings.scale else 1.0
-    # drop incomplete frames entirely, so that no speed is computed across them
-    position = position.copy(order="K")
-    position[np.isnan(position).any(axis=(1, 2))] = np.nan
-    ego, heading = egocentric(position, centre, forward)
-    columns, names = [], []
-    for k, name in enumerate(selected.names):
-        for axis, letter in enumerate("xy"):
-            if k == centre or (k == forward and letter == "y"):
-                continue  # always zero
-            columns.append((ego[:, k, axis] / unit).astype(np.float32))
-            names.append(f"{name}_{letter}")
+    selected, position, fps = track.selected, track.position, track.fps
+    unit = track.body_length if settings.scale else 1.0
+    # leave incomplete frames out entirely, so that no speed is computed across them
+    complete = known_rows(position)[:, None]
+    heading = np.where(complete, track.heading, np.nan)
+    centre = np.where(complete, position[:, selected.centre], np.nan)
+    kept = [
+        coordinates(selected, k, settings, position.shape[2]) for k in range(len(selected.names))
+    ]
+    named = zip(selected.names, kept, strict=True)
+    names = [f"{name}_{'xyz'[axis]}" for name, axes in named for axis in axes]
     if settings.kinematics:
-        floor = MIN_SPEED * length / unit
-        values = kinematics.kinematics(position, ego, heading, centre, fps, unit, floor)
-        columns += list(values.astype(np.float32).T)
-        names += kinematics.NAMES
-    return np.stack(columns).T, names
+        names += kinematics.names(position.shape[2])
+    columns = np.empty((len(names), len(position)), np.float32)
+    row = 0
+    posture_speed = np.zeros(len(position))
+    for k, axes in enumerate(kept):
+        ego = egocentric(position[:, k], centre, heading)
+        ego /= unit
+        columns[row : row + len(axes)] = ego[:, axes].T
+        row += len(axes)
+        if settings.kinematics and k != selected.centre:
+            posture_speed += norm(kinematics.difference(ego, fps))
+    if settings.kinematics:
+        posture_speed /= len(selected.names) - 1
+        min_speed = MIN_SPEED * track.body_length / unit
+        speeds = kinematics.kinematics(centre / unit, heading, posture_speed, fps, min_speed)
+        columns[row:] = speeds
+    return columns.T, names

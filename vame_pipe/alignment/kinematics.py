@@ -7,8 +7,26 @@ from __future__ import annotations
 
 import numpy as np
 
-NAMES = ("speed_forward", "speed_lateral", "turn_rate", "log_speed", "log_posture_speed")
-"""Columns that `kinematics` returns."""
+from vame_pipe.alignment.geometry import norm
+
+
+def names(dimensions: int) -> list[str]:
+    """Return the columns that `kinematics` returns, of recordings in 2 or 3 dimensions.
+
+    Examples
+    --------
+    >>> names(2)
+    ['speed_forward', 'speed_lateral', 'turn_rate', 'log_speed', 'log_posture_speed']
+    """
+    vertical = ["speed_vertical"] if dimensions == 3 else []
+    return [
+        "speed_forward",
+        "speed_lateral",
+        *vertical,
+        "turn_rate",
+        "log_speed",
+        "log_posture_speed",
+    ]
 
 
 def difference(values: np.ndarray, fps: float) -> np.ndarray:
@@ -24,12 +42,19 @@ def difference(values: np.ndarray, fps: float) -> np.ndarray:
     fps : float
         Frames per second.
     """
-    step = np.full((len(values) + 1, *values.shape[1:]), np.nan)
-    step[1:-1] = np.diff(values, axis=0)
-    before, after = step[:-1], step[1:]
-    rate = (before + after) / 2
-    rate = np.where(np.isnan(before), after, rate)
-    return np.where(np.isnan(after), before, rate) * fps
+    rate = np.full_like(values, np.nan)
+    np.subtract(values[2:], values[:-2], out=rate[1:-1])
+    rate /= 2
+    # at the ends of runs
+    at = np.nonzero(np.isnan(rate) | np.isnan(values))
+    frame, rest = at[0], at[1:]
+    before = values[(np.maximum(frame - 1, 0), *rest)]
+    after = values[(np.minimum(frame + 1, len(values) - 1), *rest)]
+    before = np.where(frame > 0, values[at] - before, np.nan)
+    after = np.where(frame < len(values) - 1, after - values[at], np.nan)
+    rate[at] = np.where(np.isnan(before), after, before)
+    rate *= fps
+    return rate
 
 
 def turning(heading: np.ndarray, fps: float) -> np.ndarray:
@@ -42,57 +67,44 @@ def turning(heading: np.ndarray, fps: float) -> np.ndarray:
     fps : float
         Frames per second.
     """
-    previous, following = heading[:-1], heading[1:]
-    cross = previous[:, 0] * following[:, 1] - previous[:, 1] * following[:, 0]
-    angle = np.arctan2(cross, (previous * following).sum(axis=1))
+    cos, sin = heading.T
+    cross = cos[:-1] * sin[1:] - sin[:-1] * cos[1:]
+    angle = np.arctan2(cross, cos[:-1] * cos[1:] + sin[:-1] * sin[1:])
     # angles between neighbouring frames never wrap, so their sum can be differenced like any value
-    known = np.isfinite(angle)
-    path = np.concatenate([[0.0], np.cumsum(np.where(known, angle, 0.0))])
-    path[np.isnan(heading[:, 0])] = np.nan
+    path = np.zeros(len(heading))
+    np.cumsum(np.where(np.isnan(angle), 0.0, angle), out=path[1:])
+    path[np.isnan(cos)] = np.nan
     return difference(path, fps)
 
 
 def kinematics(
-    position: np.ndarray,
-    ego: np.ndarray,
-    heading: np.ndarray,
-    centre: int,
-    fps: float,
-    unit: float,
-    floor: float,
-) -> np.ndarray:
-    """Return the speeds and the turn rate of the animal, `(n_frames, 5)` in the order of `NAMES`.
+    centre: np.ndarray, heading: np.ndarray, posture_speed: np.ndarray, fps: float, min_speed: float
+) -> list[np.ndarray]:
+    """Return the speeds and the turn rate of the animal, each `(n_frames,)`, in the order of `names`.
 
-    Forward and lateral speed of the centre, units per second; turn rate, radians per second; natural
-    logarithms of the centre's speed and of the mean speed of the other keypoints in the animal's frame.
+    Speed of the centre to the front, to the right and, in three dimensions, up; turn rate, radians per
+    second; natural logarithms of the centre's speed and of the speed of the posture.
 
     Parameters
     ----------
-    position, ego : numpy.ndarray
-        `(n_frames, n_keypoints, 2)`, pixels, in the image and in the animal's frame.
+    centre : numpy.ndarray
+        `(n_frames, 2 or 3)`, the keypoint whose movement is measured, in units of length.
     heading : numpy.ndarray
         `(n_frames, 2)`, unit vectors in the image.
-    centre : int
-        Index of the keypoint whose movement is measured.
+    posture_speed : numpy.ndarray
+        `(n_frames,)`, mean speed of the other keypoints in the animal's frame, units per second.
     fps : float
         Frames per second.
-    unit : float
-        Pixels per unit of length.
-    floor : float
+    min_speed : float
         Units per second, added to a speed before its logarithm is taken.
     """
-    velocity = difference(position[:, centre], fps) / unit
-    forward = (velocity * heading).sum(axis=1)
-    lateral = velocity[:, 1] * heading[:, 0] - velocity[:, 0] * heading[:, 1]
-    posture = np.zeros(len(ego))
-    others = [k for k in range(ego.shape[1]) if k != centre]
-    for k in others:
-        posture += np.hypot(*(difference(ego[:, k], fps) / unit).T) / len(others)
-    values = [
-        forward,
-        lateral,
+    velocity = difference(centre, fps)
+    cos, sin = heading.T
+    return [
+        velocity[:, 0] * cos + velocity[:, 1] * sin,
+        velocity[:, 1] * cos - velocity[:, 0] * sin,
+        *velocity[:, 2:].T,
         turning(heading, fps),
-        np.log(np.hypot(*velocity.T) + floor),
-        np.log(posture + floor),
+        np.log(norm(velocity) + min_speed),
+        np.log(posture_speed + min_speed),
     ]
-    return np.stack(values).T

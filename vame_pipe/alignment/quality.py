@@ -1,21 +1,29 @@
 """Tracking quality: swapped ends of the body, unusable body axes, and what was found per keypoint.
 
-Pure functions of arrays. Positions are `(n_frames, n_keypoints, 2)` float64, pixels, in the image
-coordinates of `vame_pipe.poses.contract`, NaN where missing.
+Pure functions of arrays. Positions are `(n_frames, n_keypoints, 2 or 3)` float64, in the coordinates of
+`vame_pipe.poses.contract`, NaN where missing.
 """
 
 from __future__ import annotations
 
+import math
+from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vame_pipe.alignment.cleaning import runs
+from vame_pipe.alignment.geometry import norm
 from vame_pipe.core.errors import InputError, listing
 
 if TYPE_CHECKING:
     from vame_pipe.alignment.egocentric import Selection
     from vame_pipe.config.sections import Align
 
+MAX_BELOW_CONFIDENCE = 0.5
+"""Fraction of a keypoint's points below the confidence threshold above which there is a warning."""
+KEPT = 0.9
+"""Fraction of the points that the threshold which the warning suggests keeps."""
 LINK_S = 0.25
 """Frames that are this close in time belong together, although some between them are missing."""
 STEP_S = 0.2
@@ -45,11 +53,11 @@ def find_flips(
     Parameters
     ----------
     position : numpy.ndarray
-        `(n_frames, n_keypoints, 2)`, pixels, NaN where missing.
+        `(n_frames, n_keypoints, 2 or 3)`, NaN where missing.
     centre, forward : int
         Indices of the keypoints at both ends of the body axis.
     fps, length : float
-        Frames per second, and the length of the body in pixels.
+        Frames per second, and the length of the body in the unit of the positions.
 
     Returns
     -------
@@ -57,14 +65,14 @@ def find_flips(
         `(n_frames,)` bool; False where either end is missing.
     """
     flipped = np.zeros(len(position), dtype=bool)
-    ends = position[:, [centre, forward]]
-    rows = np.flatnonzero(np.isfinite(ends).all(axis=(1, 2)))
+    back, front = position[:, centre], position[:, forward]
+    rows = np.flatnonzero(np.isfinite(back[:, 0]) & np.isfinite(front[:, 0]))
     if len(rows) < 2:
         return flipped
-    back, front = ends[rows, 0], ends[rows, 1]
+    back, front = back[rows], front[rows]
     linked = np.diff(rows) <= max(1, LINK_S * fps)
-    kept = _distance(back[1:], back[:-1]) + _distance(front[1:], front[:-1])
-    swapped = _distance(back[1:], front[:-1]) + _distance(front[1:], back[:-1])
+    kept = norm(back[1:] - back[:-1]) + norm(front[1:] - front[:-1])
+    swapped = norm(back[1:] - front[:-1]) + norm(front[1:] - back[:-1])
     event = linked & (swapped < kept / 2) & (kept > length)
     state = np.concatenate([[0], np.cumsum(event)]) % 2
     stretch = np.concatenate([[0], np.cumsum(~linked)])
@@ -85,20 +93,52 @@ def find_flips(
     return flipped
 
 
-def _distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    distance: np.ndarray = np.hypot(*(one - other).T)
-    return distance
+def minority(flipped: np.ndarray, position: np.ndarray, centre: int, forward: int) -> np.ndarray:
+    """Return the frames `(n_frames,)` bool in which the body points the other way than in most frames.
+
+    If most of a recording seems to be the wrong way round, centre and forward are chosen so, or the animal
+    walks backwards. Then those frames are at fault in which it is not.
+
+    Parameters
+    ----------
+    flipped : numpy.ndarray
+        What `find_flips` returns for `position`, `centre` and `forward`.
+    """
+    known = np.isfinite(position[:, centre, 0]) & np.isfinite(position[:, forward, 0])
+    reverse = 2 * flipped.sum() > known.sum()
+    return known & ~flipped if reverse else flipped
+
+
+def count_flips(removed: np.ndarray, position: np.ndarray) -> tuple[int, int]:
+    """Return the number of flips, and how many of them were repaired.
+
+    Parameters
+    ----------
+    removed : numpy.ndarray
+        `(n_frames,)` bool, frames with a flip, in which all points were removed.
+    position : numpy.ndarray
+        `(n_frames, n_keypoints, 2 or 3)` after gaps were filled.
+    """
+    starts, ends = runs(removed)
+    open_ = np.concatenate([[0], np.cumsum(np.isnan(position[:, :, 0]).all(axis=1))])
+    return len(starts), int((open_[ends] == open_[starts]).sum())
+
+
+def count_jumps(position: np.ndarray, centre: int, length: float) -> int:
+    """Return how often the centre moves by more than a body length from one frame to the next."""
+    step = norm(np.diff(position[:, centre], axis=0))
+    return int((step > length).sum())
 
 
 def _travel(rows: np.ndarray, middle: np.ndarray, axis: np.ndarray, step: int) -> np.ndarray:
-    """Return the travel of each frame along its axis, pixels per frame; 0 where it is unknown."""
+    """Return the travel of each frame along its axis, per frame; 0 where it is unknown."""
     travel = np.zeros(len(rows))
     if len(rows) > 2 * step:
         span = rows[2 * step :] - rows[: -2 * step]
         moved = middle[2 * step :] - middle[: -2 * step]
         inner = axis[step:-step]
-        size = np.hypot(*inner.T)
-        along = (moved * inner).sum(axis=1) / np.where(size > 0, size, np.inf)
+        size = norm(inner)
+        along = sum((moved * inner).T) / np.where(size > 0, size, np.inf)
         travel[step:-step] = np.where(span == 2 * step, along / (2 * step), 0.0)
     return travel
 
@@ -114,7 +154,7 @@ def require_tracked(position: np.ndarray, selected: Selection, thresholds: np.nd
     unused = [k for k in range(position.shape[1]) if not np.isfinite(position[:, k, 0]).any()]
     if unused:
         names = listing([selected.names[k] for k in unused], "'")
-        highest = selected.confidence[:, unused].max()
+        highest = np.fmax.reduce(selected.confidence[:, unused], axis=None)
         raise InputError(
             f"{_by_count(unused, f'keypoint {names} has', f'keypoints {names} have')} no usable point: "
             f"the highest confidence is {highest:.3g}, align.min_confidence is "
@@ -145,8 +185,8 @@ def body_axis_warnings(position: np.ndarray, selected: Selection, settings: Alig
             )
         return []
     low, high = np.nanquantile(sample, [0.05, 0.95], axis=0)
-    extent = np.hypot(*(high - low).T)
-    axis = np.hypot(*(sample[:, forward] - sample[:, centre]).T)
+    extent = norm(high - low)
+    axis = norm(sample[:, forward] - sample[:, centre])
     if settings.head_fixed or np.isnan(axis).all():
         return []  # a body axis that is never known is refused next
     short, median, long = np.nanquantile(axis, [0.05, 0.5, 0.95])
@@ -170,7 +210,7 @@ def body_axis_warnings(position: np.ndarray, selected: Selection, settings: Alig
 
 def _is_egocentric(sample: np.ndarray, centre: int, forward: int) -> bool:
     """Return whether the centre never moves and the direction from it to forward never changes."""
-    known = sample[np.isfinite(sample[:, [centre, forward]]).all(axis=(1, 2))]
+    known = sample[np.isfinite(sample[:, [centre, forward]]).all(axis=(1, 2)), :, :2]
     if len(known) < 2:
         return False
     axis = known[:, forward] - known[:, centre]
@@ -180,19 +220,63 @@ def _is_egocentric(sample: np.ndarray, centre: int, forward: int) -> bool:
 
 
 def placeholder_warnings(
-    placeholder: np.ndarray, values: list[tuple[float, float]], names: list[str]
+    placeholder: np.ndarray, values: list[tuple[float, ...]], names: list[str]
 ) -> list[str]:
     """Return a warning if there are placeholders, `(n_frames, n_keypoints)` bool, of some values."""
     if not placeholder.any():
         return []
     found = listing([name for name, at in zip(names, placeholder.T, strict=True) if at.any()], "'")
-    shown = ", ".join(f"({x:g}, {y:g})" for x, y in values[:3])
+    shown = ", ".join(f"({', '.join(f'{v:g}' for v in value)})" for value in values[:3])
     n_points = int(placeholder.sum())
     points = "1 point" if n_points == 1 else f"{n_points} points"
     return [
         f"{points} of {found} at exactly {shown}, which programs write for a missing point: treated as "
         "missing"
     ]
+
+
+def confidence_warnings(
+    confidence: np.ndarray, known: np.ndarray, thresholds: np.ndarray, names: list[str]
+) -> list[str]:
+    """Return a warning of each keypoint that loses more than half of its points to its threshold.
+
+    Parameters
+    ----------
+    confidence : numpy.ndarray
+        `(n_frames, n_keypoints)`, NaN where there is no score.
+    known : numpy.ndarray
+        `(n_frames, n_keypoints)` bool: where there is a point.
+    thresholds : numpy.ndarray
+        `(n_keypoints,)`.
+    names : list of str
+        Names of the keypoints.
+    """
+    warnings = []
+    for k, name in enumerate(names):
+        scores = confidence[known[:, k], k]
+        lost = float((scores < thresholds[k]).mean()) if len(scores) else 0.0
+        if lost > MAX_BELOW_CONFIDENCE:
+            scores = np.where(np.isnan(scores), np.inf, scores)
+            keep = rounded_down(float(np.quantile(scores, 1 - KEPT, method="lower")))
+            warnings.append(
+                f"align.min_confidence {thresholds[k]:.3g} removes {lost:.0%} of the points of '{name}'; "
+                f"{keep:g} would keep {KEPT:.0%}"
+            )
+    return warnings
+
+
+def rounded_down(value: float) -> float:
+    """Return a positive number rounded down to two digits.
+
+    Examples
+    --------
+    >>> rounded_down(0.5671), rounded_down(12.99), rounded_down(0.0)
+    (0.56, 12.0, 0.0)
+    """
+    if value <= 0:
+        return 0.0
+    digits = 1 - math.floor(math.log10(value))
+    return float(Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_FLOOR))
 
 
 def flip_warnings(flipped: np.ndarray, settings: Align) -> list[str]:

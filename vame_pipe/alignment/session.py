@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vame_pipe.alignment import aligned_file, cleaning, egocentric, quality
-from vame_pipe.alignment.egocentric import Selection
+from vame_pipe.alignment import aligned_file, egocentric, social
+from vame_pipe.alignment.track import Track, make_track
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.quality import KeypointQuality, TrackingQuality
+from vame_pipe.core.quality import TrackingQuality
 from vame_pipe.poses.contract import Poses
 from vame_pipe.poses.parts import PoseSource, read_parts
 
@@ -65,41 +65,18 @@ class Aligned:
         return np.where(self.valid, np.cumsum(starts) - 1, -1).astype(np.int32)
 
 
-@dataclass(frozen=True)
-class _Cleaned:
-    """Positions of the selected keypoints, without what cannot be trusted.
-
-    Attributes
-    ----------
-    position : numpy.ndarray
-        `(n_frames, n_keypoints, 2)`, pixels; short gaps are filled, other missing points are NaN.
-    body_length : float
-        Pixels.
-    flipped : numpy.ndarray
-        `(n_frames,)` bool: the ends of the body axis seem to be swapped.
-    keypoints : dict of str to KeypointQuality
-    warnings : list of str
-    """
-
-    position: np.ndarray
-    body_length: float
-    flipped: np.ndarray
-    keypoints: dict[str, KeypointQuality]
-    warnings: list[str]
-
-
 def align(poses: Poses, settings: Align, keypoints: dict[str, list[str]] | None = None) -> Aligned:
     """Return the movement of one animal in its own frame of reference.
 
     Points that cannot be trusted are removed and short gaps are filled; then every frame is moved and
-    rotated, so that `settings.centre` is at the origin and `settings.forward` on the positive x axis.
+    rotated, so that `settings.centre` is at the origin and the animal looks along the positive x axis.
 
     Parameters
     ----------
     poses : Poses
         One animal of what `read_poses` returns.
     settings : Align
-        The section `align` of the configuration.
+        The section `align` of the configuration; `social` needs `align_animals`.
     keypoints : dict of str to list of str, optional
         Keypoints to use, each with the names that it can have in the file; default: all of the file.
 
@@ -121,69 +98,83 @@ def align(poses: Poses, settings: Align, keypoints: dict[str, list[str]] | None 
     >>> aligned.features.shape, f"{aligned.quality.body_length_px:.0f} pixels"
     ((300, 18), '57 pixels')
     """
-    selected = egocentric.select_keypoints(poses, settings, keypoints)
-    cleaned = _clean(selected, settings, poses.fps)
-    position, time_s, fps = cleaning.resample(cleaned.position, poses.fps, settings.fps)
-    time_s = time_s + poses.first_frame / poses.fps
-    if settings.smooth_s is not None:
-        position = cleaning.smooth(position, round(settings.smooth_s * fps))
-    features, names = egocentric.features(position, selected, settings, fps, cleaned.body_length)
-    valid = np.isfinite(features).all(axis=1)
-    if not valid.any():
-        worst, found = max(cleaned.keypoints.items(), key=lambda item: item[1].missing)
+    return align_animals({poses.individual: poses}, settings, keypoints)[poses.individual]
+
+
+def align_animals(
+    animals: dict[str, Poses], settings: Align, keypoints: dict[str, list[str]] | None = None
+) -> dict[str, Aligned]:
+    """Return the movement of each animal of a recording in its own frame of reference, as `align` does.
+
+    Parameters
+    ----------
+    animals : dict of str to Poses
+        What `read_poses` returns.
+    settings : Align
+        The section `align` of the configuration. With `social`, there are features of the partner.
+    keypoints : dict of str to list of str, optional
+        Keypoints to use, each with the names that it can have in the file; default: all of the file.
+
+    Raises
+    ------
+    InputError
+        If an animal cannot be aligned, or if there is no partner for `social`.
+    """
+    if not settings.social:  # one after the other: the tracks of all animals need much memory
+        return {
+            name: _finish(make_track(poses, settings, keypoints), poses.fps, settings, keypoints)
+            for name, poses in animals.items()
+        }
+    tracks = {name: make_track(poses, settings, keypoints) for name, poses in animals.items()}
+    social.require_partners(tracks, settings.partner)
+    return {
+        name: _finish(
+            *(track, animals[name].fps, settings, keypoints),
+            others=social.partners(name, tracks, settings.partner),
+        )
+        for name, track in tracks.items()
+    }
+
+
+def _finish(
+    track: Track,
+    fps: float,
+    settings: Align,
+    keypoints: dict[str, list[str]] | None,
+    others: list[Track] | None = None,
+) -> Aligned:
+    """Return the features of an animal, with those of its partner if there are others."""
+    features, names = egocentric.features(track, settings)
+    own = np.isfinite(features).all(axis=1)
+    if not own.any():
+        worst, found = max(track.quality.keypoints.items(), key=lambda item: item[1].missing)
         raise InputError(
-            f"no frame has all {len(selected.names)} keypoints ('{worst}' is missing in "
+            f"no frame has all {len(track.selected.names)} keypoints ('{worst}' is missing in "
             f"{found.missing:.0%} of the frames). Remove it from keypoints, lower align.min_confidence "
             "or raise align.max_gap_s."
         )
-    tracking = TrackingQuality(
-        n_frames=len(selected.confidence),
-        n_rows=len(valid),
-        valid_fraction=float(valid.mean()),
-        flipped_fraction=float(cleaned.flipped.mean()),
-        body_length_px=cleaned.body_length,
-        keypoints=cleaned.keypoints,
-    )
-    frame = np.rint(time_s * poses.fps).astype(np.int64)
+    valid = own
+    if others:
+        seen = social.features(track, others, settings.scale).astype(np.float32)
+        features, names = np.hstack([features, seen]), [*names, *social.NAMES]
+        valid = own & np.isfinite(seen).all(axis=1)
+        if not valid.any():
+            raise InputError(
+                "no frame has all keypoints of an animal and a partner, so align.social leaves no valid "
+                "frame. Set align.social to false."
+            )
     used = settings.model_dump() | {"keypoints": keypoints}
-    return Aligned(features, names, valid, frame, time_s, fps, used, tracking, cleaned.warnings)
-
-
-def _clean(selected: Selection, settings: Align, fps: float) -> _Cleaned:
-    """Remove points that cannot be trusted, check the body axis and fill short gaps."""
-    position = selected.position  # changed in place: it is a large copy already
-    names, centre, forward = selected.names, selected.centre, selected.forward
-    placeholder, values = cleaning.find_placeholders(position)
-    position[placeholder] = np.nan
-    thresholds = cleaning.confidence_thresholds(selected.confidence, settings.min_confidence)
-    low = selected.confidence < thresholds  # points without a score (NaN) are trusted
-    position[low] = np.nan
-    quality.require_tracked(position, selected, thresholds)
-    warnings = quality.body_axis_warnings(position, selected, settings)
-    length = egocentric.body_length(position, centre, forward)
-    if not length > 0:
-        raise InputError(
-            f"'{settings.centre}' and '{settings.forward}' are never both above align.min_confidence in "
-            "the same frame, or always in the same place, so there is no body axis. Choose other "
-            "keypoints for align.centre and align.forward, or lower align.min_confidence."
-        )
-    flipped = quality.find_flips(position, centre, forward, fps, length)
-    warnings += quality.placeholder_warnings(placeholder, values, names)
-    warnings += quality.flip_warnings(flipped, settings)
-    outlier = np.zeros_like(low)
-    if settings.outlier_threshold is not None:
-        outlier = cleaning.find_outliers(position, settings.outlier_threshold, fps, length)
-        position[outlier] = np.nan
-        length = egocentric.body_length(position, centre, forward)
-    before = np.isnan(position[..., 0])
-    position = cleaning.fill_gaps(position, int(settings.max_gap_s * fps + 1e-9))
-    missing = np.isnan(position[..., 0])
-    masks = (placeholder, low & ~placeholder, outlier, before & ~missing, missing)
-    keypoints = {
-        name: KeypointQuality(*(float(mask[:, k].mean()) for mask in masks))
-        for k, name in enumerate(names)
-    }
-    return _Cleaned(position, length, flipped, keypoints, warnings)
+    return Aligned(
+        features=features,
+        names=names,
+        valid=valid,
+        frame=np.rint(track.time_s * fps).astype(np.int64),
+        time_s=track.time_s,
+        fps=track.fps,
+        settings=used,
+        quality=replace(track.quality, n_rows=len(valid), valid_fraction=float(valid.mean())),
+        warnings=track.warnings,
+    )
 
 
 def align_session(
@@ -221,9 +212,7 @@ def align_session(
     files = PoseSource(tuple(map(Path, source.files)), source.fps, source.format, starts_s)
     try:
         recorded, parts = read_parts(files, min_gap_s=settings.max_gap_s)
-        animals = {
-            individual: align(poses, settings, keypoints) for individual, poses in recorded.items()
-        }
+        animals = align_animals(recorded, settings, keypoints)
     except InputError as error:
         problems = [f"session {name}: {problem}" for problem in error.problems]
         if not record_failure:

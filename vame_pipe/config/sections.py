@@ -152,9 +152,9 @@ class Align(Section):
     forward: Keypoint
     """Keypoint that lies on the positive x axis in every frame, e.g. the nose."""
     axis: Annotated[list[Keypoint], Field(min_length=2)] | Literal["rigid"] | None = None
-    """What points ahead: null, the direction from centre to forward; a list of keypoints along the body, from
-    back to front: the line through them (least squares); rigid: the rotation that fits all keypoints best to
-    the median posture."""
+    """What points ahead: null, the direction from centre to forward; a list of keypoints along the body,
+    from back to front: the line through them (least squares); rigid: the rotation that fits all keypoints
+    best to the median posture."""
     camera: Literal["above", "below"] = "above"
     """Where the camera is. below: left and right are swapped back, so that they are the animal's."""
     floor: FiniteFloat | Literal["auto"] = "auto"

@@ -28,6 +28,10 @@ class KeypointQuality:
         Frames of short gaps, which were filled.
     missing : float
         Frames that stay missing.
+    exact_zeros : float
+        Points at exactly zero, with the placeholders among them.
+    threshold : float
+        Confidence below which points count as missing.
     """
 
     placeholders: float
@@ -35,6 +39,8 @@ class KeypointQuality:
     outliers: float
     interpolated: float
     missing: float
+    exact_zeros: float
+    threshold: float
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,16 @@ class TrackingQuality:
         Fraction of the time steps in which every feature is known.
     flipped_fraction : float
         Fraction of the frames in which the ends of the body axis seem to be swapped.
+    n_flips, n_flips_repaired : int
+        Stretches in which they are, unlike in most frames; of these, those that were interpolated.
+    n_jumps : int
+        Frames in which the centre is more than a body length from where it was in the frame before.
     body_length_px : float
-        Median distance between both ends of the body axis, pixels.
+        Median distance between both ends of the body axis, pixels (3D: in the unit of the file).
+    body_length_spread : float
+        Range of that distance, from 5 % to 95 % of the frames, divided by the median.
+    floor : float or None
+        Height of the floor in the file, from which heights are measured; None in two dimensions.
     keypoints : dict of str to KeypointQuality
     """
 
@@ -60,7 +74,12 @@ class TrackingQuality:
     n_rows: int
     valid_fraction: float
     flipped_fraction: float
+    n_flips: int
+    n_flips_repaired: int
+    n_jumps: int
     body_length_px: float
+    body_length_spread: float
+    floor: float | None
     keypoints: dict[str, KeypointQuality]
 
 
