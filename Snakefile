@@ -18,6 +18,7 @@ include: "workflow/rules/windows.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/encode.smk"
 include: "workflow/rules/motifs.smk"
+include: "workflow/rules/describe.smk"
 include: "workflow/rules/compare.smk"
 
 

@@ -19,7 +19,7 @@ ARROWS = {
     "windows": {"core"},
     "training": {"core", "windows.data", "encoding.model_file"},
     "encoding": {"core", "config", "windows.data", "training.network"},
-    "motifs": {"core", "config.sections", "windows.data"},
+    "motifs": {"core", "config.sections", "config.motif_names", "windows.data"},
     "reporting": {"core", "poses", "windows.data"},
     "tracking": {"core", "encoding"},
     "cli": {

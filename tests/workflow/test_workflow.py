@@ -72,6 +72,7 @@ def test_the_default_configuration_plans_all_stages(tmp_path):
         "train": 1,
         "encode": 1,
         "segment": 1,
+        "describe": 1,
         **LAST,
     }
 
@@ -87,18 +88,33 @@ def test_a_second_run_does_nothing(tiny_run):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"train": {"learning_rate": 1e-3}}, {"train": 2, "encode": 2, "segment": 2, **LAST}),
+        (
+            {"motif_names": [{"motif": 0, "name": "<still>, 'it' {s}", "model": "vame"}]},
+            {"describe": 1, **LAST},
+        ),
+        (
+            {"train": {"learning_rate": 1e-3}},
+            {"train": 2, "encode": 2, "segment": 2, "describe": 2, **LAST},
+        ),
         (
             {"models": {"vame": {}, "wide": {"zdims": 7}}},
-            {"train": 1, "encode": 1, "segment": 1, **LAST},
+            {"train": 1, "encode": 1, "segment": 1, "describe": 1, **LAST},
         ),
         (
             {"windows": {"length_s": 0.6}},
-            {"windows": 1, "train": 2, "encode": 2, "segment": 2, **LAST},
+            {"windows": 1, "train": 2, "encode": 2, "segment": 2, "describe": 2, **LAST},
         ),
         (
             {"align": {"smooth_s": None}},
-            {"align": 2, "windows": 1, "train": 2, "encode": 2, "segment": 2, **LAST},
+            {
+                "align": 2,
+                "windows": 1,
+                "train": 2,
+                "encode": 2,
+                "segment": 2,
+                "describe": 2,
+                **LAST,
+            },
         ),
         ({"mlflow": {"experiment": "other"}}, {"init_mlflow": 1, **LAST}),
     ],
@@ -110,7 +126,15 @@ def test_a_changed_setting_reruns_its_stage_and_those_that_follow(editable_run, 
 
 def test_adding_a_session_aligns_only_that_session(editable_run, recordings):
     add_session(editable_run, "m3", poses=str(recordings / "sim-3.csv"))
-    expected = {"align": 1, "windows": 1, "train": 2, "encode": 2, "segment": 2, **LAST}
+    expected = {
+        "align": 1,
+        "windows": 1,
+        "train": 2,
+        "encode": 2,
+        "segment": 2,
+        "describe": 2,
+        **LAST,
+    }
     assert planned_jobs(editable_run) == expected
 
 
@@ -156,9 +180,9 @@ def test_stages_are_rerun_when_their_version_changes_and_not_when_a_comment_does
         versions = package / "core/source.py"
         before = versions.read_text()
         for stage, expected in (
-            ("TRAIN", {"train": 2, "encode": 2, "segment": 2, **LAST}),
-            ("ENCODE", {"encode": 2, "segment": 2, **LAST}),
-            ("SEGMENT", {"segment": 2, **LAST}),
+            ("TRAIN", {"train": 2, "encode": 2, "segment": 2, "describe": 2, **LAST}),
+            ("ENCODE", {"encode": 2, "segment": 2, "describe": 2, **LAST}),
+            ("SEGMENT", {"segment": 2, "describe": 2, **LAST}),
             ("REPORT", {"report": 1, "all": 1}),
         ):
             assert f"\n{stage} = 1\n" in before
@@ -181,7 +205,15 @@ def test_a_changed_alignment_changes_the_weights(tiny_run, tmp_path):
         (path,) = (p for p in folder.glob("vame_pipe/*/*.py") if old in p.read_text())
         path.write_text(path.read_text().replace(old, new))
     jobs, _ = run(folder, PYTHONPATH=str(folder))
-    assert jobs == {"align": 2, "windows": 1, "train": 1, "encode": 1, "segment": 1, **LAST}
+    assert jobs == {
+        "align": 2,
+        "windows": 1,
+        "train": 1,
+        "encode": 1,
+        "segment": 1,
+        "describe": 1,
+        **LAST,
+    }
     before, after = (
         model_file.load(f / "results/models/vame/model.pt") for f in (tiny_run, folder)
     )
@@ -224,7 +256,15 @@ def test_a_pose_file_that_is_replaced_is_noticed_by_its_content(tiny_run, tmp_pa
     shutil.copy(sessions["m2"]["poses"], poses)
     sessions["m2"]["poses"] = "m2.csv"
     configure(folder, sessions=sessions)
-    expected = {"align": 1, "windows": 1, "train": 2, "encode": 2, "segment": 2, **LAST}
+    expected = {
+        "align": 1,
+        "windows": 1,
+        "train": 2,
+        "encode": 2,
+        "segment": 2,
+        "describe": 2,
+        **LAST,
+    }
     assert planned_jobs(folder) == expected
     assert run(folder, *only)[0] == {"align": 1}
     size = poses.stat().st_size
@@ -256,6 +296,7 @@ def test_every_command_can_be_pasted_into_a_shell(extended_run):
         "train",
         "encode",
         "segment",
+        "describe",
         "label",
         "upload-mlflow",
         "compare",
@@ -271,7 +312,8 @@ def test_every_command_can_be_pasted_into_a_shell(extended_run):
     commands.sort(key=lambda text: stages.index(text.split()[1]))
     assert [text.split()[1] for text in commands] == [
         *("align", "align", "align", "windows", "init-mlflow", "train", "train"),
-        *("encode", "encode", "encode", "encode", "segment", "segment", "label", "label"),
+        *("encode", "encode", "encode", "encode", "segment", "segment"),
+        *("describe", "describe", "label", "label"),
         *("upload-mlflow", "compare", "report"),
     ]
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
@@ -323,7 +365,7 @@ def test_a_custom_configuration_stands_alone(tmp_path, recordings):
     # the stored configuration makes the same models
     stored = ("--dry-run", "--printshellcmds", "--configfile", "there/config.yaml")
     done = snakemake(tmp_path, *stored)
-    models = {"windows": 1, "init_mlflow": 1, "train": 2, "encode": 2, "segment": 2}
+    models = {"windows": 1, "init_mlflow": 1, "train": 2, "encode": 2, "segment": 2, "describe": 2}
     assert job_counts(done.stdout) == {**models, **LAST}
     found = [json.loads(text) for text in re.findall(r"--model '(.+?)'", done.stdout)]
     assert sorted((each["zdims"], each["hidden_size_layer_1"]) for each in found) == [
@@ -364,5 +406,5 @@ def test_bad_recordings_are_named_together_and_stop_no_other_job(tmp_path, recor
         simulate.write_deeplabcut(
             tmp_path / f"{name}.csv", position, confidence, simulate.KEYPOINTS
         )
-    after = {"windows": 1, "train": 2, "encode": 2, "segment": 2, **LAST}
+    after = {"windows": 1, "train": 2, "encode": 2, "segment": 2, "describe": 2, **LAST}
     assert planned_jobs(tmp_path) == {"align": 2} | after

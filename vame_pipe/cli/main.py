@@ -10,8 +10,10 @@ from pathlib import Path
 from vame_pipe import __version__
 from vame_pipe.cli import (
     align,
+    apply,
     check,
     compare,
+    describe,
     encode,
     import_vame,
     init_mlflow,
@@ -39,6 +41,8 @@ COMMANDS = {
     "encode": encode,
     "segment": segment,
     "label": label,
+    "describe": describe,
+    "apply": apply,
     "upload-mlflow": upload_mlflow,
     "compare": compare,
     "report": report,

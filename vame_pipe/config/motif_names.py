@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
 
 from vame_pipe.config.messages import explain
 from vame_pipe.config.sections import Name, Section
@@ -38,7 +38,7 @@ class MotifName(Section):
     """Number of the motif that this one is counted as."""
     model: Name | None = None
     """Model whose motif it is; needed if there are several models."""
-    segmentation: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}$")] | None = None
+    segmentation: Annotated[str, StringConstraints(pattern=r"^seg-[0-9a-f]{8}$")] | None = None
     """The segmentation that the names were given for, as in described/motif_names.csv: names are refused if
     the motifs were found again since then."""
 
@@ -99,6 +99,20 @@ def _read_rows(path: Path) -> list[tuple[int, dict[Any, Any]]]:
         allowed = f"Allowed: {', '.join(known)}."
         raise InputError(*(f"motif names {path}: {problem}. {allowed}" for problem in problems))
     return rows
+
+
+def parse_names(text: str) -> list[MotifName]:
+    """Return the names of the motifs of one model that were given as JSON on the command line.
+
+    Raises
+    ------
+    InputError
+        With every problem found, one line each.
+    """
+    try:
+        return TypeAdapter(list[MotifName]).validate_json(text)
+    except ValidationError as error:
+        raise InputError(*explain(error, "motif names", MotifName)) from None
 
 
 def problems(rows: Sequence[MotifName], models: Collection[str]) -> list[str]:

@@ -79,6 +79,8 @@ class Description:
     keypoints : list of str
     bones : list of list of int
         Pairs of indices of keypoints that are joined by a line.
+    front : int
+        Index of the keypoint at the front of the animal.
     unit : str
         Unit of length.
     fps : float
@@ -94,6 +96,7 @@ class Description:
     trees: dict[str, Tree]
     keypoints: list[str]
     bones: list[list[int]]
+    front: int
     unit: str
     fps: float
     stage_version: int

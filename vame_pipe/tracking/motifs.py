@@ -12,9 +12,22 @@ FOLDER = "motifs"
 
 
 def motif_files(layout: Layout, model: str, sessions: list[str]) -> list[Path]:
-    """Return the motif files of a model that exist: segmentation, tables, plots, motifs of sessions."""
+    """Return the motif files of a model that exist: segmentation, tables, plots, clips, sessions."""
     folder = layout.motifs(model)
-    return [path for path in [*folder.outputs, *map(folder.session, sessions)] if path.exists()]
+    paths = [*folder.outputs, *folder.described.outputs, *sorted(folder.clips.glob("*.gif"))]
+    return [path for path in [*paths, *map(folder.session, sessions)] if path.exists()]
+
+
+def artifact_folder(layout: Layout, model: str, path: Path) -> str:
+    """Return the folder of the artifacts for one of `motif_files`.
+
+    Examples
+    --------
+    >>> layout = Layout(Path("results"))
+    >>> artifact_folder(layout, "vame", layout.motifs("vame").described.bouts)
+    'motifs/described'
+    """
+    return (Path(FOLDER) / path.parent.relative_to(layout.motifs(model).root)).as_posix()
 
 
 def motif_metrics(quality: Path) -> dict[str, float]:

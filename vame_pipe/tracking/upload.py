@@ -64,8 +64,10 @@ class TrainedModel:
     record : RunRecord
     history : list of dict
         metrics.jsonl, one entry per epoch.
-    artifacts, latents, motifs : list of Path
+    artifacts, latents : list of Path
         Files to send; the model file is the first artifact.
+    motifs : dict of Path to str
+        Files to send, and the folder of the artifacts that each belongs to.
     motif_quality : dict of str to float
         Metrics of the motifs.
     quality : dict
@@ -80,7 +82,7 @@ class TrainedModel:
     history: list[dict[str, Any]]
     artifacts: list[Path]
     latents: list[Path]
-    motifs: list[Path]
+    motifs: dict[Path, str]
     motif_quality: dict[str, float]
     quality: dict[str, Any]
     digest: str
@@ -183,7 +185,7 @@ def read_results(
         history=read_history(layout.model(name).metrics),
         artifacts=artifacts,
         latents=latents,
-        motifs=motif_files,
+        motifs={path: motifs.artifact_folder(layout, name, path) for path in motif_files},
         motif_quality=motifs.motif_metrics(layout.motifs(name).quality) | between_models,
         quality={session: json.loads(path.read_text()) for session, path in quality.items()},
         digest=files.file_fingerprint(layout.model(name).weights),
@@ -238,8 +240,8 @@ def _send(store: Store, model: TrainedModel) -> tuple[str, Any]:
             client.log_artifact(run_id, str(path))
         for path in model.latents:
             client.log_artifact(run_id, str(path), "latents")
-        for path in model.motifs:
-            client.log_artifact(run_id, str(path), motifs.FOLDER)
+        for path, folder in model.motifs.items():
+            client.log_artifact(run_id, str(path), folder)
         client.log_dict(run_id, model.quality, "qc.json")
     tags = {"model": record.name, "varies": model.tags["varies"], MODEL_TAG: model.digest}
     version = register(store, run_id, model.artifacts[0], record, tags)

@@ -105,6 +105,11 @@ def gpus(model):
     return int(device != "cpu")
 
 
+def names_json(rows):
+    """Return the names of motifs as the command line takes them."""
+    return json.dumps([row.model_dump(exclude_none=True) for row in rows])
+
+
 def megabytes(*files):
     """Return the size of files in MB, rounded up; FileNotFoundError makes Snakemake ask again later."""
     return -(-sum(map(os.path.getsize, files)) // 10**6)

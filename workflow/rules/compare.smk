@@ -9,6 +9,7 @@ rule upload_mlflow:
             for session in settings.training_sessions
         ],
         motifs=[layout.motifs(model).quality for model in settings.variants],
+        described=[layout.motifs(model).described.description for model in settings.variants],
         qc=[layout.quality(session) for session in settings.training_sessions],
     output:
         layout.uploaded,
@@ -97,6 +98,7 @@ rule report:
             for session in settings.analysed
         ],
         motif_quality=rules.upload_mlflow.input.motifs,
+        described=rules.upload_mlflow.input.described,
         frames=layout.windows_folder.frames,
         index=layout.windows_folder.index,
         faults=layout.windows_folder.session_faults,

@@ -1,0 +1,317 @@
+"""How the animal moves in each motif: speeds, turning, posture, height.
+
+Everything is computed from aligned features. Sums are added up over sessions, so that one session at a time
+is in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from vame_pipe.core.metadata import AlignedMetadata
+
+N_PHASES = 5
+"""Postures that a bout is shown by, from its first row to its last."""
+LOG_FLOOR = 0.01
+"""Body lengths per second that alignment adds to a speed before its logarithm is taken."""
+
+PROFILE_SCHEMA = pa.schema(
+    [
+        pa.field("motif", pa.int16()),
+        pa.field("measure", pa.string()),
+        pa.field("unit", pa.string()),
+        pa.field("mean", pa.float64()),
+        pa.field("spread", pa.float64()),
+    ]
+)
+"""Columns of the profiles. `spread` is the standard deviation, of angles the circular one; both are null
+where nothing is known."""
+POSTURE_SCHEMA = pa.schema(
+    [
+        pa.field("motif", pa.int16()),
+        pa.field("phase", pa.float64()),
+        pa.field("keypoint", pa.string()),
+        *(pa.field(letter, pa.float64()) for letter in "xyz"),
+    ]
+)
+"""Columns of the mean postures. `phase` is 0 at the first row of a bout and 1 at its last; z is null in
+2D."""
+
+
+@dataclass(frozen=True)
+class Movement:
+    """The movement of the rows of a session.
+
+    Attributes
+    ----------
+    posture : numpy.ndarray
+        `(n_rows, n_keypoints, n_axes)`, in the animal's own frame; two or three axes.
+    linear : dict of str to numpy.ndarray
+        Measures `(n_rows,)` that are averaged as numbers.
+    velocity : numpy.ndarray or None
+        `(n_rows, 2)`, forward and to the right, units per second; None if alignment kept no speeds.
+    turn_rate : numpy.ndarray or None
+        `(n_rows,)`, radians per second, positive to the right.
+    """
+
+    posture: np.ndarray
+    linear: dict[str, np.ndarray]
+    velocity: np.ndarray | None
+    turn_rate: np.ndarray | None
+
+
+def unit_of(meta: AlignedMetadata) -> str:
+    """Return the unit of length of an aligned session."""
+    return "body lengths" if meta.settings["scale"] else "px"
+
+
+def posture(features: dict[str, np.ndarray], keypoints: list[str]) -> np.ndarray:
+    """Return the posture in the animal's own frame, `(n_rows, n_keypoints, n_axes)`.
+
+    Parameters
+    ----------
+    features : dict of str to numpy.ndarray
+        `(n_rows,)` each. A coordinate that is not among them is always zero.
+    keypoints : list of str
+
+    Examples
+    --------
+    >>> posture({"nose_x": np.array([1.0, 1.1])}, ["nose", "tail"]).tolist()
+    [[[1.0, 0.0], [0.0, 0.0]], [[1.1, 0.0], [0.0, 0.0]]]
+    """
+    n_rows = len(next(iter(features.values())))
+    axes = "xyz" if any(f"{name}_z" in features for name in keypoints) else "xy"
+    values = np.zeros((n_rows, len(keypoints), len(axes)))
+    for k, name in enumerate(keypoints):
+        for axis, letter in enumerate(axes):
+            if f"{name}_{letter}" in features:
+                values[:, k, axis] = features[f"{name}_{letter}"]
+    return values
+
+
+def movement(features: dict[str, np.ndarray], meta: AlignedMetadata) -> Movement:
+    """Return the movement of the rows of a session.
+
+    Parameters
+    ----------
+    features : dict of str to numpy.ndarray
+        `(n_rows,)` each.
+    meta : AlignedMetadata
+    """
+    points = posture(features, meta.keypoints)
+    linear = {}
+    velocity = turn_rate = None
+    if "speed_forward" in features:
+        velocity = np.stack([features["speed_forward"], features["speed_lateral"]], axis=1)
+        turn_rate = features["turn_rate"]
+        linear["speed"] = np.hypot(*velocity.T)
+        linear["speed_forward"] = velocity[:, 0]
+        linear["turn_rate"] = np.degrees(turn_rate)
+        linear["turning"] = np.abs(linear["turn_rate"])
+        sizes = [animal.body_length_px for animal in meta.individuals.values()]
+        floor = LOG_FLOOR if meta.settings["scale"] else LOG_FLOOR * float(np.mean(sizes))
+        linear["posture_speed"] = np.maximum(np.exp(features["log_posture_speed"]) - floor, 0)
+    ends = [meta.keypoints.index(meta.settings[key]) for key in ("centre", "forward")]
+    linear["elongation"] = np.linalg.norm(points[:, ends[1]] - points[:, ends[0]], axis=1)
+    if points.shape[2] == 3:
+        linear["height"] = points[:, :, 2].mean(axis=1)
+    return Movement(points, linear, velocity, turn_rate)
+
+
+def units(unit: str) -> dict[str, str]:
+    """Return the unit of each measure, in the order in which they are shown.
+
+    Parameters
+    ----------
+    unit : str
+        Unit of length.
+    """
+    return {
+        "speed": f"{unit}/s",
+        "speed_forward": f"{unit}/s",
+        "direction": "degrees",
+        "turn_rate": "degrees/s",
+        "turning": "degrees/s",
+        "heading_change": "degrees",
+        "posture_speed": f"{unit}/s",
+        "elongation": unit,
+        "height": unit,
+    }
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over the rows and bouts of each motif.
+
+    Attributes
+    ----------
+    linear : dict of str to numpy.ndarray
+        `(3, n_motifs)`: number, sum and sum of squares.
+    angles : dict of str to numpy.ndarray
+        `(2, n_motifs)` complex: sum of the vectors, and sum of their lengths.
+    postures : numpy.ndarray
+        `(n_motifs, N_PHASES, n_keypoints, n_axes)`, over bouts.
+    n_bouts : numpy.ndarray
+        `(n_motifs,)` int.
+    """
+
+    linear: dict[str, np.ndarray]
+    angles: dict[str, np.ndarray]
+    postures: np.ndarray
+    n_bouts: np.ndarray
+
+
+def sum_session(
+    moved: Movement, motif: np.ndarray, bouts: np.ndarray, fps: float, n_motifs: int
+) -> Sums:
+    """Return the sums of one session.
+
+    Parameters
+    ----------
+    moved : Movement
+    motif : numpy.ndarray
+        `(n_rows,)` int, -1 without a motif.
+    bouts : numpy.ndarray
+        `(n_bouts, 3)` int: motif, first row and last row (positions in the file).
+    fps : float
+        Rows per second.
+    n_motifs : int
+    """
+    known = np.flatnonzero(motif >= 0)
+    of_row, of_bout = motif[known], bouts[:, 0]
+
+    def add(weights: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        return np.bincount(groups, weights, minlength=n_motifs)
+
+    linear = {}
+    for name, values in moved.linear.items():
+        finite = np.isfinite(values[known])
+        chosen, groups = values[known][finite], of_row[finite]
+        linear[name] = np.stack([add(chosen**power, groups) for power in range(3)])
+    angles = {}
+    if moved.velocity is not None and moved.turn_rate is not None:
+        ahead, right = np.nan_to_num(moved.velocity[known]).T
+        angles["direction"] = _vectors(ahead + 1j * right, of_row, n_motifs)
+        path = np.append(0, np.cumsum(np.nan_to_num(moved.turn_rate))) / fps
+        change = path[bouts[:, 2] + 1] - path[bouts[:, 1]]
+        angles["heading_change"] = _vectors(np.exp(1j * change), of_bout, n_motifs)
+    phases = np.linspace(0, 1, N_PHASES)
+    rows = np.rint(bouts[:, 1:2] + phases * (bouts[:, 2:3] - bouts[:, 1:2])).astype(np.int64)
+    postures = np.zeros((n_motifs, N_PHASES, *moved.posture.shape[1:]))
+    np.add.at(postures, of_bout, moved.posture[rows])
+    return Sums(linear, angles, postures, np.bincount(of_bout, minlength=n_motifs))
+
+
+def _vectors(vectors: np.ndarray, groups: np.ndarray, n_motifs: int) -> np.ndarray:
+    """Return the sum of complex vectors of each group, and the sum of their lengths."""
+    sums = np.zeros((2, n_motifs), complex)
+    np.add.at(sums[0], groups, vectors)
+    np.add.at(sums[1], groups, np.abs(vectors))
+    return sums
+
+
+def total(sums: Iterable[Sums]) -> Sums:
+    """Return the sums of all sessions together."""
+    first, *others = sums
+    result = first
+    for each in others:
+        result = Sums(
+            {name: result.linear[name] + each.linear[name] for name in result.linear},
+            {name: result.angles[name] + each.angles[name] for name in result.angles},
+            result.postures + each.postures,
+            result.n_bouts + each.n_bouts,
+        )
+    return result
+
+
+def circular(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean direction and the circular standard deviation, degrees.
+
+    Parameters
+    ----------
+    sums : numpy.ndarray
+        `(2, n_motifs)` complex: sum of the vectors, and sum of their lengths.
+
+    Returns
+    -------
+    mean, spread : numpy.ndarray
+        `(n_motifs,)`; NaN without a vector, or if the vectors cancel out.
+
+    Examples
+    --------
+    The mean of 350 and 30 degrees is 10 degrees:
+
+    >>> vectors = np.exp(1j * np.radians([350, 30]))
+    >>> mean, _ = circular(np.array([[vectors.sum()], [2]]))
+    >>> round(float(mean[0]), 6)
+    10.0
+    """
+    length = np.abs(sums[0])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        resultant = np.minimum(length / sums[1].real, 1.0)
+        mean = np.where(resultant > 1e-9, np.degrees(np.angle(sums[0])), np.nan)
+        spread = np.degrees(np.sqrt(-2 * np.log(resultant)))
+    return mean, np.where(np.isfinite(mean), spread, np.nan)
+
+
+def statistics(sums: Sums) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return the mean and the spread `(n_motifs,)` of each measure; NaN of a motif without rows."""
+    found = {name: circular(values) for name, values in sums.angles.items()}
+    for name, (count, first, second) in sums.linear.items():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = first / count
+            spread = np.sqrt(np.maximum(second / count - mean**2, 0))
+        found[name] = (mean, spread)
+    return found
+
+
+def profile_table(sums: Sums, numbers: list[int], unit: str) -> pa.Table:
+    """Return the profiles of all motifs.
+
+    Parameters
+    ----------
+    sums : Sums
+    numbers : list of int
+        Number of each motif.
+    unit : str
+        Unit of length.
+    """
+    found = statistics(sums)
+    rows = [
+        {"motif": number, "measure": measure, "unit": unit_}
+        | {"mean": _or_none(found[measure][0][k]), "spread": _or_none(found[measure][1][k])}
+        for k, number in enumerate(numbers)
+        for measure, unit_ in units(unit).items()
+        if measure in found
+    ]
+    return pa.Table.from_pylist(rows, schema=PROFILE_SCHEMA)
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def posture_table(sums: Sums, numbers: list[int], keypoints: list[str]) -> pa.Table:
+    """Return the mean postures over a bout of all motifs that have one.
+
+    Parameters
+    ----------
+    sums : Sums
+    numbers : list of int
+        Number of each motif.
+    keypoints : list of str
+    """
+    rows = []
+    for k, number in enumerate(numbers):
+        if not sums.n_bouts[k]:
+            continue
+        mean = sums.postures[k] / sums.n_bouts[k]
+        for phase, points in zip(np.linspace(0, 1, N_PHASES).tolist(), mean, strict=True):
+            for name, point in zip(keypoints, points.tolist(), strict=True):
+                place = dict(zip("xyz", point, strict=False))
+                rows.append({"motif": number, "phase": phase, "keypoint": name} | place)
+    return pa.Table.from_pylist(rows, schema=POSTURE_SCHEMA)
