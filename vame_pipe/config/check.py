@@ -15,7 +15,7 @@ from vame_pipe.config.loading import Source
 from vame_pipe.config.sections import Session
 from vame_pipe.core.errors import InputError, listing
 from vame_pipe.core.layout import Layout
-from vame_pipe.poses.readers import missing_keypoints, read_keypoints
+from vame_pipe.poses.readers import frame_rate, keypoint_names, missing_keypoints, read_header
 
 MAX_AHEAD_S = 1.0
 """How far in the future the time stamp of a pose file may be: less than an alignment takes."""
@@ -45,6 +45,13 @@ def load(*sources: Source, generated: Mapping[str, Sequence[str]]) -> Config:
             problems += [f"session {name}: {line}" for line in found]
     if problems or config is None:
         raise InputError(*dict.fromkeys(problems))
+    found = [
+        f"models.{name}: {line}"
+        for name, model in config.external.items()
+        for line in model.file_problems()
+    ]
+    if found:
+        raise InputError(*found)
     return config
 
 
@@ -54,11 +61,15 @@ def _session_problems(
     """Return what is wrong with the files of a session, one line each."""
     problems = []
     for path in session.files:
+        available = list(generated.get(path, []))
         try:
-            available = list(generated.get(path) or read_keypoints(path, session.format))
+            if not available:
+                header = read_header(path, session.format)
+                available = keypoint_names(header, Path(path), session.individuals)
+                frame_rate(header, Path(path), session.fps)
         except InputError as error:
             problems += error.problems
-        else:
+        if available:
             problems += _time_stamp_problems(path)
             problems += missing_keypoints(available, config.align, config.aliases)
     if session.video is not None and not Path(session.video).is_file():

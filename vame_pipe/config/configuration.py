@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from vame_pipe.config import variants
+from vame_pipe.config.external import External, is_external
 from vame_pipe.config.motif_names import MotifName, names_of
 from vame_pipe.config.sections import (
     Align,
@@ -79,7 +80,8 @@ class Config(Section):
         default={"vame": {}}, min_length=1, json_schema_extra={"additionalProperties": False}
     )
     """Models to train, each a mapping of what differs from `model` and `train`. `grid: {zdims: [8, 16]}`
-    trains one model per combination of values, `seeds: [1, 2, 3]` one per seed."""
+    trains one model per combination of values, `seeds: [1, 2, 3]` one per seed. `{file: lab.pt,
+    segmentation: lab/}` uses a model that was trained elsewhere, see new-recordings.md."""
     motifs: Motifs = Motifs()
     motif_names: list[MotifName] = Field(default=[], json_schema_extra=_or_table)
     """Names of motifs: the path of a CSV or TSV table with the columns motif, name, merge_into."""
@@ -110,14 +112,21 @@ class Config(Section):
         return {n: session.exclude for n, session in self.sessions.items() if session.exclude}
 
     @property
+    def trains(self) -> bool:
+        """Whether models are trained: false if all were trained elsewhere."""
+        return not all(map(is_external, self.models.values()))
+
+    @property
     def training_sessions(self) -> list[str]:
-        """Names of the sessions that models are trained on."""
-        return [name for name, session in self.analysed.items() if session.use == "train"]
+        """Names of the sessions that models are trained on; none if no model is trained."""
+        used = [name for name, session in self.analysed.items() if session.use == "train"]
+        return used if self.trains else []
 
     @property
     def new_sessions(self) -> list[str]:
-        """Names of the sessions that are only encoded."""
-        return [name for name, session in self.analysed.items() if session.use == "encode"]
+        """Names of the sessions that no model is trained on."""
+        training = set(self.training_sessions)
+        return [name for name in self.analysed if name not in training]
 
     @property
     def aliases(self) -> dict[str, list[str]] | None:
@@ -136,8 +145,23 @@ class Config(Section):
         return {
             name: overrides
             for entry, content in self.models.items()
+            if not is_external(content)
             for name, overrides in variants.expand(entry, content).items()
         }
+
+    @property
+    def external(self) -> dict[str, External]:
+        """The models that were trained elsewhere, by name."""
+        return {
+            name: External.model_validate(content)
+            for name, content in self.models.items()
+            if is_external(content)
+        }
+
+    @property
+    def all_models(self) -> list[str]:
+        """Names of the models that are trained, and of those that were trained elsewhere."""
+        return [*self.variants, *self.external]
 
     @property
     def entries(self) -> dict[str, str]:
@@ -145,12 +169,16 @@ class Config(Section):
         return {
             name: entry
             for entry, content in self.models.items()
+            if not is_external(content)
             for name in variants.expand(entry, content)
         }
 
     def variant(self, name: str) -> tuple[Model, Train]:
-        """Return the settings of one of `variants`: `model` and `train` with its overrides."""
-        overrides = self.variants[name]
+        """Return the settings of one of `variants`: `model` and `train` with its overrides.
+
+        A model that was trained elsewhere has none.
+        """
+        overrides = self.variants.get(name, {})
         model = {k: v for k, v in overrides.items() if k in Model.model_fields}
         train = {k: v for k, v in overrides.items() if k not in model}
         chosen = Model.model_validate(self.model.model_dump() | model)

@@ -6,8 +6,9 @@ import re
 
 from pydantic import ValidationError
 
-from vame_pipe.config import motif_names, variants
+from vame_pipe.config import external, motif_names, variants
 from vame_pipe.config.configuration import Config
+from vame_pipe.config.external import is_external
 from vame_pipe.config.messages import explain
 from vame_pipe.core import credentials
 from vame_pipe.core.errors import listing
@@ -24,17 +25,23 @@ def problems(config: Config) -> list[str]:
         *credentials.problems(config.mlflow.tracking_uri or "", "config: mlflow.tracking_uri"),
         *_keypoint_problems(config),
         *_skeleton_problems(config),
-        *([] if of_variants else motif_names.problems(config.motif_names, config.variants)),
+        *([] if of_variants else motif_names.problems(config.motif_names, config.all_models)),
     ]
 
 
 def _variant_problems(config: Config) -> list[str]:
     found = [
-        line for name, entry in config.models.items() for line in variants.problems(name, entry)
+        line
+        for name, entry in config.models.items()
+        for line in (external if is_external(entry) else variants).problems(name, entry)
     ]
     if found:
         return found
-    names = [(v, e) for e, content in config.models.items() for v in variants.expand(e, content)]
+    names = [
+        (variant, entry)
+        for entry, content in config.models.items()
+        for variant in ([entry] if is_external(content) else variants.expand(entry, content))
+    ]
     first = dict(reversed(names))
     found = [
         f"config: models.{first[variant]} and models.{entry} both expand to the model name {variant}. "
@@ -69,7 +76,7 @@ def _session_problems(config: Config) -> list[str]:
         if name in config.sessions
     ]
     found += _scale_problems(config)
-    rates = sorted({session.fps for session in config.analysed.values()})
+    rates = sorted({session.fps for session in config.analysed.values() if session.fps})
     if config.align.fps is None and len(rates) > 1:
         names = {r: [n for n, s in config.analysed.items() if s.fps == r][:3] for r in rates}
         listing = "; ".join(f"{rate:g} fps: {', '.join(some)}" for rate, some in names.items())

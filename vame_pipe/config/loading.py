@@ -87,12 +87,13 @@ def read(*sources: Source) -> tuple[Config | None, list[str]]:
     problems += found
     if config is None:
         return None, problems
-    if (
-        not config.training_sessions and not problems
-    ):  # otherwise the reason has been reported already
+    # with other problems, the reason has been reported already
+    if not problems and not (config.training_sessions if config.trains else config.analysed):
         problems.append(
             "config: every session has use: encode or is excluded, so there is nothing to train on. Set "
             "use: train for at least one session."
+            if config.sessions and config.trains
+            else "config: every session is excluded."
             if config.sessions
             else "config: sessions is empty. Add at least one recording."
         )
