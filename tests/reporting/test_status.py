@@ -13,17 +13,20 @@ from vame_pipe.alignment.aligned_file import write_rejection
 from vame_pipe.cli.main import main
 from vame_pipe.config.loading import load
 from vame_pipe.config.sections import Windows
-from vame_pipe.core import digests, files, source
+from vame_pipe.core import digests, files, segmentation_facts, source
 from vame_pipe.core.digests import DIGEST_CACHE, pose_digests
 from vame_pipe.core.files import file_fingerprint
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.metadata import ComparisonMetadata, read_record, to_metadata
+from vame_pipe.core.metadata import ComparisonMetadata, MotifsMetadata, read_record, to_metadata
 from vame_pipe.core.metadata import write_rejection as write_placeholder
-from vame_pipe.reporting.plan import Item, describe, plan
-from vame_pipe.reporting.status import NOT_YET, find_status
+from vame_pipe.reporting.motif_status import Encoded, Segmentation, find_labels
+from vame_pipe.reporting.plan import NOT_YET, Item, describe, plan
+from vame_pipe.reporting.status import find_status
 from vame_pipe.windows.build import build
 
-AFTER_ALIGNMENT = "1 set of windows, 2 models, 4 encodings, 1 upload, 1 comparison, 1 report"
+AFTER_ALIGNMENT = (
+    "1 set of windows, 2 models, 4 encodings, 2 segmentations, 1 upload, 1 comparison, 1 report"
+)
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ def test_a_changed_pose_file_is_named_with_all_that_follows(finished):
 
 def test_a_changed_setting_of_one_model_concerns_that_model_only(finished):
     finished["models"]["wide"]["zdims"] = 7
-    work = "1 model, 2 encodings, 1 upload, 1 comparison, 1 report"
+    work = "1 model, 2 encodings, 1 segmentation, 1 upload, 1 comparison, 1 report"
     assert plan(status(finished)) == [f"model.zdims was 6, is 7: {work}"]
 
 
@@ -79,7 +82,7 @@ def test_a_changed_setting_of_alignment_or_windows_says_what_it_was(finished):
 def test_a_session_to_encode_trains_nothing(finished):
     finished["sessions"]["m3"] = finished["sessions"]["m1"] | {"use": "encode"}
     assert plan(status(finished)) == [
-        "not computed yet: 1 alignment, 2 encodings, 1 report",
+        "not computed yet: 1 alignment, 2 encodings, 2 labellings, 1 report",
         "session m3 is new: 1 report",
     ]
 
@@ -192,6 +195,9 @@ def test_the_format_of_a_pose_file_counts(finished):
         ("windows/session_faults.json", "2 models"),
         ("models/vame/losses.png", "2 encodings"),
         ("models/vame/config.yaml", "2 encodings"),
+        ("motifs/vame/segmentation.json", "1 upload"),
+        ("motifs/vame/quality.png", "1 upload"),
+        ("motifs/vame/m2.parquet", "1 upload"),
         ("compare.csv", "1 report"),
         ("similarity.csv", "1 report"),
     ],
@@ -247,6 +253,50 @@ def test_a_model_of_other_windows_is_outdated_though_the_sessions_are_the_same(f
     build(paths, Windows(**finished["windows"]), layout.windows_folder.root)
     (line,) = plan(status(finished))
     assert line.startswith("the windows changed since it was trained: 2 models, 4 encodings")
+
+
+def test_a_changed_setting_of_the_motifs_trains_nothing(finished):
+    """The number of communities changes no motif."""
+    before = finished["motifs"]["n"]
+    finished["motifs"] |= {"n": before + 1, "communities": 2}
+    assert plan(status(finished)) == [
+        f"motifs.n was {before}, is {before + 1}: 2 segmentations, 1 upload, 1 comparison, 1 report"
+    ]
+
+
+def test_motifs_of_other_latents_are_outdated(finished):
+    layout = Layout(Path(finished["results"]))
+    facts = segmentation_facts.read(layout.motifs("vame").settings)
+    other = replace(facts, latents=facts.latents | {"m2": "0" * 64})
+    segmentation_facts.write(other, layout.motifs("vame").settings)
+    work = "1 segmentation, 1 upload, 1 comparison, 1 report"
+    assert plan(status(finished)) == [f"session m2 was encoded again: {work}"]
+    layout.motifs("vame").settings.write_text("{}")
+    (line,) = plan(status(finished))
+    assert "segmentation.json: is damaged" in line and line.endswith(work)
+
+
+def test_motifs_of_a_new_session_belong_to_one_segmentation_and_its_latents(finished):
+    """Its files are those of a training session, as if m2 had been new."""
+    layout = Layout(Path(finished["results"]))
+    folder, encoded = layout.motifs("vame"), Encoded(Item("encode", "vame/m2", "done"), "latents")
+    segmented = Segmentation(Item("segment", "vame", "done"), "motifs")
+    for path in (folder.bouts_of("m2"), folder.usage_of("m2")):
+        path.parent.mkdir()
+        path.touch()
+
+    def write(segmentation, latents):
+        table = pq.read_table(folder.session("m2"))
+        meta = to_metadata(MotifsMetadata(segmentation, latents, source.SEGMENT))
+        files.write_tables(folder.session("m2"), [table], table.schema, meta)
+        return find_labels(layout, "vame", "m2", segmented, encoded)
+
+    assert write("motifs", "latents") == Item("label", "vame/m2", "done")
+    assert write("others", "latents").causes == ("the motifs of model vame were found again",)
+    assert write("motifs", "others").causes == ("session m2 was encoded again",)
+    folder.bouts_of("m2").unlink()
+    lost = write("motifs", "latents")
+    assert lost.causes == ("motifs/vame/bouts/m2.parquet is missing",)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from vame_pipe.core.errors import listing
+from vame_pipe.core.layout import Layout
 
 State = Literal["done", "missing", "outdated"]
 
@@ -15,10 +18,13 @@ NOUNS = {
     "windows": ("set of windows", "sets of windows"),
     "train": ("model", "models"),
     "encode": ("encoding", "encodings"),
+    "segment": ("segmentation", "segmentations"),
+    "label": ("labelling", "labellings"),
     "upload": ("upload", "uploads"),
     "compare": ("comparison", "comparisons"),
     "report": ("report", "reports"),
 }
+NOT_YET = "not computed yet"
 MAX_CAUSES = 4
 """Causes of the same work that are listed; of more, the others are counted."""
 
@@ -43,11 +49,35 @@ class Item:
     causes: tuple[str, ...] = ()
 
 
+def find_item(
+    layout: Layout, stage: str, name: str, outputs: Sequence[Path], causes: Iterable[str]
+) -> Item:
+    """Return the state of one result.
+
+    Parameters
+    ----------
+    layout : Layout
+    stage, name : str
+    outputs : sequence of Path
+        The files of the result, the main one first.
+    causes : iterable of str
+        Why it has to be computed, apart from missing files.
+    """
+    causes = tuple(dict.fromkeys(causes))
+    missing = [path for path in outputs if not path.exists()]
+    if outputs[0] in missing:
+        return Item(stage, name, "missing", causes or (NOT_YET,))
+    lost = tuple(f"{path.relative_to(layout.root).as_posix()} is missing" for path in missing)
+    return Item(stage, name, "outdated" if causes or lost else "done", causes + lost)
+
+
 def describe(items: list[Item]) -> list[str]:
     """Return the status of every stage, one line each, then one line per reason with what it concerns."""
     lines = []
     for stage in NOUNS:
         of_stage = [item for item in items if item.stage == stage]
+        if not of_stage:
+            continue  # no session is new
         counts = Counter(item.state for item in of_stage)
         lines.append(f"{stage:8} {', '.join(f'{n} {state}' for state, n in counts.items())}")
         concerned: dict[tuple[str, ...], list[str]] = {}

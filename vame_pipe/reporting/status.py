@@ -25,13 +25,12 @@ from vame_pipe.core.run_record import RunRecord
 from vame_pipe.core.run_record import read as read_run
 from vame_pipe.reporting.current import has_windows, read_facts
 from vame_pipe.reporting.differences import changes, versions
-from vame_pipe.reporting.plan import Item
+from vame_pipe.reporting.motif_status import Encoded, find_labels, find_segmentation
+from vame_pipe.reporting.plan import Item, find_item
 
 if TYPE_CHECKING:
     from vame_pipe.config.configuration import Config
     from vame_pipe.config.sections import Session
-
-NOT_YET = "not computed yet"
 
 
 @dataclass(frozen=True)
@@ -68,16 +67,31 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
     windows = _windows(layout, config, trained_on)
     models = {name: _model(layout, config, name, windows) for name in config.variants}
     latents = {
-        (model, session): _latents(layout, model, models[model], session, sessions[session])
+        model: {
+            session: _latents(layout, model, trained, session, aligned, session not in trained_on)
+            for session, aligned in sessions.items()
+        }
+        for model, trained in models.items()
+    }
+    motifs = {
+        model: find_segmentation(
+            layout, model, config.motifs, {session: encoded[session] for session in trained_on}
+        )
+        for model, encoded in latents.items()
+    }
+    labels = [
+        find_labels(layout, model, session, motifs[model], latents[model][session])
         for model in models
         for session in sessions
-    }
-    trained = [model.item for model in models.values()]
-    compared = [latents[model, session] for model in models for session in trained_on]
-    upload = _upload(layout, config, [*trained, *compared])
+        if session not in trained_on
+    ]
+    segmented = [each.item for each in motifs.values()]
+    trained_models = [model.item for model in models.values()]
+    upload = _upload(layout, config, [*trained_models, *segmented])
     comparison = _comparison(layout, models, trained_on, [upload])
-    items = [*(s.item for s in sessions.values()), windows, *trained, *latents.values()]
-    items += [upload, comparison]
+    items = [*(session.item for session in sessions.values()), windows, *trained_models]
+    items += [each.item for encoded in latents.values() for each in encoded.values()]
+    items += [*segmented, *labels, upload, comparison]
     return [*items, _report(layout, models, sessions, items)]
 
 
@@ -88,37 +102,27 @@ def _without(
     return {name: session for name, session in sessions.items() if name not in excluded}
 
 
-def _item(
-    layout: Layout, stage: str, name: str, outputs: list[Path], causes: Iterable[str]
-) -> Item:
-    """Return the state of one result, the main file first in `outputs`."""
-    causes = tuple(dict.fromkeys(causes))
-    missing = [path for path in outputs if not path.exists()]
-    if outputs[0] in missing:
-        return Item(stage, name, "missing", causes or (NOT_YET,))
-    lost = tuple(f"{path.relative_to(layout.root).as_posix()} is missing" for path in missing)
-    return Item(stage, name, "outdated" if causes or lost else "done", causes + lost)
-
-
 def _aligned(
     layout: Layout, config: Config, name: str, session: Session, digest: str | None
 ) -> AlignedSession:
     outputs = [layout.aligned(name), layout.quality(name)]
     if not outputs[0].exists():
-        return AlignedSession(_item(layout, "align", name, outputs, []))
+        return AlignedSession(find_item(layout, "align", name, outputs, []))
     try:
         meta = read_record(AlignedMetadata, outputs[0])
     except InputError as error:
-        return AlignedSession(_item(layout, "align", name, outputs, error.problems))
+        return AlignedSession(find_item(layout, "align", name, outputs, error.problems))
     causes = versions("alignment", meta.stage_version, source.ALIGN)
     if digest not in (None, meta.poses_digest):
         causes.append(f"{' or '.join(Path(path).name for path in session.files)} changed")
     causes += changes("align.", meta.settings, config.align.model_dump())
     keypoints = meta.settings.get("keypoints")
     causes += changes("", {"keypoints": keypoints}, {"keypoints": config.aliases})
-    now = session.model_dump(include={"fps", "format", "group", "metadata"})
-    causes += changes(f"session {name}: ", vars(meta) | {"fps": meta.source_fps}, now)
-    return AlignedSession(_item(layout, "align", name, outputs, causes), meta.fingerprint)
+    now = session.model_dump(include={"format", "group", "metadata", "individuals"})
+    now["fps"] = session.fps or meta.source_fps
+    then = vars(meta) | {"fps": meta.source_fps, "individuals": meta.selected}
+    causes += changes(f"session {name}: ", then, now)
+    return AlignedSession(find_item(layout, "align", name, outputs, causes), meta.fingerprint)
 
 
 def _windows(layout: Layout, config: Config, sessions: dict[str, AlignedSession]) -> Item:
@@ -126,16 +130,16 @@ def _windows(layout: Layout, config: Config, sessions: dict[str, AlignedSession]
     outputs = [folder.frames, folder.index, folder.session_faults]
     causes = [cause for session in sessions.values() for cause in session.item.causes]
     if not folder.frames.exists():
-        return _item(layout, "windows", "windows", outputs, causes)
+        return find_item(layout, "windows", "windows", outputs, causes)
     try:
         meta = read_record(WindowsMetadata, folder.frames)
     except InputError as error:
-        return _item(layout, "windows", "windows", outputs, error.problems)
+        return find_item(layout, "windows", "windows", outputs, error.problems)
     causes += versions("windows", meta.stage_version, source.WINDOWS)
     causes += changes("windows.", meta.settings, config.windows.model_dump())
     causes += changes("qc.", {"min_valid": meta.min_valid}, {"min_valid": config.qc.min_valid})
     causes += _session_changes(meta.aligned, _without(sessions, meta.excluded))
-    return _item(layout, "windows", "windows", outputs, causes)
+    return find_item(layout, "windows", "windows", outputs, causes)
 
 
 def _model(layout: Layout, config: Config, name: str, windows: Item) -> TrainedModel:
@@ -143,17 +147,19 @@ def _model(layout: Layout, config: Config, name: str, windows: Item) -> TrainedM
     if not folder.run.exists():
         interrupted = any(layout.checkpoints(name).glob("*.pt"))
         causes = ["training was interrupted and resumes"] if interrupted else list(windows.causes)
-        return TrainedModel(_item(layout, "train", name, [folder.run], causes))
+        return TrainedModel(find_item(layout, "train", name, [folder.run], causes))
     digest = files.file_fingerprint(folder.weights) if folder.weights.exists() else None
     try:
         record = read_run(folder.run)
     except InputError as error:
-        return TrainedModel(_item(layout, "train", name, folder.outputs, error.problems), digest)
+        return TrainedModel(
+            find_item(layout, "train", name, folder.outputs, error.problems), digest
+        )
     causes = [*windows.causes, *_model_changes(config, name, record)]
     if not causes:
         meta = read_record(WindowsMetadata, layout.windows_folder.frames)
         causes += [] if has_windows(record, meta) else ["the windows changed since it was trained"]
-    return TrainedModel(_item(layout, "train", name, folder.outputs, causes), digest)
+    return TrainedModel(find_item(layout, "train", name, folder.outputs, causes), digest)
 
 
 def _model_changes(config: Config, name: str, record: RunRecord) -> list[str]:
@@ -169,23 +175,31 @@ def _model_changes(config: Config, name: str, record: RunRecord) -> list[str]:
 
 
 def _latents(
-    layout: Layout, model: str, trained: TrainedModel, session: str, aligned: AlignedSession
-) -> Item:
+    layout: Layout,
+    model: str,
+    trained: TrainedModel,
+    session: str,
+    aligned: AlignedSession,
+    is_new: bool,
+) -> Encoded:
     """Return the latents of one session by one model."""
     path = layout.latents(model, session)
-    causes = [*trained.item.causes, *aligned.item.causes]
+    outputs = [path, layout.novelty(model, session)] if is_new else [path]
+    causes, fingerprint = [*trained.item.causes, *aligned.item.causes], None
     if not causes and path.exists():
         try:
             meta = read_record(LatentsMetadata, path)
         except InputError as error:
             causes = error.problems
         else:
+            fingerprint = meta.fingerprint
             causes = versions("encoding", meta.stage_version, source.ENCODE)
             if meta.model_fingerprint != trained.digest:
                 causes.append(f"model {model} was trained again")
             if meta.aligned_fingerprint != aligned.fingerprint:
                 causes.append(f"session {session} was aligned again")
-    return _item(layout, "encode", f"{model}/{session}", [path], causes)
+    item = find_item(layout, "encode", f"{model}/{session}", outputs, causes)
+    return Encoded(item, fingerprint)
 
 
 def _upload(layout: Layout, config: Config, inputs: list[Item]) -> Item:
@@ -206,7 +220,7 @@ def _upload(layout: Layout, config: Config, inputs: list[Item]) -> Item:
                 causes.append("the last upload to MLflow was incomplete")
     except (ValueError, KeyError, TypeError, AttributeError):
         causes.append(f"a file in {layout.mlflow} is damaged")
-    return _item(layout, "upload", "MLflow", [layout.uploaded], causes)
+    return find_item(layout, "upload", "MLflow", [layout.uploaded], causes)
 
 
 def _is_newer(path: Path, other: Path) -> bool:
@@ -230,7 +244,7 @@ def _comparison(
         else:
             causes += versions("comparison", meta.stage_version, source.COMPARE)
             causes += _made_from(meta.models, models, meta.aligned, sessions)
-    return _item(layout, "compare", layout.comparison.name, outputs, causes)
+    return find_item(layout, "compare", layout.comparison.name, outputs, causes)
 
 
 def _report(
@@ -248,7 +262,7 @@ def _report(
             causes.append("the models were compared again")
     elif layout.report.exists():
         causes.append(f"{layout.report.name} is of another version")
-    return _item(layout, "report", layout.report.name, [layout.report], causes)
+    return find_item(layout, "report", layout.report.name, [layout.report], causes)
 
 
 def _made_from(
