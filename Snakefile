@@ -15,6 +15,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/align.smk"
 include: "workflow/rules/windows.smk"
+include: "workflow/rules/quality.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/encode.smk"
 include: "workflow/rules/motifs.smk"
@@ -34,6 +35,7 @@ rule all:
         rules.compare.output,
         rules.upload_mlflow.output,
         rules.windows.output,
+        rules.quality.output,
         [layout.aligned(session) for session in settings.analysed],
         [layout.quality(session) for session in settings.analysed],
         [path for model in settings.variants for path in layout.model(model).outputs],

@@ -47,6 +47,8 @@ def results(data, recordings, tmp_path_factory):
     sessions["sim-2"]["poses"] = "gone.csv"
     text = yaml.safe_dump({"sessions": sessions, "results": "<b>bold</b>"})
     layout.config.write_text(text)
+    excluded = ["--excluded", json.dumps({"sim-4": "lost <the> tail"})]
+    assert main.main(["quality", str(root), "--sessions", *SESSIONS, *excluded]) == 0
     arguments = ["--sessions", *SESSIONS, "--out", str(layout.report)]
     assert main.main(["report", str(root), *arguments]) == 0
     return layout
@@ -64,16 +66,16 @@ def embedded(results, name):
     return json.loads(found.group(1))
 
 
-def rows_of(results, index):
-    """The cells of the body of a table that follows the section of the motifs."""
-    text = text_of(results).partition('<section id="recordings">')[2]
+def rows_of(results, section, index=0):
+    """The cells of the body of a table of a section."""
+    text = text_of(results).partition(f'<section id="{section}">')[2].partition("</section>")[0]
     body = re.findall(r"<tbody>(.*?)</tbody>", text, re.S)[index]
     rows = re.findall(r"<tr.*?</tr>", body, re.S)
     return [re.findall(r"<td.*?>(.*?)</td>", row, re.S) for row in rows]
 
 
 def test_a_bad_session_is_flagged_in_words_and_listed_first(results):
-    bad, good, encoded = rows_of(results, 0)
+    bad, good, encoded = rows_of(results, "recordings")
     assert bad[0] == "sim-2" and good[0] == "sim-1" and good[-1] == ""
     assert bad[-1] == "59% of frames not valid; nose missing in 59%; nose jumps in 6%"
     index = pq.read_table(results.windows_folder.index)["session"].to_pylist()
@@ -81,6 +83,31 @@ def test_a_bad_session_is_flagged_in_words_and_listed_first(results):
     assert [bad[1], good[1]] == ["training", "training"]
     assert encoded[0] == "sim-3" and encoded[1] == "encoding only"
     assert encoded[5] == encoded[-1] == ""
+
+
+def test_the_quality_of_every_animal_and_keypoint_is_shown_worst_first(results):
+    (left_out,) = rows_of(results, "quality", 0)
+    assert left_out == ["sim-4", "excluded", "lost &lt;the&gt; tail"]
+    worst, *others = rows_of(results, "quality", 1)
+    assert worst[:2] == ["sim-2", "41.0"] and {row[0] for row in others} == {"sim-1", "sim-3"}
+    index = pq.read_table(results.windows_folder.index).to_pandas()
+    counts = index[index["session"] == "sim-2"]["split"].value_counts()
+    # the encoded session has no windows
+    assert worst[9:11] == [str(counts["train"]), str(counts["val"])]
+    assert next(row for row in others if row[0] == "sim-3")[9:] == ["", "", "", ""]
+    assert rows_of(results, "quality", 2)[0][:3] == ["sim-2", "nose", "59.0"]
+
+
+def test_skeletons_are_drawn_as_recorded_and_as_aligned(results):
+    drawings = re.findall(r"<svg role.*?</figcaption>", text_of(results), re.S)
+    assert len(drawings) == 3
+    gone = next(text for text in drawings if "Skeleton of sim-2" in text)
+    assert "(not shown as recorded: pose file not found)" in gone and ">recorded<" not in gone
+    shown = next(text for text in drawings if "Skeleton of sim-1" in text)
+    assert ">recorded<" in shown and ">aligned<" in shown
+    # 12 frames of 8 keypoints, twice; each point that is missing is not drawn
+    assert 180 <= shown.count("<circle") <= 192 and len(shown) < 60_000
+    assert shown.count('fill="#0072B2"') >= 12  # the centre
 
 
 def test_the_first_lines_summarise_the_results(results):
@@ -101,7 +128,7 @@ def test_the_comparison_is_the_table(results):
     table = pd.read_parquet(results.comparison)
     section = text_of(results).split('id="comparison"')[1]
     heads = re.findall(r"<th(?: [^>]*)?>(.*?)</th>", section, re.S)
-    shown = pd.DataFrame(rows_of(results, 1), columns=heads)
+    shown = pd.DataFrame(rows_of(results, "comparison"), columns=heads)
     assert shown["model"].tolist() == table["model"].tolist() == ["mice-z2", "mice-z4"]
     for name in ("final/r2_reconstruction", "pca/r2_reconstruction", "model.zdims", "final/kl"):
         assert shown[name].astype(float).tolist() == [float(f"{v:.4g}") for v in table[name]]
@@ -141,7 +168,7 @@ def test_the_provenance_says_how_to_reproduce_the_results(results):
     section = text_of(results).split('<section id="provenance">')[1]
     assert f"snakemake --configfile {results.root}/config.yaml --cores 4" in section
     assert f"sqlite:///{results.root}/mlflow/mlflow.db" in section
-    cells = dict(rows_of(results, 2))
+    cells = dict(rows_of(results, "provenance"))
     assert cells["git commit"] == "c0ffee, with uncommitted changes"
     assert (
         cells["fingerprint of the windows"]

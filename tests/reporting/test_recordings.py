@@ -66,14 +66,15 @@ def change_quality(layout, session, change):
     [
         ({}, []),
         ({"n_windows": 0}, ["has no windows"]),
+        ({"n_windows": 0, "excluded": "10% of its frames are valid"}, ["left out of training"]),
         ({"n_windows": 0, "use": "encode"}, []),
         ({"quality": replace(TRACKED, valid_fraction=0.62)}, ["38% of frames not valid"]),
         (
-            {"quality": replace(TRACKED, body_length_px=125.0)},
+            {"length_ratio": 2.5},
             ["body length 2.5 x the median of all sessions"],
         ),
         (
-            {"quality": replace(TRACKED, body_length_px=20.0)},
+            {"length_ratio": 0.4},
             ["body length 0.4 x the median of all sessions"],
         ),
         (
@@ -89,11 +90,11 @@ def change_quality(layout, session, change):
     ],
 )
 def test_a_recording_is_flagged_with_its_reasons(change, flags):
-    assert quality_flags(replace(FINE, **change), 50.0) == flags
+    assert quality_flags(replace(FINE, **change), 0.8) == flags
 
 
 def test_sessions_that_are_only_encoded_are_listed_but_not_flagged(layout):
-    recordings = read_recordings(layout, ["sim-1", "sim-2", "sim-3"])
+    recordings = read_recordings(layout, ["sim-1", "sim-2", "sim-3"], 0.8)
     assert [(r.session, r.use) for r in recordings] == [
         ("sim-1", "train"),
         ("sim-2", "train"),
@@ -116,7 +117,7 @@ def test_each_animal_of_a_session_has_its_own_row(layout):
     column = pa.array(animals).dictionary_encode()
     pq.write_table(index.set_column(1, "individual", column), layout.windows_folder.index)
 
-    white, black, other = read_recordings(layout, ["sim-1", "sim-2"])
+    white, black, other = read_recordings(layout, ["sim-1", "sim-2"], 0.8)
     assert (white.label, black.label, other.label) == ("sim-1, white", "sim-1, black", "sim-2")
     assert white.flags == ("has no windows", "50% of frames not valid") and black.flags == ()
     assert (white.n_windows, black.n_windows) == (0, sum(of_session))
@@ -127,7 +128,7 @@ def test_recordings_that_could_not_be_aligned_are_named_with_the_reason(layout):
         rejected = {"session": session, "rejected": [f"session {session}: no valid frame."]}
         layout.quality(session).write_text(json.dumps(rejected))
     with pytest.raises(InputError) as caught:
-        read_recordings(layout, ["sim-1", "sim-2", "sim-3"])
+        read_recordings(layout, ["sim-1", "sim-2", "sim-3"], 0.8)
     assert caught.value.problems == [
         "session sim-1: no valid frame.",
         "session sim-3: no valid frame.",
@@ -140,11 +141,11 @@ def test_recordings_that_could_not_be_aligned_are_named_with_the_reason(layout):
 def test_a_damaged_file_of_the_tracking_quality_is_named(layout, content):
     layout.quality("sim-1").write_text(content)
     with pytest.raises(InputError, match=r"sim-1\.qc\.json: cannot be read; it is damaged"):
-        read_recordings(layout, ["sim-1", "sim-2"])
+        read_recordings(layout, ["sim-1", "sim-2"], 0.8)
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"mirrored": []}'])
 def test_a_damaged_file_of_faults_is_named(layout, content):
     layout.windows_folder.session_faults.write_text(content)
     with pytest.raises(InputError, match=r"session_faults\.json: cannot be read; it is damaged"):
-        read_recordings(layout, ["sim-1"])
+        read_recordings(layout, ["sim-1"], 0.8)

@@ -14,7 +14,7 @@ from vame_pipe.reporting.traces import EXCERPT_S, trace_excerpt
 
 @pytest.fixture(scope="module")
 def recording(data):
-    return next(r for r in read_recordings(Layout(data), ["sim-1"]))
+    return next(r for r in read_recordings(Layout(data), ["sim-1"], 0.8))
 
 
 def test_an_excerpt_is_from_the_middle_of_the_recording(data, recordings, recording):

@@ -20,7 +20,7 @@ ARROWS = {
     "training": {"core", "windows.data", "encoding.model_file"},
     "encoding": {"core", "config", "windows.data", "training.network"},
     "motifs": {"core", "config.sections", "config.motif_names", "windows.data"},
-    "reporting": {"core", "poses", "windows.data"},
+    "reporting": {"core", "poses", "windows.data", "motifs.skeleton"},
     "tracking": {"core", "encoding"},
     "cli": {
         *("core", "config", "poses", "alignment", "windows"),

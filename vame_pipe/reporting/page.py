@@ -21,6 +21,7 @@ from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import (
     AlignedMetadata,
     ComparisonMetadata,
+    QualityMetadata,
     WindowsMetadata,
     read_record,
 )
@@ -30,6 +31,7 @@ from vame_pipe.poses.parts import PoseSource
 from vame_pipe.reporting import figures, motifs, recordings
 from vame_pipe.reporting.current import REPORT_TAG, ReportFacts, require_current
 from vame_pipe.reporting.projection import project_latents
+from vame_pipe.reporting.quality_section import read_quality_section
 from vame_pipe.reporting.recordings import Recording
 from vame_pipe.reporting.traces import EXCERPT_S, pose_sources, trace_excerpt
 
@@ -131,7 +133,8 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
     _require_files(layout, sessions, models)
     runs = read_runs(layout, models)
     digests = require_current(layout, runs, sessions)
-    rows = recordings.read_recordings(layout, sessions)
+    quality = read_record(QualityMetadata, layout.qc)
+    rows = recordings.read_recordings(layout, sessions, quality.settings["warn_valid"])
     table = _read_comparison(layout, digests)
     settings = layout.config.read_text(encoding="utf-8") if layout.config.exists() else ""
     sources = pose_sources(settings)
@@ -144,6 +147,8 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
         motifs=motifs.read_motifs(layout, models, best, sessions),
         recordings=rows,
         limits=recordings,
+        warn_valid=quality.settings["warn_valid"],
+        quality=read_quality_section(layout, rows, sources),
         traces=_draw_traces(layout, rows[:MAX_TRACES], sources),
         excerpt_s=EXCERPT_S,
         windows=_read_windows(layout),
@@ -164,7 +169,7 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
 def _require_files(layout: Layout, sessions: list[str], models: list[str]) -> None:
     windows = layout.windows_folder
     required = [windows.frames, windows.index, windows.session_faults]
-    required += [layout.comparison, layout.similarity]
+    required += [layout.comparison, layout.similarity, layout.qc]
     for session in sessions:
         required += [layout.aligned(session), layout.quality(session)]
     for model in models:

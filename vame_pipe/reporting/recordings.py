@@ -10,11 +10,9 @@ import pyarrow.parquet as pq
 
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.metadata import WindowsMetadata, read_record
+from vame_pipe.core.metadata import AlignedMetadata, WindowsMetadata, read_record
 from vame_pipe.core.quality import TrackingQuality, read_faults, read_quality
 
-MIN_VALID = 0.8
-"""Smallest fraction of valid frames of a session that is not flagged."""
 MAX_MISSING = 0.2
 """Largest fraction of frames in which a keypoint may be missing."""
 MAX_OUTLIERS = 0.05
@@ -46,6 +44,10 @@ class Recording:
         Whether left and right seem swapped, compared with other sessions.
     copies : tuple of str
         Other sessions that contain the same recording.
+    length_ratio : float
+        Body length, divided by the median of all recordings.
+    excluded : str
+        Why no model is trained on the session although it was meant for it; empty if it is not so.
     flags : tuple of str
         Reasons to check the recording; empty if there are none.
     """
@@ -59,6 +61,8 @@ class Recording:
     quality: TrackingQuality
     mirrored: bool
     copies: tuple[str, ...]
+    length_ratio: float = 1.0
+    excluded: str = ""
     flags: tuple[str, ...] = ()
 
     @property
@@ -68,8 +72,15 @@ class Recording:
         return max(keypoints, key=lambda name: keypoints[name].missing)
 
 
-def read_recordings(layout: Layout, sessions: list[str]) -> list[Recording]:
+def read_recordings(layout: Layout, sessions: list[str], warn_valid: float) -> list[Recording]:
     """Return the tracking quality of each animal of each session; flagged recordings come first.
+
+    Parameters
+    ----------
+    layout : Layout
+    sessions : list of str
+    warn_valid : float
+        `qc.warn_valid` of the configuration.
 
     Raises
     ------
@@ -79,13 +90,15 @@ def read_recordings(layout: Layout, sessions: list[str]) -> list[Recording]:
     windows = layout.windows_folder
     index = pq.read_table(windows.index, columns=["session", "individual"]).to_pandas()
     n_windows = index.value_counts(["session", "individual"]).to_dict()
-    trained = set(read_record(WindowsMetadata, windows.frames).sessions)
+    meta = read_record(WindowsMetadata, windows.frames)
+    trained = {*meta.sessions, *meta.excluded}
     faults = read_faults(windows.session_faults)
     recordings: list[Recording] = []
     problems: list[str] = []
     for session in sessions:
         try:
             found = read_quality(layout.quality(session))
+            recorded = read_record(AlignedMetadata, layout.aligned(session)).recorded_fraction
         except InputError as error:
             problems += error.problems
             continue
@@ -96,34 +109,80 @@ def read_recordings(layout: Layout, sessions: list[str]) -> list[Recording]:
                 individual=individual,
                 label=f"{session}, {individual}" if several else session,
                 use="train" if session in trained else "encode",
-                minutes=quality.n_rows / found.fps / 60,
+                minutes=quality.n_rows * recorded / found.fps / 60,
                 n_windows=n_windows.get((session, individual), 0),
-                quality=quality,
+                quality=of_recorded(quality, recorded),
                 mirrored=session in faults.mirrored,
                 copies=_find_copies(session, faults.same_recording),
+                excluded=meta.excluded.get(session, ""),
             )
             for individual, quality in found.individuals.items()
         ]
     if problems:
         raise InputError(*problems)
     median = float(np.median([recording.quality.body_length_px for recording in recordings]))
-    flagged = [replace(r, flags=tuple(quality_flags(r, median))) for r in recordings]
+    compared = [replace(r, length_ratio=r.quality.body_length_px / median) for r in recordings]
+    flagged = [replace(r, flags=tuple(quality_flags(r, warn_valid))) for r in compared]
     return sorted(flagged, key=lambda r: -len(r.flags))
 
 
-def quality_flags(recording: Recording, median_length: float) -> list[str]:
+def of_recorded(quality: TrackingQuality, recorded: float) -> TrackingQuality:
+    """Return the quality with its fractions taken of the frames in which the camera ran.
+
+    Parameters
+    ----------
+    quality : TrackingQuality
+    recorded : float
+        Fraction of the frames in which it ran; below 1 only for a recording of several files.
+
+    Examples
+    --------
+    >>> from vame_pipe.core.quality import KeypointQuality
+    >>> nose = KeypointQuality(0.0, 0.1, 0.0, 0.0, 0.6, 0.0, 0.6)
+    >>> half = TrackingQuality(100, 100, 0.4, 0.0, 0, 0, 0, 50.0, 0.2, None, {"nose": nose})
+    >>> found = of_recorded(half, 0.5)
+    >>> found.valid_fraction, found.keypoints["nose"].below_confidence
+    (0.8, 0.2)
+    >>> round(found.keypoints["nose"].missing, 3)
+    0.2
+    """
+    if recorded == 1.0:
+        return quality
+    keypoints = {
+        name: replace(
+            found,
+            placeholders=found.placeholders / recorded,
+            below_confidence=found.below_confidence / recorded,
+            outliers=found.outliers / recorded,
+            interpolated=found.interpolated / recorded,
+            missing=max(0.0, found.missing - (1 - recorded)) / recorded,
+            exact_zeros=found.exact_zeros / recorded,
+        )
+        for name, found in quality.keypoints.items()
+    }
+    return replace(
+        quality,
+        valid_fraction=quality.valid_fraction / recorded,
+        flipped_fraction=quality.flipped_fraction / recorded,
+        keypoints=keypoints,
+    )
+
+
+def quality_flags(recording: Recording, warn_valid: float) -> list[str]:
     """Return the reasons to check a recording, in words; an empty list if there are none.
 
     Parameters
     ----------
     recording : Recording
-    median_length : float
-        Median body length of all recordings, px.
+    warn_valid : float
+        Smallest fraction of valid frames that is not flagged.
     """
     flags, found = [], recording.quality
-    if recording.use == "train" and not recording.n_windows:
+    if recording.excluded:
+        flags.append("left out of training")
+    elif recording.use == "train" and not recording.n_windows:
         flags.append("has no windows")
-    if found.valid_fraction < MIN_VALID:
+    if found.valid_fraction < warn_valid:
         flags.append(f"{1 - found.valid_fraction:.0%} of frames not valid")
     for name, quality in found.keypoints.items():
         if quality.missing > MAX_MISSING:
@@ -138,7 +197,7 @@ def quality_flags(recording: Recording, median_length: float) -> list[str]:
         flags.append("left and right seem swapped, compared with other sessions")
     if recording.copies:
         flags.append(f"the same recording as {', '.join(recording.copies)}")
-    ratio = found.body_length_px / median_length
+    ratio = recording.length_ratio
     if not 1 / MAX_SIZE_RATIO <= ratio <= MAX_SIZE_RATIO:
         flags.append(f"body length {ratio:.2g} x the median of all sessions")
     return flags

@@ -84,6 +84,7 @@ rule report:
     input:
         comparison=layout.comparison,
         similarity=layout.similarity,
+        quality=layout.qc,
         runs=rules.compare.input.runs,
         aligned=[layout.aligned(session) for session in settings.analysed],
         qc=[layout.quality(session) for session in settings.analysed],
