@@ -52,7 +52,7 @@ def test_problems_name_their_lines(sheet):
 
 def test_columns_that_are_missing_or_occur_twice_are_named(sheet):
     found = problems(sessions=sheet("session,pose,fps,fps\na,a.csv,30,30\n"))
-    has = "It has: session, pose, fps, fps. Needed: session, poses, fps."
+    has = "It has: session, pose, fps, fps. Needed: session, poses."
     assert [line.partition(": ")[2] for line in found] == [
         f"column poses is missing. {has}",
         f"column fps occurs twice. {has}",

@@ -28,6 +28,7 @@ def write(
     animals: dict[str, Aligned],
     session: str,
     source: Session,
+    source_fps: float,
     parts: Sequence[Part],
     out: Path,
     qc: Path,
@@ -45,6 +46,8 @@ def write(
         Name of the session.
     source : Session
         The recording, as in the configuration.
+    source_fps : float
+        Its frames per second.
     parts : sequence of Part
         Its pose files.
     out, qc : Path
@@ -66,8 +69,9 @@ def write(
         ),
         poses_digest=combined([files.file_fingerprint(path) for path in source.files]),
         source=" + ".join(part.source for part in parts),
-        source_fps=source.fps,
+        source_fps=source_fps,
         format=source.format,
+        selected=source.individuals,
         group=source.group,
         metadata=source.metadata,
         stage_version=ALIGN,

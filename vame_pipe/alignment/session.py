@@ -209,7 +209,9 @@ def align_session(
         If the recording is unusable; every problem names the session.
     """
     starts_s = None if source.starts_s is None else tuple(source.starts_s)
-    files = PoseSource(tuple(map(Path, source.files)), source.fps, source.format, starts_s)
+    individuals = None if source.individuals is None else tuple(source.individuals)
+    paths = tuple(map(Path, source.files))
+    files = PoseSource(paths, source.fps, source.format, starts_s, individuals)
     try:
         recorded, parts = read_parts(files, min_gap_s=settings.max_gap_s)
         animals = align_animals(recorded, settings, keypoints)
@@ -230,4 +232,5 @@ def align_session(
             "%s: %d of %d time steps valid, body length %.1f px",
             *(subject, n_valid, len(aligned.valid), length),
         )
-    aligned_file.write(animals, name, source, parts, out, qc)
+    source_fps = next(iter(recorded.values())).fps
+    aligned_file.write(animals, name, source, source_fps, parts, out, qc)

@@ -30,7 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="for several pose files: seconds at which each begins (default: by the frame numbers)",
     )
-    parser.add_argument("--fps", type=positive, required=True, help="frame rate of the recording")
+    parser.add_argument(
+        "--fps", type=positive, help="frame rate of the recording (default: as in the pose file)"
+    )
+    parser.add_argument(
+        "--individual",
+        action="append",
+        help="animal to use, by its name in the pose file; repeat it for several (default: all)",
+    )
     parser.add_argument(
         "--format",
         help=f"format of the pose file: {', '.join(POSE_FORMATS)} (default: recognised by its content)",
@@ -67,6 +74,7 @@ def run(options: argparse.Namespace) -> None:
     source = {
         "poses": options.poses,
         "fps": options.fps,
+        "individuals": options.individual,
         "starts_s": options.starts_s or None,
         "format": options.format or None,
         "group": options.group or None,

@@ -73,10 +73,12 @@ class Session(Section):
     ]
     """Pose file, relative to the working directory; several if the camera began new files: [part1.csv,
     part2.csv], in the order of time."""
-    fps: Positive
-    """Frames per second of the recording."""
+    fps: Positive | None = None
+    """Frames per second of the recording; null: as in the pose file, if it stores them."""
     format: PoseFormat | None = None
     """Format of the pose file; null: recognised from its content."""
+    individuals: Annotated[list[str], Field(min_length=1)] | None = None
+    """Animals to use, by their names in the pose file; null: all."""
     group: str | None = None
     """Experimental group, if any."""
     video: str | None = None

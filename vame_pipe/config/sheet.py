@@ -15,7 +15,7 @@ from vame_pipe.core.errors import InputError
 REQUIRED = ["session", *(key for key, field in Session.model_fields.items() if field.is_required())]
 COLUMNS = ["session", *(key for key in Session.model_fields if key != "metadata")]
 """Columns with a meaning; all others become metadata."""
-LISTS = {"poses", "starts_s"}
+LISTS = {"poses", "starts_s", "individuals"}
 """Columns whose cells may hold several values: part1.csv; part2.csv"""
 
 

@@ -84,6 +84,8 @@ class AlignedMetadata:
         The pose files.
     format : str or None
         Format of the pose file; None if it was recognised from its content.
+    selected : list of str or None
+        Animals that the configuration selects; None: all of the pose file.
     group : str or None
         Experimental group.
     metadata : dict of str to str
@@ -105,6 +107,7 @@ class AlignedMetadata:
     stage_version: int
     parts: list[Part] = field(default_factory=list)
     format: str | None = None
+    selected: list[str] | None = None
     group: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
 

@@ -35,12 +35,15 @@ class PoseSource:
         None if it is recognised by the content.
     starts_s : tuple of float or None
         Seconds at which each file begins; None if the frame numbers tell, or if nothing does.
+    individuals : tuple of str or None
+        Animals to read; None: all.
     """
 
     paths: tuple[Path, ...]
     fps: float | None = None
     format: str | None = None
     starts_s: tuple[float, ...] | None = None
+    individuals: tuple[str, ...] | None = None
 
 
 def read_parts(
@@ -78,7 +81,7 @@ def read_parts(
     files, problems = [], []
     for path in source.paths:
         try:
-            files.append(read_poses(path, source.fps, source.format))
+            files.append(read_poses(path, source.fps, source.format, source.individuals))
         except InputError as error:
             problems += error.problems
     if problems:

@@ -173,8 +173,26 @@ def read_keypoints(
     InputError
         If the file is missing, of another format or damaged, or has no such animal.
     """
-    path = Path(path)
-    header = read_header(path, format)
+    return keypoint_names(read_header(path, format), Path(path), individuals)
+
+
+def keypoint_names(
+    header: PoseHeader, path: Path, individuals: Sequence[str] | None = None
+) -> list[str]:
+    """Return the names of the keypoints that all animals of a file have.
+
+    Parameters
+    ----------
+    header : PoseHeader
+    path : Path
+    individuals : sequence of str, optional
+        As for `read_poses`.
+
+    Raises
+    ------
+    InputError
+        If the file has no such animal, or no keypoints.
+    """
     choice = animals.choose(header, path, individuals)
     wanted = animals.columns_of(header.columns, choice.individuals)
     found = animals.group_columns([header.columns[i] for i in wanted])

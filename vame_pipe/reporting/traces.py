@@ -58,7 +58,9 @@ def pose_sources(settings: str) -> dict[str, PoseSource]:
         poses, starts_s = session["poses"], session.get("starts_s")
         paths = tuple(map(Path, [poses] if isinstance(poses, str) else poses))
         starts_s = None if starts_s is None else tuple(starts_s)
-        sources[name] = PoseSource(paths, session.get("fps"), session.get("format"), starts_s)
+        individuals = session.get("individuals") and tuple(session["individuals"])
+        fps, format = session.get("fps"), session.get("format")
+        sources[name] = PoseSource(paths, fps, format, starts_s, individuals)
     return sources
 
 

@@ -29,7 +29,8 @@ rule align:
         # functions, because Snakemake would read braces in a plain text as wildcards
         poses=lambda wildcards: [f"--poses={p}" for p in settings.sessions[wildcards.session].files],
         starts=lambda wildcards: starts(settings.sessions[wildcards.session]),
-        fps=lambda wildcards: settings.sessions[wildcards.session].fps,
+        fps=lambda wildcards: frame_rate(settings.sessions[wildcards.session]),
+        individuals=lambda wildcards: individuals(settings.sessions[wildcards.session]),
         format=lambda wildcards: settings.sessions[wildcards.session].format or "",
         group=lambda wildcards: settings.sessions[wildcards.session].group or "",
         metadata=lambda wildcards: json.dumps(settings.sessions[wildcards.session].metadata),
@@ -39,8 +40,7 @@ rule align:
         r"""
         vame-pipe align \
             --session {wildcards.session:q} \
-            {params.poses:q} {params.starts:q} \
-            --fps {params.fps:q} \
+            {params.poses:q} {params.starts:q} {params.fps:q} {params.individuals:q} \
             --format={params.format:q} \
             --group={params.group:q} \
             --metadata {params.metadata:q} \

@@ -80,6 +80,16 @@ def starts(session):
     return ["--starts-s", *session.starts_s] if session.starts_s else []
 
 
+def frame_rate(session):
+    """Return the option that gives the frame rate, unless the pose file does."""
+    return ["--fps", session.fps] if session.fps else []
+
+
+def individuals(session):
+    """Return the options that select animals, if some are selected."""
+    return [f"--individual={name}" for name in session.individuals or []]
+
+
 def pose_digest(session):
     """Return the digest of a session's pose files; nothing for those that the workflow makes."""
     paths = settings.sessions[session].files
