@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import without_mlflow
+from conftest import free_port, without_mlflow
 from models import write_model_of
 
 from vame_pipe.cli.main import main
@@ -21,9 +22,11 @@ from vame_pipe.core.layout import AppliedFolder, Layout
 from vame_pipe.encoding import model_file
 from vame_pipe.encoding.model_file import Reference
 from vame_pipe.encoding.sessions import encode_sessions
+from vame_pipe.motifs import segmentation
 from vame_pipe.motifs.inputs import find_inputs
 from vame_pipe.motifs.segment import segment
 from vame_pipe.poses import simulate
+from vame_pipe.tracking import download, registry, store
 from vame_pipe.windows import data as window_data
 
 FAST = Motifs(n=3, seeds=2)
@@ -207,3 +210,66 @@ def test_a_recording_at_another_frame_rate_is_resampled_and_named(trained, recor
 
 def window_lengths(trained):
     return model_file.load(trained.model("m").weights).reference.body_lengths
+
+
+def test_the_registered_model_returns_the_motifs_of_the_workflow(trained, data, tmp_path):
+    """Loaded by MLflow from its own files; windows with missing values have no motif."""
+    mlflow = pytest.importorskip("mlflow")
+    model = model_file.load(trained.model("m").weights)
+    meta = window_data.load(data / "windows").meta
+    described = SimpleNamespace(
+        data=SimpleNamespace(features=meta.features, length=meta.length, fps=meta.fps),
+        params={"model.zdims": 4},
+    )
+    registry.save_model(
+        tmp_path / "m", trained.model("m").weights, trained.motifs("m"), described, "m-0"
+    )
+    loaded = mlflow.pyfunc.load_model(str(tmp_path / "m"))
+    aligned = pd.read_parquet(data / "aligned/sim-1.parquet")
+    found = loaded.predict(aligned[loaded.metadata.metadata["features"]].to_numpy()[None])
+    table = pd.read_parquet(trained.motifs("m").session("sim-1"))
+    shift = model.length // 2 + loaded.metadata.metadata["lag"]
+    expected = table["motif"][shift : shift + len(found["motif"])].fillna(-1).to_numpy()
+    assert len(found["motif"]) == 900 - model.length + 1 and (expected >= 0).sum() > 600
+    assert (found["motif"] == expected).all()
+    confidence = table["confidence"][shift : shift + len(expected)].to_numpy(float)
+    np.testing.assert_allclose(found["confidence"], confidence, atol=1e-4)
+    assert np.isnan(found["latents"]).any(axis=1).sum() == np.isnan(confidence).sum()
+
+
+def test_a_registered_model_is_downloaded_and_a_server_that_does_not_answer_named(
+    trained, recordings, tmp_path, monkeypatch, capsys
+):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = store.make_client(uri)
+    registry.save_model(
+        tmp_path / "m",
+        trained.model("m").weights,
+        trained.motifs("m"),
+        SimpleNamespace(
+            data=SimpleNamespace(features=["a"], length=15, fps=30.0), params={"model.zdims": 4}
+        ),
+        "m-0",
+    )
+    client.create_registered_model("lab")
+    client.create_model_version("lab", str(tmp_path / "m"))
+    client.set_registered_model_alias("lab", "best", "1")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    found = download.locate("models:/lab@best", None, uri, tmp_path / "there")
+    assert found.model.read_bytes() == trained.model("m").weights.read_bytes()
+    assert segmentation.load(found.segmentation).fingerprint == (
+        segmentation.load(trained.motifs("m")).fingerprint
+    )
+    for address, model, message in (
+        (f"http://127.0.0.1:{free_port()}", "lab@best", "cannot be downloaded from MLflow"),
+        (uri, "lab@worst", "cannot be downloaded from MLflow"),
+        ("", "lab@best", "the address of MLflow is missing"),
+    ):
+        given = arguments(trained, tmp_path / "out", recordings / "sim-1.csv")
+        given = [g for g in given if not g.startswith(("--model", "--segmentation"))]
+        given += [f"--model=models:/{model}", f"--tracking-uri={address}"]
+        assert main(given) == 2
+        (line,) = errors_of(capsys)
+        assert f"models:/{model}" in line and message in line
+    assert not (tmp_path / "out").exists()

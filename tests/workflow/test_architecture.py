@@ -33,6 +33,10 @@ EXCEPTIONS = {
     "config.check": {"poses"},
     # runs all stages of a new recording, one after the other
     "motifs.apply": {"alignment", "encoding"},
+    # compares a model from elsewhere with the configuration
+    "motifs.external": {"encoding"},
+    # MLflow runs it: it encodes and labels
+    "tracking.pyfunc_model": {"motifs"},
 }
 """What single modules may import besides."""
 MODULES = {

@@ -49,7 +49,7 @@ def find_problems(
         *(
             f"was aligned with {name} {json.dumps(found)}, the recordings of the model with "
             f"{json.dumps(expected)}. Align it with the settings of the model."
-            for name, found, expected in _differing_settings(model, settings)
+            for name, found, expected in differing_settings(model, settings)
         ),
     ]
 
@@ -78,8 +78,8 @@ def _feature_problems(model: ModelFile, features: list[str], fps: float) -> list
     return problems
 
 
-def _differing_settings(model: ModelFile, found: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Return the alignment settings that differ: name, value of the recording, value of the model.
+def differing_settings(model: ModelFile, found: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return the alignment settings that differ: name, found value, value of the model.
 
     Models that were trained with VAME have no settings.
     """

@@ -38,10 +38,10 @@ class Application:
     ----------
     model : Path
         model.pt.
-    segmentation : Path or None
-        Folder with segmentation.npz and segmentation.json; None: recordings are only encoded.
-    fps : float
-        Frames per second of the recordings.
+    segmentation : MotifFolder or None
+        segmentation.npz and segmentation.json; None: recordings are only encoded.
+    fps : float or None
+        Frames per second of the recordings; None: as in the files.
     out : Path
         Output folder, see `core.layout.AppliedFolder`.
     format : str or None
@@ -53,8 +53,8 @@ class Application:
     """
 
     model: Path
-    segmentation: Path | None
-    fps: float
+    segmentation: MotifFolder | None
+    fps: float | None
     out: Path
     format: PoseFormat | None = None
     device: str = "cpu"
@@ -111,10 +111,10 @@ def _load(application: Application) -> _Applied:
     align, keypoints = encoder.model.alignment()
     found = None
     if application.segmentation:
-        found = segmentation.load(MotifFolder(application.segmentation))
+        found = segmentation.load(application.segmentation)
         if found.model_fingerprint != encoder.fingerprint:
             raise InputError(
-                f"{application.segmentation}: belongs to model {found.model_fingerprint[:8]}, but "
+                f"{application.segmentation.root}: belongs to model {found.model_fingerprint[:8]}, but "
                 f"{application.model} is model {encoder.fingerprint[:8]}. Give the folder of that model, "
                 "results/motifs/MODEL of the run in which it was trained."
             )
@@ -167,7 +167,8 @@ def _is_aligned(applied: _Applied, name: str, source: Session) -> bool:
         applied.folder.quality(name).exists()
         and found.stage_version == ALIGN
         and found.settings == applied.align.model_dump() | {"keypoints": applied.keypoints}
-        and (found.source_fps, found.format) == (source.fps, source.format)
+        and source.fps in (None, found.source_fps)
+        and (found.format, found.selected) == (source.format, source.individuals)
         and path.is_file()
         and found.poses_digest == files.file_fingerprint(path)
     )

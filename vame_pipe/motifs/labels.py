@@ -23,7 +23,7 @@ from vame_pipe.core.metadata import (
 from vame_pipe.core.schemas import MOTIF_FIELDS
 from vame_pipe.core.source import ENCODE, SEGMENT
 from vame_pipe.motifs.bouts import find_bouts, usage
-from vame_pipe.motifs.inputs import SessionFiles, find_session, read_latents
+from vame_pipe.motifs.inputs import Latents, SessionFiles, find_session, read_latents
 from vame_pipe.motifs.segmentation import Segmentation
 from vame_pipe.windows.data import ValidRows, number_stretches, valid_rows, window_starts
 
@@ -142,10 +142,7 @@ def _label_table(segmentation: Segmentation, session: SessionFiles) -> pa.Table:
     table = pq.read_table(session.aligned, columns=columns).unify_dictionaries()
     latents = read_latents(session.latents)
     motif, confidence = segmentation.decode(latents)
-    sure = np.ones(len(motif), bool)
-    if confidence is not None:
-        least = segmentation.settings["min_confidence"]
-        sure = sure_rows(number_stretches(motif, latents.run), confidence, least)
+    sure = _sure(segmentation, motif, confidence, latents.run)
     position = _positions(session, valid_rows(table), segmentation.lag)
     known, decoded = (np.zeros(len(table), bool) for _ in range(2))
     known[position[sure]] = decoded[position] = True
@@ -165,6 +162,51 @@ def _label_table(segmentation: Segmentation, session: SessionFiles) -> pa.Table:
         pa.array(filled["bout"], mask=~known),
     ]
     return pa.Table.from_arrays(arrays, names=schema.names).cast(schema)
+
+
+def label_runs(
+    segmentation: Segmentation, values: np.ndarray, run: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the motif of each window, without files.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+    values : numpy.ndarray
+        `(n_windows, zdims)`, latent vectors; NaN where unknown.
+    run : numpy.ndarray
+        `(n_windows,)` int, number of the recording that each is from. Those of a recording follow one
+        another in time.
+
+    Returns
+    -------
+    motif : numpy.ndarray
+        `(n_windows,)` int64, -1 where unknown or too uncertain.
+    confidence : numpy.ndarray
+        `(n_windows,)` float32, NaN where unknown, and with the method kmeans.
+    """
+    known = np.isfinite(values).all(axis=1)
+    motif, confidence = np.full(len(values), -1), np.full(len(values), np.nan, np.float32)
+    row = np.arange(len(values))
+    stretch = number_stretches(run, np.where(known, -1, row))[known]
+    if not known.any():
+        return motif, confidence
+    latents = Latents(values[known].astype(np.float64), run[known], row[known], stretch)
+    found, certainty = segmentation.decode(latents)
+    motif[known] = np.where(_sure(segmentation, found, certainty, stretch), found, -1)
+    if certainty is not None:
+        confidence[known] = certainty
+    return motif, confidence
+
+
+def _sure(
+    segmentation: Segmentation, motif: np.ndarray, confidence: np.ndarray | None, run: np.ndarray
+) -> np.ndarray:
+    """Return which rows are in a bout that is certain enough, `(n_rows,)` bool."""
+    if confidence is None:
+        return np.ones(len(motif), bool)
+    least = segmentation.settings["min_confidence"]
+    return sure_rows(number_stretches(motif, run), confidence, least)
 
 
 def sure_rows(bout: np.ndarray, confidence: np.ndarray, least: float) -> np.ndarray:

@@ -8,17 +8,28 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from vame_pipe.core import files, segmentation_facts
+from vame_pipe.core.layout import ModelFolder, MotifFolder
 from vame_pipe.core.run_record import RunRecord
 from vame_pipe.tracking.runs import log_batch
 from vame_pipe.tracking.store import Store
 
 PACKAGE = Path(__file__).parents[1]
 MODEL_TAG = "model_digest"
-"""Tag of a run, a logged model and a version of the registered model: SHA-256 of model.pt."""
+"""Tag of a run, a logged model and a version of the registered model: SHA-256 of model.pt and, if there is
+one, its segmentation."""
+ARTIFACTS = "artifacts"
+"""Folder of the model file and the segmentation in a logged model."""
+MODEL_NAME = ModelFolder(Path()).weights.name
 
 
 def register(
-    store: Store, run_id: str, model: Path, record: RunRecord, tags: dict[str, str]
+    store: Store,
+    run_id: str,
+    model: Path,
+    motifs: MotifFolder,
+    record: RunRecord,
+    tags: dict[str, str],
 ) -> Any:
     """Return the version of the registered model that holds a model file; create it if there is none.
 
@@ -31,9 +42,11 @@ def register(
         Run of the model.
     model : Path
         The model file.
+    motifs : MotifFolder
+        Its motifs; the version also holds the segmentation, if there is one.
     record : RunRecord
     tags : dict of str to str
-        Tags of the version; `MODEL_TAG` is the SHA-256 of the model file.
+        Tags of the version; for `MODEL_TAG` see `content_digest`.
 
     Returns
     -------
@@ -51,7 +64,7 @@ def register(
         return max(same, key=lambda each: int(each.version))
     logged = find_model(store, run_id, tags[MODEL_TAG])
     if logged is None:
-        logged = log_model(store, run_id, model, record, tags)
+        logged = log_model(store, run_id, model, motifs, record, tags)
     try:
         client.create_registered_model(store.registered_model)
     except MlflowException as error:
@@ -70,8 +83,26 @@ def find_model(store: Store, run_id: str, digest: str) -> Any | None:
     return next((each for each in found if each.status == "READY"), None)
 
 
+def content_digest(model: Path, motifs: MotifFolder) -> str:
+    """Return the SHA-256 of a model file and, if there is one, its segmentation."""
+    digest = files.file_fingerprint(model)
+    if not has_segmentation(motifs):
+        return digest
+    return files.fingerprint(digest, segmentation_facts.read(motifs.settings).fingerprint)
+
+
+def has_segmentation(motifs: MotifFolder) -> bool:
+    """Return whether both files of a segmentation exist."""
+    return motifs.segmentation.exists() and motifs.settings.exists()
+
+
 def log_model(
-    store: Store, run_id: str, model: Path, record: RunRecord, tags: dict[str, str]
+    store: Store,
+    run_id: str,
+    model: Path,
+    motifs: MotifFolder,
+    record: RunRecord,
+    tags: dict[str, str],
 ) -> Any:
     """Log a model file as a model that MLflow can load; return the logged model.
 
@@ -84,7 +115,7 @@ def log_model(
     params = {key: str(value) for key, value in record.params.items()}
     logged = client.create_logged_model(store.experiment_id, name, run_id, tags, params, "encoder")
     with tempfile.TemporaryDirectory() as folder:
-        _save_model(Path(folder) / "model", model, record, logged.model_id)
+        save_model(Path(folder) / "model", model, motifs, record, logged.model_id)
         client.log_model_artifacts(logged.model_id, f"{folder}/model")
     step = int(record.summary["final/epochs"])
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step)])
@@ -92,7 +123,9 @@ def log_model(
     return client.finalize_logged_model(logged.model_id, "READY")
 
 
-def _save_model(folder: Path, model: Path, record: RunRecord, model_id: str) -> None:
+def save_model(
+    folder: Path, model: Path, motifs: MotifFolder, record: RunRecord, model_id: str
+) -> None:
     """Write a model in MLflow's layout, with a copy of this package as its code."""
     import mlflow
     import numpy as np
@@ -101,7 +134,18 @@ def _save_model(folder: Path, model: Path, record: RunRecord, model_id: str) -> 
 
     data, zdims = record.data, int(record.params["model.zdims"])
     frames = TensorSpec(np.dtype("float32"), (-1, -1, len(data.features)))
-    latents = TensorSpec(np.dtype("float32"), (-1, zdims))
+    output = Schema([TensorSpec(np.dtype("float32"), (-1, zdims))])
+    artifacts, metadata = {"model": str(model)}, {"features": data.features, "length": data.length}
+    if has_segmentation(motifs):
+        artifacts |= {"segmentation": str(motifs.segmentation), "settings": str(motifs.settings)}
+        metadata["lag"] = segmentation_facts.read(motifs.settings).lag
+        output = Schema(
+            [
+                TensorSpec(np.dtype("float32"), (-1, zdims), "latents"),
+                TensorSpec(np.dtype("int64"), (-1,), "motif"),
+                TensorSpec(np.dtype("float32"), (-1,), "confidence"),
+            ]
+        )
     pins = [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pyarrow", "torch")]
     # MLflow warns that type hints and an input example are missing, and ignores filters of warnings
     logging.getLogger("py.warnings").setLevel(logging.ERROR)
@@ -109,10 +153,10 @@ def _save_model(folder: Path, model: Path, record: RunRecord, model_id: str) -> 
         folder,
         python_model=str(PACKAGE / "tracking/pyfunc_model.py"),
         code_paths=[str(PACKAGE)],
-        artifacts={"model": str(model)},
-        signature=ModelSignature(Schema([frames]), Schema([latents])),
+        artifacts=artifacts,
+        signature=ModelSignature(Schema([frames]), output),
         pip_requirements=[pin.partition("+")[0] for pin in pins],
-        metadata={"features": data.features, "length": data.length, "fps": data.fps},
+        metadata=metadata | {"fps": data.fps},
         mlflow_model=Model(model_id=model_id),
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 from vame_pipe.core import files
 from vame_pipe.core.agreement import ModelAgreement, model_agreement
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.layout import Layout
+from vame_pipe.core.layout import Layout, MotifFolder
 from vame_pipe.core.run_record import (
     RunRecord,
     best_model,
@@ -21,7 +21,12 @@ from vame_pipe.core.run_record import (
 )
 from vame_pipe.tracking import motifs
 from vame_pipe.tracking.address import Address, read_address
-from vame_pipe.tracking.registry import MODEL_TAG, register, set_best_alias
+from vame_pipe.tracking.registry import (
+    MODEL_TAG,
+    content_digest,
+    register,
+    set_best_alias,
+)
 from vame_pipe.tracking.runs import log_batch, open_run, send_results
 from vame_pipe.tracking.store import (
     Store,
@@ -72,8 +77,10 @@ class TrainedModel:
         Metrics of the motifs.
     quality : dict
         Tracking quality, by session.
+    folder : MotifFolder
+        Where its motifs are.
     digest : str
-        SHA-256 of the model file.
+        SHA-256 of the model file and its segmentation.
     tags : dict of str to str
         Tags of a run that has all of it.
     """
@@ -85,6 +92,7 @@ class TrainedModel:
     motifs: dict[Path, str]
     motif_quality: dict[str, float]
     quality: dict[str, Any]
+    folder: MotifFolder
     digest: str
     tags: dict[str, str]
 
@@ -188,7 +196,8 @@ def read_results(
         motifs={path: motifs.artifact_folder(layout, name, path) for path in motif_files},
         motif_quality=motifs.motif_metrics(layout.motifs(name).quality) | between_models,
         quality={session: json.loads(path.read_text()) for session, path in quality.items()},
-        digest=files.file_fingerprint(layout.model(name).weights),
+        folder=layout.motifs(name),
+        digest=content_digest(layout.model(name).weights, layout.motifs(name)),
         tags=motifs.motif_tags(layout.motifs(name).quality)
         | {
             "varies": ", ".join(f"{key}={record.params[key]}" for key in keys),
@@ -244,7 +253,7 @@ def _send(store: Store, model: TrainedModel) -> tuple[str, Any]:
             client.log_artifact(run_id, str(path), folder)
         client.log_dict(run_id, model.quality, "qc.json")
     tags = {"model": record.name, "varies": model.tags["varies"], MODEL_TAG: model.digest}
-    version = register(store, run_id, model.artifacts[0], record, tags)
+    version = register(store, run_id, model.artifacts[0], model.folder, record, tags)
     # written last: their presence marks the upload as complete
     for key, value in {MODEL_TAG: model.digest, **model.tags}.items():
         if current.get(key) != value:
