@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,15 @@ from sklearn.metrics import adjusted_rand_score
 
 from vame_pipe.cli.main import main
 from vame_pipe.config.sections import Motifs
+from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.metadata import MotifsMetadata, read_record, write_rejection
+from vame_pipe.core.metadata import (
+    LatentsMetadata,
+    MotifsMetadata,
+    read_record,
+    to_metadata,
+    write_rejection,
+)
 from vame_pipe.motifs import segmentation
 from vame_pipe.motifs.labels import label
 from vame_pipe.motifs.segment import segment
@@ -74,6 +82,43 @@ def test_every_row_of_a_recording_has_a_motif_or_a_reason(done):
     begins = [*range(HALF), *range(GAP.stop, GAP.stop + HALF)]
     ends = [*range(GAP.start - HALF, GAP.start), *range(N_ROWS - HALF, N_ROWS)]
     assert sorted(edge) == sorted(begins + ends)
+
+
+def labelled(done, tmp_path, min_confidence):
+    """Motifs of a noisy session with another limit."""
+    project, states = done
+    project.add("noisy", valid_rows(), states["s0"], spread=1.5, seed=6)
+    found = segmentation.load(project.layout.motifs("m"))
+    settings = found.settings | {"min_confidence": min_confidence}
+    out = tmp_path / f"{min_confidence}" / "noisy.parquet"
+    latents, aligned = project.layout.latents("m", "noisy"), project.layout.aligned("noisy")
+    label(replace(found, settings=settings), latents, aligned, out)
+    return pd.read_parquet(out)
+
+
+def test_a_bout_that_is_too_uncertain_loses_its_motif_as_a_whole(done, tmp_path):
+    every = labelled(done, tmp_path, 0.0)
+    assert "low confidence" not in set(every["reason"].dropna())
+    mean = every.groupby("bout")["confidence"].mean()
+    limit = 0.98
+    table = labelled(done, tmp_path, limit)
+    low = every["bout"].map(mean) < limit
+    assert (mean < limit).sum() > 5 and ((table["reason"] == "low confidence") == low).all()
+    assert table["motif"].isna().equals(every["motif"].isna() | low)
+    assert (table["motif"].dropna() == every["motif"][table["motif"].notna()]).all()
+    pd.testing.assert_series_equal(table["confidence"], every["confidence"])
+    # the bouts that are left are numbered from 0; no two of them become one
+    kept = every["bout"][table["bout"].notna()]
+    number = {bout: i for i, bout in enumerate(kept.unique())}
+    assert table["bout"].dropna().tolist() == kept.map(number).tolist()
+
+
+def test_with_a_limit_of_1_no_uncertain_row_has_a_motif(done, tmp_path):
+    table = labelled(done, tmp_path, 1.0)
+    bouts = pd.read_parquet(tmp_path / "1.0/bouts/noisy.parquet")
+    assert table["motif"].notna().sum() == pytest.approx(bouts["duration_s"].sum() * 10)
+    assert (table["confidence"][table["motif"].notna()] == 1).all()
+    assert (table["reason"] == "low confidence").mean() > 0.5
 
 
 def test_bouts_usage_and_transitions_agree_with_the_rows(done):
@@ -178,6 +223,17 @@ def test_latents_of_another_recording_are_refused(done, copied):
     project.add("s8", valid_rows(), seed=8)
     shutil.copy(project.layout.latents("m", "s0"), project.layout.latents("m", "s8"))
     assert "another aligned recording" in refused(copied, project, "s8")
+
+
+@pytest.mark.parametrize("change", [{"stage_version": 0}, {"fps": 25.0}])
+def test_latents_of_another_version_or_rate_are_refused(done, copied, change):
+    project, _ = done
+    project.add("s7", valid_rows(), seed=7)
+    path = project.layout.latents("m", "s7")
+    table, meta = pq.read_table(path), read_record(LatentsMetadata, path)
+    files.write_tables(path, [table], table.schema, to_metadata(replace(meta, **change)))
+    line = refused(copied, project, "s7")
+    assert line.startswith(f"{path}: has ") and "the segmentation needs 10 fps and stage" in line
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "empty", "pickle", "missing"])
