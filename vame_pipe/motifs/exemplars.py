@@ -129,6 +129,8 @@ def choose(
     [0, 2]
     """
     candidates = np.flatnonzero(np.isfinite(distance))
+    if not len(candidates):
+        return candidates
     candidates = candidates[duration[candidates] >= np.median(duration[candidates])]
     order = candidates[np.argsort(distance[candidates], kind="stable")]
     # how many bouts of the same session are better

@@ -66,7 +66,13 @@ class Movement:
 
 def unit_of(meta: AlignedMetadata) -> str:
     """Return the unit of length of an aligned session."""
-    return "body lengths" if meta.settings["scale"] else "px"
+    if meta.settings["scale"]:
+        return "body lengths"
+    return "units of the file" if _is_3d(meta) else "px"
+
+
+def _is_3d(meta: AlignedMetadata) -> bool:
+    return any(f"{name}_z" in meta.features for name in meta.keypoints)
 
 
 def posture(features: dict[str, np.ndarray], keypoints: list[str]) -> np.ndarray:
@@ -108,7 +114,8 @@ def movement(features: dict[str, np.ndarray], meta: AlignedMetadata) -> Movement
     if "speed_forward" in features:
         velocity = np.stack([features["speed_forward"], features["speed_lateral"]], axis=1)
         turn_rate = features["turn_rate"]
-        linear["speed"] = np.hypot(*velocity.T)
+        upward = features.get("speed_vertical", np.zeros(len(velocity)))
+        linear["speed"] = np.hypot(np.hypot(*velocity.T), upward)
         linear["speed_forward"] = velocity[:, 0]
         linear["turn_rate"] = np.degrees(turn_rate)
         linear["turning"] = np.abs(linear["turn_rate"])

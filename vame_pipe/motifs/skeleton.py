@@ -31,7 +31,7 @@ def nearest_tree(postures: np.ndarray) -> list[list[int]]:
         for j in range(i + 1, n_keypoints):
             between = np.linalg.norm(postures[:, i] - postures[:, j], axis=1)
             # a distance of 0 would count as no connection
-            distance[i, j] = max(float(np.median(between)), 1e-9) if len(between) else 1.0
+            distance[i, j] = max(float(np.median(between)), 1e-6) if len(between) else 1.0
     found = minimum_spanning_tree(distance).tocoo()
     return sorted(sorted(pair) for pair in zip(found.row.tolist(), found.col.tolist(), strict=True))
 

@@ -24,7 +24,8 @@ rule describe:
         aligned=layout.aligned_folder,
         sessions=settings.training_sessions,
         names=lambda wildcards: names_json(settings.names_of(wildcards.model)),
-        skeleton=json.dumps(settings.skeleton),
+        # a function, because Snakemake would read braces in a plain text as wildcards
+        skeleton=lambda wildcards: json.dumps(settings.skeleton),
         communities=settings.motifs.communities,
     shell:
         r"""
