@@ -9,7 +9,7 @@ from test_egocentric import NAMES, RAW, animal, walking
 
 from vame_pipe.alignment.quality import find_flips
 from vame_pipe.alignment.session import align
-from vame_pipe.config.sections import Align
+from vame_pipe.config.sections import Align, Quantile
 from vame_pipe.core.errors import InputError
 from vame_pipe.poses import simulate
 
@@ -54,6 +54,82 @@ def test_swapped_ends_are_found_frame_by_frame():
     assert aligned.quality.flipped_fraction == pytest.approx(truth.mean())
     (warning,) = aligned.warnings
     assert "seem to be swapped (head for tail) in 18.1% of the frames" in warning
+    assert (aligned.quality.n_flips, aligned.quality.n_flips_repaired) == (3, 1)
+    kept = SETTINGS.model_copy(update={"outlier_threshold": None})
+    aligned = align(make_poses(swapped(position, truth), simulate.KEYPOINTS), kept)
+    np.testing.assert_array_equal(aligned.valid, ~truth | (np.arange(len(truth)) // 10 == 30))
+
+
+def test_a_short_flip_is_repaired_and_changes_no_other_frame():
+    """The whole animal is the wrong way round, not only both ends."""
+    position = walk()
+    turned = position.copy()
+    middle = (position[300:305, [NOSE]] + position[300:305, [TAIL]]) / 2
+    turned[300:305] = 2 * middle - position[300:305]
+    plain = {"smooth_s": None, "outlier_threshold": None, "kinematics": False, "scale": False}
+    settings = SETTINGS.model_copy(update=plain)
+    right, repaired = (
+        align(make_poses(p, simulate.KEYPOINTS), settings) for p in (position, turned)
+    )
+    assert repaired.quality.n_flips == repaired.quality.n_flips_repaired == 1
+    assert repaired.valid.all()
+    same = np.arange(900) // 5 != 60
+    np.testing.assert_allclose(repaired.features[same], right.features[same], atol=1e-5)
+    error = np.abs(repaired.features[~same] - right.features[~same])
+    assert np.median(error) < 2  # pixels
+    wrong = turned[302, NOSE] - turned[302, TAIL]
+    assert wrong @ (position[302, NOSE] - position[302, TAIL]) < 0
+
+
+def test_an_axis_that_is_named_the_wrong_way_round_costs_no_frame():
+    """What is then at fault is the stretch in which it is the right way round."""
+    position = walk()
+    backwards = Align(centre="nose", forward="tailbase")
+    aligned = align(make_poses(position, simulate.KEYPOINTS), backwards)
+    assert aligned.quality.flipped_fraction == 1 and aligned.quality.n_flips == 0
+    assert aligned.valid.all()
+    stretch = np.zeros(900, bool)
+    stretch[400:440] = True
+    aligned = align(make_poses(swapped(position, stretch), simulate.KEYPOINTS), backwards)
+    np.testing.assert_array_equal(aligned.valid, ~stretch)
+    assert (aligned.quality.n_flips, aligned.quality.n_flips_repaired) == (1, 0)
+
+
+def test_a_threshold_that_removes_most_points_is_reported_with_one_that_keeps_most():
+    position = walk()
+    poses = make_poses(position, simulate.KEYPOINTS)
+    rng = np.random.default_rng(0)
+    poses.confidence[:, NOSE] = rng.uniform(0, 1, 900)
+    poses.confidence[:, TAIL] = rng.uniform(0, 12, 900)
+    settings = SETTINGS.model_copy(update={"min_confidence": {"nose": 0.75}, "max_gap_s": 1.0})
+    (warning,) = align(poses, settings).warnings
+    lost = (poses.confidence[:, NOSE] < 0.75).mean()
+    start, _, suggested = warning.partition("'nose'; ")
+    assert start == f"align.min_confidence 0.75 removes {lost:.0%} of the points of "
+    threshold = float(suggested.split()[0])
+    assert 0.90 <= (poses.confidence[:, NOSE] >= threshold).mean() < 0.93
+    assert align(poses, settings).quality.keypoints["nose"].threshold == 0.75
+
+
+def test_points_without_a_score_are_trusted():
+    poses = make_poses(walk(), simulate.KEYPOINTS)
+    poses.confidence[:] = np.nan
+    for rule in (0.6, Quantile(quantile=0.3), {"nose": 5.0}):
+        aligned = align(poses, SETTINGS.model_copy(update={"min_confidence": rule}))
+        assert aligned.valid.all() and aligned.warnings == []
+        assert aligned.quality.keypoints["nose"].below_confidence == 0
+
+
+def test_jumps_and_the_spread_of_the_body_length_are_counted():
+    position = walk()
+    position[400:] += 300
+    aligned = align(make_poses(position, simulate.KEYPOINTS), SETTINGS)
+    lengths = np.hypot(*(position[:, NOSE] - position[:, TAIL]).T)
+    low, high = np.quantile(lengths, [0.05, 0.95])
+    spread = (high - low) / np.median(lengths)
+    n_jumps = align(make_poses(walk(), simulate.KEYPOINTS), SETTINGS).quality.n_jumps
+    assert aligned.quality.n_jumps == n_jumps + 1 and aligned.quality.floor is None
+    assert aligned.quality.body_length_spread == pytest.approx(spread, rel=0.02)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -2,8 +2,9 @@
 
 The method follows VAME (Luxem et al. 2022, Communications Biology 5:1267). Unlike VAME, frames in gaps
 that are too long to interpolate are invalid. Positions are in the image coordinates of
-`vame_pipe.poses.contract`. In the animal's frame, x points ahead, y to the animal's right and z up from
-the floor.
+`vame_pipe.poses.contract`. In the animal's frame, x points ahead and y to the animal's right. In three
+dimensions the coordinates of the file are turned about the vertical only: with right-handed coordinates,
+y points to the animal's left, and z up from the floor.
 """
 
 from __future__ import annotations

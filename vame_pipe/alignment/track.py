@@ -148,8 +148,7 @@ def _remove_unreliable(
     low = confidence < thresholds  # points without a score (NaN) are trusted
     position[low] = np.nan
     quality.require_tracked(position, selected, thresholds)
-    # so that y points to the right of an animal that looks along x
-    if (settings.camera == "below") != (position.shape[2] == 3):
+    if settings.camera == "below":
         position[..., 1] *= -1
     warnings = quality.placeholder_warnings(placeholder, values, names)
     warnings += quality.confidence_warnings(confidence, known, thresholds, names)
