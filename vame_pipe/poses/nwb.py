@@ -24,10 +24,11 @@ from vame_pipe.poses.hdf5_access import (
 from vame_pipe.poses.hdf5_table import Block, Stored
 from vame_pipe.poses.pose_table import Column
 
+TYPE = "neurodata_type"
 MAX_DEPTH = 6
 BY_INDIVIDUAL = re.compile(r"Keypoint (?P<keypoint>.+) from individual (?P<individual>.+?)\.?")
 """How DLC2NWB describes a series of one of several animals."""
-SIGNIFICANT = 6
+SIGNIFICANT = 4
 """Digits of a frame rate that is computed from time stamps."""
 
 
@@ -42,7 +43,7 @@ class _Series:
 
 def sniff(file: h5py.File) -> bool:
     """Return whether an open file is an NWB file."""
-    return text_attribute(file, "neurodata_type") == "NWBFile"
+    return text_attribute(file, TYPE) == "NWBFile"
 
 
 def open_poses(file: h5py.File, path: str) -> Stored:
@@ -102,7 +103,7 @@ def _containers(
         member = local_member(group, name)
         if not isinstance(member, h5py.Group) or name == "specifications":
             continue
-        if text_attribute(member, "neurodata_type") == type_name:
+        if text_attribute(member, TYPE) == type_name:
             yield name, member
         elif depth < MAX_DEPTH:
             yield from _containers(member, type_name, depth + 1)
@@ -112,9 +113,10 @@ def _series(group: h5py.Group, container: str) -> list[_Series]:
     """Return the series of a container, in the order of its nodes."""
     found = dict(_containers(group, "PoseEstimationSeries", MAX_DEPTH))
     nodes = text_array(group, "nodes")
-    skeleton = linked_member(group, "skeleton")
-    if not nodes and isinstance(skeleton, h5py.Group):
-        nodes = text_array(skeleton, "nodes")
+    for name in () if nodes else group:  # the link to the skeleton has the name of the skeleton
+        skeleton = linked_member(group, name)
+        if isinstance(skeleton, h5py.Group) and text_attribute(skeleton, TYPE) == "Skeleton":
+            nodes = text_array(skeleton, "nodes")
     order = {name: i for i, name in enumerate(nodes)}
     series = []
     for name in sorted(found, key=lambda name: order.get(name, len(order))):
