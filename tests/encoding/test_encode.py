@@ -222,6 +222,12 @@ def test_encode_refuses_other_features_frame_rates_and_settings(recordings, mode
         ({"scale": False}, "align.scale false, the recordings of the model with true"),
         ({"smooth_s": None}, "align.smooth_s null, the recordings of the model with 0.17"),
         ({"min_confidence": 0.1}, "align.min_confidence 0.1, the recordings of the model with 0.6"),
+        (
+            {"min_confidence": {"nose": 0.5}},
+            'align.min_confidence {"nose": 0.5}, the recordings of the model with 0.6',
+        ),
+        ({"camera": "below"}, 'align.camera "below", the recordings of the model with "above"'),
+        ({"floor": 1.5}, 'align.floor 1.5, the recordings of the model with "auto"'),
     ],
 )
 def test_a_recording_aligned_with_other_settings_is_refused_by_name(

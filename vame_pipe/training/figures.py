@@ -185,9 +185,18 @@ def feature_unit(feature: str, scaled: bool) -> str:
     --------
     >>> feature_unit("nose_x", scaled=True), feature_unit("log_speed", scaled=False)
     ('body lengths', 'ln px/s')
+    >>> feature_unit("partner_bearing_cos", scaled=True), feature_unit("partner_log_nearest", scaled=True)
+    ('', 'ln body lengths')
     """
     length = "body lengths" if scaled else "px"
-    units = {"turn_rate": "rad/s", "speed_forward": f"{length}/s", "speed_lateral": f"{length}/s"}
+    if feature == "turn_rate":
+        return "rad/s"
     if feature.startswith("log_"):
         return f"ln {length}/s"
-    return units.get(feature, length)
+    if feature.startswith("partner_log_"):
+        return f"ln {length}"
+    if feature.startswith("partner_") and feature.endswith(("_cos", "_sin")):
+        return ""
+    if feature.startswith(("speed_", "partner_speed_")) or feature == "partner_approach":
+        return f"{length}/s"
+    return length
