@@ -129,12 +129,12 @@ class _Animal:
 def _nodes(text: str, skeletons: np.ndarray, path: str) -> list[str]:
     """Return the names of the keypoints of the skeleton that is used."""
     used = np.unique(skeletons).tolist() or [0]
+    if len(used) > 1:
+        raise InputError(
+            f"{path}: has instances of {len(used)} skeletons. Export one skeleton per file."
+        )
     try:
         meta: Any = json.loads(text)
-        if len(used) > 1:
-            raise InputError(
-                f"{path}: has instances of {len(used)} skeletons. Export one skeleton per file."
-            )
         nodes = meta["skeletons"][used[0]]["nodes"]
         names = [str(meta["nodes"][node["id"]]["name"]) for node in nodes]
     except (IndexError, KeyError, TypeError, ValueError):
