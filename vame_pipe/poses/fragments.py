@@ -1,0 +1,57 @@
+"""In how many pieces the animals of a recording were tracked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from vame_pipe.poses.contract import Poses
+
+
+@dataclass(frozen=True)
+class Fragments:
+    """How the animals of a recording were tracked over time.
+
+    Attributes
+    ----------
+    n_fragments : int
+        Unbroken stretches of frames in which an animal has any point, of all animals.
+    longest_s : float
+        Length of the longest of them, seconds.
+    covered_fraction : float
+        Fraction of the frames of the recording in which at least one animal has a point.
+    """
+
+    n_fragments: int
+    longest_s: float
+    covered_fraction: float
+
+
+def fragments(animals: Mapping[str, Poses]) -> Fragments:
+    """Return in how many pieces the animals of a recording were tracked.
+
+    Parameters
+    ----------
+    animals : dict of str to Poses
+        What `read_poses` returns: at least one animal, all with the same frames.
+
+    Examples
+    --------
+    >>> position = np.ones((10, 1, 2))
+    >>> position[[2, 3, 9]] = np.nan
+    >>> poses = Poses(position, np.ones((10, 1)), ("nose",), fps=10, source="example")
+    >>> fragments({"id_0": poses})
+    Fragments(n_fragments=2, longest_s=0.5, covered_fraction=0.7)
+    """
+    n_fragments, longest = 0, 0.0
+    covered = np.zeros(len(next(iter(animals.values())).position), dtype=bool)
+    for poses in animals.values():
+        there = ~np.isnan(poses.position[..., 0]).all(axis=1)
+        covered |= there
+        step = np.diff(there.astype(np.int8), prepend=0, append=0)
+        length = np.flatnonzero(step < 0) - np.flatnonzero(step > 0)
+        n_fragments += len(length)
+        longest = max(longest, float(length.max(initial=0)) / poses.fps)
+    return Fragments(n_fragments, longest, float(covered.mean()))
