@@ -18,6 +18,7 @@ from vame_pipe.cli import (
     fetch_model,
     import_vame,
     init_mlflow,
+    inspect,
     label,
     quality,
     report,
@@ -34,6 +35,7 @@ from vame_pipe.core.logs import log_file
 
 # each module imports its stage only when it runs: `align` must not pay for importing torch or MLflow
 COMMANDS = {
+    "inspect": inspect,
     "check": check,
     "status": status,
     "align": align,
