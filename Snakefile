@@ -21,6 +21,7 @@ include: "workflow/rules/encode.smk"
 include: "workflow/rules/motifs.smk"
 include: "workflow/rules/describe.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/external.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -31,11 +32,16 @@ rule all:
     default_target: True
     input:
         # not the address of MLflow: if it is lost, no model has to be trained again
-        rules.report.output,
-        rules.compare.output,
-        rules.upload_mlflow.output,
-        rules.windows.output,
-        rules.quality.output,
+        [
+            *rules.report.output,
+            *rules.compare.output,
+            *rules.upload_mlflow.output,
+            *rules.windows.output,
+            *rules.quality.output,
+        ]
+        if settings.variants
+        else [],
+        [layout.external_report(model) for model in settings.external],
         [layout.aligned(session) for session in settings.analysed],
         [layout.quality(session) for session in settings.analysed],
         [path for model in settings.variants for path in layout.model(model).outputs],

@@ -18,10 +18,10 @@ from vame_pipe.cli import (
     fetch_model,
     import_vame,
     init_mlflow,
-    inspect,
     label,
     quality,
     report,
+    report_external,
     schema,
     segment,
     simulate,
@@ -35,7 +35,6 @@ from vame_pipe.core.logs import log_file
 
 # each module imports its stage only when it runs: `align` must not pay for importing torch or MLflow
 COMMANDS = {
-    "inspect": inspect,
     "check": check,
     "status": status,
     "align": align,
@@ -52,6 +51,7 @@ COMMANDS = {
     "upload-mlflow": upload_mlflow,
     "compare": compare,
     "report": report,
+    "report-external": report_external,
     "import-vame": import_vame,
     "simulate": simulate,
     "schema": schema,

@@ -122,6 +122,10 @@ class Layout:
     def report(self) -> Path:
         return self.root / "report.html"
 
+    def external_report(self, model: str) -> Path:
+        """Report of a model that was trained elsewhere."""
+        return self.root / f"report-{model}.html"
+
     def log(self, stage: str, name: str = "") -> Path:
         """Log file of a job."""
         return (

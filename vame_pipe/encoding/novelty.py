@@ -25,9 +25,10 @@ from vame_pipe.windows.data import gather, normalise, read_valid_rows, window_st
 
 log = logging.getLogger(__name__)
 
-MAX_BEYOND = 0.05
+MAX_BEYOND = 0.1
 """Largest fraction of windows beyond the 99th percentile of a recording that is not named. Recordings of
-other mice in the same arena have 0.01 to 0.03."""
+other mice in the same arena have 0.01 to 0.03, mirrored ones 0.2. With little data the percentile is
+uncertain."""
 MAX_SIZE_RATIO = 1.5
 """Largest factor between a body length and those of the training sessions, in either direction."""
 RATE_TOLERANCE = 0.01

@@ -1,0 +1,24 @@
+"""Write the report of a model that was trained elsewhere, one HTML file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vame_pipe.cli.arguments import name
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", type=Path, help="results folder")
+    parser.add_argument("--model", type=name, required=True, help="name of the model")
+    parser.add_argument(
+        "--sessions", nargs="+", type=name, required=True, help="sessions to show, by name"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="output file (HTML)")
+
+
+def run(options: argparse.Namespace) -> None:
+    from vame_pipe.core.layout import Layout
+    from vame_pipe.reporting.new_recordings import write_external
+
+    write_external(Layout(options.results), options.model, options.sessions, options.out)

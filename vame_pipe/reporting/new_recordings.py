@@ -1,0 +1,124 @@
+"""New recordings in the report: how far they resemble the training sessions, and what the animals did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from vame_pipe import __version__
+from vame_pipe.core import files, novelty, segmentation_facts
+from vame_pipe.core.errors import InputError
+from vame_pipe.core.layout import Layout
+from vame_pipe.core.metadata import LatentsMetadata, MotifsMetadata, read_record
+from vame_pipe.core.novelty import Novelty
+from vame_pipe.core.segmentation_facts import SegmentationFacts
+
+
+@dataclass(frozen=True)
+class MotifUsage:
+    """How much one animal of a session uses each motif.
+
+    Attributes
+    ----------
+    label : str
+        The session; if it has several animals, also the individual.
+    fraction : list of float
+        Of the rows with a motif, one per motif.
+    """
+
+    label: str
+    fraction: list[float]
+
+
+def read_new(layout: Layout, model: str, sessions: Sequence[str]) -> list[Novelty]:
+    """Return how far new sessions resemble the training sessions of a model, those that do not first.
+
+    Sessions that the model was trained on have no such record and are left out.
+    """
+    found = []
+    for session in sessions:
+        path = layout.novelty(model, session)
+        if path.exists():
+            record = novelty.read(path)
+            encoded = read_record(LatentsMetadata, layout.latents(model, session))
+            # one that was left behind by an earlier run, in which the session was new
+            found += [record] if record.latents_fingerprint == encoded.fingerprint else []
+    return sorted(found, key=lambda record: -len(record.reasons))
+
+
+def write_external(layout: Layout, model: str, sessions: Sequence[str], out: Path) -> None:
+    """Write the report of a model that was trained elsewhere.
+
+    Parameters
+    ----------
+    layout : Layout
+    model : str
+    sessions : sequence of str
+    out : Path
+        HTML file.
+
+    Raises
+    ------
+    InputError
+        With every session that could not be aligned, encoded or labelled, and with every file of motifs
+        that another segmentation made.
+    """
+    facts = segmentation_facts.read(layout.motifs(model).settings)
+    _require_current(layout, model, sessions, facts)
+    usage = [line for session in sessions for line in _read_usage(layout, model, session)]
+    template = Environment(
+        loader=PackageLoader("vame_pipe.reporting", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("external.html.jinja")
+    page = template.render(
+        model=model,
+        facts=facts,
+        new_recordings=read_new(layout, model, sessions),
+        usage=usage,
+        folder=layout.motifs(model).root.as_posix(),
+        version=__version__,
+    )
+    files.write_text(out, page)
+
+
+def _require_current(
+    layout: Layout, model: str, sessions: Sequence[str], facts: SegmentationFacts
+) -> None:
+    """Raise InputError unless all motifs are of the present latents and segmentation."""
+    problems = []
+    for session in sessions:
+        path = layout.motifs(model).session(session)
+        try:
+            found = read_record(MotifsMetadata, path)
+            latents = read_record(LatentsMetadata, layout.latents(model, session))
+        except InputError as error:
+            problems += error.problems
+            continue
+        if found.segmentation_fingerprint != facts.fingerprint:
+            problems.append(f"{path}: was made with another segmentation. Run snakemake.")
+        elif found.latents_fingerprint != latents.fingerprint:
+            problems.append(f"{path}: was made from other latents. Run snakemake.")
+    if problems:
+        raise InputError(*dict.fromkeys(problems))
+
+
+def _read_usage(layout: Layout, model: str, session: str) -> list[MotifUsage]:
+    """Return the usage of each animal of a session."""
+    table = pq.read_table(layout.motifs(model).usage_of(session)).to_pandas()
+    animals = table.sort_values("motif").groupby("individual", observed=True, sort=False)
+    several = animals.ngroups > 1
+    return [
+        MotifUsage(
+            f"{session}, {individual}" if several else session,
+            np.asarray(rows["fraction"], float).tolist(),
+        )
+        for individual, rows in animals
+    ]
