@@ -7,18 +7,20 @@ import subprocess
 import sys
 
 import numpy as np
+import pose_files
 import pyarrow.parquet as pq
 import pytest
 from conftest import make_poses
 from test_egocentric import NAMES, RAW, animal, walking
 
 from vame_pipe.alignment import aligned_file, session
-from vame_pipe.alignment.session import align
+from vame_pipe.alignment.session import align, align_session
 from vame_pipe.cli import main
 from vame_pipe.config.sections import Align, Session
 from vame_pipe.core import metadata
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
+from vame_pipe.core.quality import read_quality
 from vame_pipe.poses import simulate
 from vame_pipe.poses.parts import PoseSource
 from vame_pipe.poses.readers import read_poses
@@ -140,6 +142,8 @@ def test_the_quality_of_each_animal_is_written_next_to_its_features(tmp_path):
         "session": "s",
         "fps": 30.0,
         "individuals": {"id_0": dataclasses.asdict(aligned.quality)},
+        "left_out": {},
+        "fragments": {"n_fragments": 1, "longest_s": 20.0, "covered_fraction": 1.0},
     }
     meta = metadata.read_record(metadata.AlignedMetadata, out)
     assert meta.group == "wild type" and meta.metadata == {"sex": "f"}
@@ -215,3 +219,27 @@ def test_alignment_loads_neither_torch_nor_mlflow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_animal_that_cannot_be_aligned_is_left_out_with_its_reason(tmp_path, caplog):
+    """As a short fragment of a track; if it was selected, the session is refused."""
+    position, confidence, _ = simulate.simulate(300, 30, 0)
+    fragment = position.copy()
+    fragment[10:, 0] = np.nan
+    fragment[:10, 1:] = np.nan
+    position = np.stack([position, fragment], axis=1)
+    confidence = np.stack([confidence, confidence], axis=1)
+    made = pose_files.Recording(position, confidence, ("a", "b"), simulate.KEYPOINTS)
+    path = tmp_path / "tracks.h5"
+    pose_files.write_sleap_analysis(path, made)
+    out, qc = tmp_path / "s.parquet", tmp_path / "s.qc.json"
+    source, settings = Session(poses=str(path), fps=30), Align(centre="tailbase", forward="nose")
+    align_session("s", source, settings, None, out, qc)
+    found = read_quality(qc)
+    assert list(found.individuals) == ["a"] and list(found.left_out) == ["b"]
+    assert f"session s: b is left out: {found.left_out['b']}" in caplog.text
+    assert found.fragments.n_fragments == 2
+    assert found.fragments.covered_fraction == 1
+    selected = source.model_copy(update={"individuals": ["a", "b"]})
+    with pytest.raises(InputError, match="session s: "):
+        align_session("s", selected, settings, None, out, qc)

@@ -10,12 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from vame_pipe.alignment.cleaning import runs
-from vame_pipe.core import files, metadata, quality
+from vame_pipe.core import files, metadata
 from vame_pipe.core.digests import combined
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import AlignedMetadata, AnimalFacts, Part, to_metadata
-from vame_pipe.core.quality import SessionQuality
 from vame_pipe.core.schemas import INDEX_FIELDS, feature_fields, index_columns
 from vame_pipe.core.source import ALIGN
 
@@ -31,9 +30,8 @@ def write(
     source_fps: float,
     parts: Sequence[Part],
     out: Path,
-    qc: Path,
 ) -> None:
-    """Write results/aligned/{session}.parquet and its tracking quality.
+    """Write results/aligned/{session}.parquet.
 
     The fingerprint in the metadata is of the rows and the settings. If these change for any reason,
     everything that was made from them is made again.
@@ -50,7 +48,7 @@ def write(
         Its frames per second.
     parts : sequence of Part
         Its pose files.
-    out, qc : Path
+    out : Path
     """
     first = next(iter(animals.values()))
     tables = [to_table(aligned, session, name) for name, aligned in animals.items()]
@@ -78,8 +76,6 @@ def write(
         parts=list(parts),
     )
     files.write_tables(out, tables, schema(first.names), to_metadata(meta))
-    individuals = {name: aligned.quality for name, aligned in animals.items()}
-    quality.write(SessionQuality(session, first.fps, individuals), qc)
 
 
 def facts(aligned: Aligned) -> AnimalFacts:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from vame_pipe.alignment import aligned_file, egocentric, social
 from vame_pipe.alignment.track import Track, make_track
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.quality import TrackingQuality
+from vame_pipe.core.quality import SessionQuality, TrackingQuality
+from vame_pipe.core.quality import write as write_quality
 from vame_pipe.poses.contract import Poses
+from vame_pipe.poses.fragments import fragments
 from vame_pipe.poses.parts import PoseSource, read_parts
 
 if TYPE_CHECKING:
     from vame_pipe.config.sections import Align, Session
 
 log = logging.getLogger(__name__)
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -121,19 +126,37 @@ def align_animals(
         If an animal cannot be aligned, or if there is no partner for `social`.
     """
     if not settings.social:  # one after the other: the tracks of all animals need much memory
-        return {
-            name: _finish(make_track(poses, settings, keypoints), poses.fps, settings, keypoints)
-            for name, poses in animals.items()
-        }
-    tracks = {name: make_track(poses, settings, keypoints) for name, poses in animals.items()}
-    social.require_partners(tracks, settings.partner)
-    return {
-        name: _finish(
-            *(track, animals[name].fps, settings, keypoints),
-            others=social.partners(name, tracks, settings.partner),
+        return _each(
+            animals,
+            lambda poses: _finish(
+                make_track(poses, settings, keypoints), poses.fps, settings, keypoints
+            ),
         )
-        for name, track in tracks.items()
-    }
+    tracks = _each(animals, lambda poses: make_track(poses, settings, keypoints))
+    social.require_partners(tracks, settings.partner)
+    aligned = {}
+    for name, track in tracks.items():
+        others = social.partners(name, tracks, settings.partner)
+        aligned[name] = _finish(track, animals[name].fps, settings, keypoints, others)
+    if not any(animal.valid.any() for animal in aligned.values()):
+        raise InputError(
+            "no frame has all keypoints of one animal and those of another that align.social needs. Set "
+            "align.social to false."
+        )
+    return aligned
+
+
+def _each(animals: dict[str, Poses], make: Callable[[Poses], Made]) -> dict[str, Made]:
+    """Return what is made of each animal; raise InputError with the problems of all, by animal."""
+    made, problems = {}, []
+    for name, poses in animals.items():
+        try:
+            made[name] = make(poses)
+        except InputError as error:
+            problems += [f"{name}: {p}" if len(animals) > 1 else p for p in error.problems]
+    if problems:
+        raise InputError(*problems)
+    return made
 
 
 def _finish(
@@ -158,11 +181,6 @@ def _finish(
         seen = social.features(track, others, settings.scale).astype(np.float32)
         features, names = np.hstack([features, seen]), [*names, *social.NAMES]
         valid = own & np.isfinite(seen).all(axis=1)
-        if not valid.any():
-            raise InputError(
-                "no frame has all keypoints of an animal and a partner, so align.social leaves no valid "
-                "frame. Set align.social to false."
-            )
     used = settings.model_dump() | {"keypoints": keypoints}
     return Aligned(
         features=features,
@@ -214,7 +232,10 @@ def align_session(
     files = PoseSource(paths, source.fps, source.format, starts_s, individuals)
     try:
         recorded, parts = read_parts(files, min_gap_s=settings.max_gap_s)
-        animals = align_animals(recorded, settings, keypoints)
+        if source.individuals is None:
+            animals, left_out = _align_usable(recorded, settings, keypoints)
+        else:
+            animals, left_out = align_animals(recorded, settings, keypoints), {}
     except InputError as error:
         problems = [f"session {name}: {problem}" for problem in error.problems]
         if not record_failure:
@@ -232,5 +253,38 @@ def align_session(
             "%s: %d of %d time steps valid, body length %.1f px",
             *(subject, n_valid, len(aligned.valid), length),
         )
+    for individual, reason in left_out.items():
+        log.warning("session %s: %s is left out: %s", name, individual, reason)
     source_fps = next(iter(recorded.values())).fps
-    aligned_file.write(animals, name, source, source_fps, parts, out, qc)
+    aligned_file.write(animals, name, source, source_fps, parts, out)
+    tracking = {individual: aligned.quality for individual, aligned in animals.items()}
+    fps = next(iter(animals.values())).fps
+    write_quality(SessionQuality(name, fps, tracking, left_out, fragments(recorded)), qc)
+
+
+def _align_usable(
+    recorded: dict[str, Poses], settings: Align, keypoints: dict[str, list[str]] | None
+) -> tuple[dict[str, Aligned], dict[str, str]]:
+    """Return the animals that can be aligned, and why others of the recording cannot.
+
+    Raises
+    ------
+    InputError
+        If no animal can be aligned.
+    """
+    try:
+        return align_animals(recorded, settings, keypoints), {}
+    except InputError:
+        if len(recorded) == 1:
+            raise
+        left_out = {}
+        alone = settings.model_copy(update={"social": False})
+        for name, poses in recorded.items():
+            try:
+                align_animals({name: poses}, alone, keypoints)
+            except InputError as error:
+                left_out[name] = " ".join(error.problems)
+        if not left_out or len(left_out) == len(recorded):
+            raise
+    usable = {name: poses for name, poses in recorded.items() if name not in left_out}
+    return align_animals(usable, settings, keypoints), left_out

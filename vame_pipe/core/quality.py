@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,25 @@ class TrackingQuality:
 
 
 @dataclass(frozen=True)
+class Fragments:
+    """How the animals of a recording were tracked over time.
+
+    Attributes
+    ----------
+    n_fragments : int
+        Unbroken stretches of frames in which an animal has any point, of all animals.
+    longest_s : float
+        Length of the longest of them, seconds.
+    covered_fraction : float
+        Fraction of the frames of the recording in which at least one animal has a point.
+    """
+
+    n_fragments: int
+    longest_s: float
+    covered_fraction: float
+
+
+@dataclass(frozen=True)
 class SessionQuality:
     """Tracking quality of a session, as in results/aligned/{session}.qc.json.
 
@@ -93,11 +112,17 @@ class SessionQuality:
     fps : float
         Rows per second.
     individuals : dict of str to TrackingQuality
+    left_out : dict of str to str
+        Animals of the pose file that cannot be aligned, while others can, and why.
+    fragments : Fragments, optional
+        In how many pieces the animals were tracked.
     """
 
     session: str
     fps: float
     individuals: dict[str, TrackingQuality]
+    left_out: dict[str, str] = field(default_factory=dict)
+    fragments: Fragments | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +160,9 @@ def read_quality(path: Path) -> SessionQuality:
         raise InputError(*content["rejected"])
     try:
         animals = {name: _tracking(animal) for name, animal in content["individuals"].items()}
-        return SessionQuality(**content | {"individuals": animals})
+        pieces = content.get("fragments")
+        fragments = None if pieces is None else Fragments(**pieces)
+        return SessionQuality(**content | {"individuals": animals, "fragments": fragments})
     except (AttributeError, KeyError, TypeError):
         raise _wrong_file(path) from None
 

@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
+from vame_pipe.core.quality import Fragments
 from vame_pipe.poses.contract import Poses
-
-
-@dataclass(frozen=True)
-class Fragments:
-    """How the animals of a recording were tracked over time.
-
-    Attributes
-    ----------
-    n_fragments : int
-        Unbroken stretches of frames in which an animal has any point, of all animals.
-    longest_s : float
-        Length of the longest of them, seconds.
-    covered_fraction : float
-        Fraction of the frames of the recording in which at least one animal has a point.
-    """
-
-    n_fragments: int
-    longest_s: float
-    covered_fraction: float
 
 
 def fragments(animals: Mapping[str, Poses]) -> Fragments:
