@@ -139,6 +139,30 @@ def test_rows_without_a_partner_are_invalid_only_with_social_features():
         assert found["b"].valid.sum() == 40
 
 
+def test_an_animal_that_is_never_there_with_another_has_no_valid_row():
+    positions, _ = scene()
+    still = np.zeros(60)
+    positions["c"] = animal(still, np.full((60, 2), 500.0), SIZE)
+    positions["a"][30:] = positions["b"][30:] = np.nan
+    positions["c"][:30] = np.nan
+    found = aligned(positions)
+    assert [found[name].valid.sum() for name in "abc"] == [30, 30, 0]
+    with pytest.raises(InputError, match="no frame has all keypoints of one animal and those"):
+        aligned({name: positions[name] for name in "ac"})
+
+
+def test_the_problems_of_all_animals_are_reported_at_once():
+    positions, _ = scene()
+    for position in positions.values():
+        position[:, 1] = np.nan
+    with pytest.raises(InputError) as error:
+        aligned(positions)
+    assert [problem.split(" has no")[0] for problem in error.value.problems] == [
+        "a: keypoint 'nose'",
+        "b: keypoint 'nose'",
+    ]
+
+
 def test_in_space_distances_are_those_in_space():
     positions, place = scene()
     heights = {"a": 0.0, "b": 60.0}
