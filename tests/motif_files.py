@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from described_files import write_described
 
 from vame_pipe.config.sections import Motifs
 from vame_pipe.core import files, motif_quality, segmentation_facts
@@ -39,7 +40,7 @@ QUALITY = {
 
 
 def write_motifs(
-    layout: Layout, model: str, sessions, n=4, bout=20, motifs=None, fingerprints=None
+    layout: Layout, model: str, sessions, n=4, bout=20, motifs=None, fingerprints=None, named=None
 ) -> None:
     """Write the motif files of a model: motifs take turns, each for `bout` rows; the lowest is used most.
 
@@ -49,6 +50,8 @@ def write_motifs(
         By session, function of the row numbers of an animal to its motifs, for other motifs.
     fingerprints : dict, optional
         By session, fingerprint of the segmentation; default: the same for all.
+    named : list of Motif, optional
+        Names and merged motifs.
     """
     folder = layout.motifs(model)
     bouts = []
@@ -81,7 +84,9 @@ def write_motifs(
         found = table.filter(pc.is_valid(table["motif"])).to_pandas()
         size = found.groupby(["individual", "bout"], observed=True)["motif"].agg(["first", "size"])
         bouts += [(session, r["first"], r["size"] / 30) for _, r in size.iterrows()]
-    _write(folder.bouts, pd.DataFrame(bouts, columns=["session", "motif", "duration_s"]))
+    table = pd.DataFrame(bouts, columns=["session", "motif", "duration_s"])
+    _write(folder.bouts, table)
+    write_described(layout, model, n, table, named)
     _write(folder.usage, pd.DataFrame({"session": list(sessions)}))
     _write(folder.transitions, pd.DataFrame({"session": list(sessions)}))
     write_quality(layout, model, {n: {}})

@@ -13,11 +13,14 @@ from aligned_files import write_aligned
 from motif_files import QUALITY, write_motifs, write_quality
 from small_models import make_results
 
+from vame_pipe.cli.main import main
 from vame_pipe.core import colours
+from vame_pipe.core.description import Motif
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.motif_quality import MotifQuality
 from vame_pipe.reporting import motif_figures, motif_lines, page
+from vame_pipe.reporting.described import read_described
 from vame_pipe.reporting.motif_lines import Line, raster
 from vame_pipe.reporting.motif_quality import verdict
 from vame_pipe.reporting.motifs import notes, read_motifs
@@ -29,7 +32,10 @@ MODEL = "mice-z2"
 @pytest.fixture(scope="module")
 def made(data, tmp_path_factory):
     """One model of two sessions; sim-3 is only encoded."""
-    return make_results(tmp_path_factory.mktemp("motifs") / "results", data, {MODEL: 2}, SESSIONS)
+    root = tmp_path_factory.mktemp("motifs") / "results"
+    layout = make_results(root, data, {MODEL: 2}, SESSIONS)
+    assert main(["quality", str(root), "--sessions", *SESSIONS]) == 0
+    return layout
 
 
 @pytest.fixture
@@ -40,7 +46,11 @@ def results(made, tmp_path):
 
 
 def section_of(results, sessions=SESSIONS):
-    return read_motifs(results, [MODEL], MODEL, sessions)
+    return read_motifs(results, [MODEL], MODEL, sessions, read_described(results, MODEL))
+
+
+def unnamed(n):
+    return [Motif(number, None, [number]) for number in range(n)]
 
 
 def line(motif, session="a", group=None, label="", step=1.0, first=0.0):
@@ -71,7 +81,7 @@ def test_usage_counts_the_frames_of_every_session_trained_on_or_not(results):
     counts = pd.concat(tables)["motif"].value_counts()
     expected = [100 * counts[motif] / counts.sum() for motif in range(4)]
     assert section.usage["data"][0]["y"] == [float(f"{value:.4g}") for value in expected]
-    assert section.n == 4 and section.busiest[0] == (0, f"{expected[0] / 100:.0%}")
+    assert section.n == 4 and section.busiest[0] == ("0", f"{expected[0] / 100:.0%}")
     n_rows = sum(map(len, tables))
     assert section.covered == f"{counts.sum() / n_rows:.0%}"
     edges = sum((table["reason"] == "edge").sum() for table in tables)
@@ -150,17 +160,19 @@ def test_a_motif_of_one_session_or_group_and_an_unused_one_are_named():
     ]
     counts = np.stack([np.pad(each.counts, (0, 5 - len(each.counts))) for each in lines])
     counts[:, 3] = [96, 3, 1]
-    found = notes(lines, counts, 5)
+    found = notes(lines, counts, unnamed(5))
     assert [text.split(":")[0] for text in found] == [
         "All of motif 1 is from session a",
         "All of motif 2 is from group old",
         "96% of motif 3 is from session a",
         "Motif 4 is used by no session.",
     ]
-    assert notes(lines[:1], counts[:1, :3], 3) == []
-    assert notes(lines[:1], counts[:1, :3], 15) == [
-        "15 motifs were asked for, but the data support only 3."
-    ]
+    assert notes(lines[:1], counts[:1, :3], unnamed(3)) == []
+
+
+def test_fewer_motifs_than_asked_for_are_named(results):
+    write_quality(results, MODEL, {15: {}})
+    assert section_of(results).notes == ["15 motifs were asked for, but the data support only 4."]
 
 
 def quality(representation, rand, error=0.02):
@@ -209,7 +221,11 @@ def test_the_quality_table_has_every_number_of_motifs_next_to_pca(results):
     write_quality(results, MODEL, {4: better, 6: {}}, chosen=4)
     page.write(results, SESSIONS, [MODEL], results.report)
     text = results.report.read_text().partition('<section id="recordings">')[0]
-    rows = re.findall(r"<tr(.*?)>(<td>.*?)</tr>", text.partition("<tbody>")[2], re.S)
+    rows = re.findall(
+        r"<tr(.*?)>(<td>.*?)</tr>",
+        text.partition("<h3>How far to trust")[2].partition("<tbody>")[2],
+        re.S,
+    )
     cells = [re.findall(r"<td>(.*?)</td>", row, re.S) for _, row in rows]
     assert cells == [
         [f"latents of {MODEL}", "4", "shared", "0.90", "0.02", "0.40", "0.60", "12.0", "", "2"],
@@ -296,6 +312,6 @@ def test_thirty_colours_can_be_told_apart_also_by_the_colour_blind(vision):
 
 
 def test_more_motifs_than_colours_still_have_numbers():
-    figure = motif_figures.usage(np.full(40, 1 / 40), [""] * 40)
+    figure = motif_figures.usage(np.full(40, 1 / 40), [""] * 40, unnamed(40))
     assert figure.data[0].x[-1] == "39"
     assert figure.data[0].marker.color[30] == colours.MOTIF_COLOURS[0]

@@ -99,7 +99,8 @@ def test_the_quality_of_every_animal_and_keypoint_is_shown_worst_first(results):
 
 
 def test_skeletons_are_drawn_as_recorded_and_as_aligned(results):
-    drawings = re.findall(r"<svg role.*?</figcaption>", text_of(results), re.S)
+    section = text_of(results).partition('<section id="quality">')[2]
+    drawings = re.findall(r"<svg role.*?</figcaption>", section, re.S)
     assert len(drawings) == 3
     gone = next(text for text in drawings if "Skeleton of sim-2" in text)
     assert "(not shown as recorded: pose file not found)" in gone and ">recorded<" not in gone
@@ -305,6 +306,7 @@ def test_a_browser_shows_it_without_network_and_without_errors(results, tmp_path
     best = 1 + table["best"].tolist().index(True)  # the other models are drawn when opened
     drawn = re.findall(r'<div class="plot js-plotly-plot" id="([^"]*)"', shown)
     motifs = ["usage", "ethograms", "usage-per-line"]
+    motifs += ["profiles", "projection-motifs", "transitions", "trees"]
     assert drawn == [*motifs, "trace", "scores", "similarity", f"projection-{best}"]
     assert shown.count("main-svg") >= len(drawn)
 

@@ -102,6 +102,11 @@ class Description:
     stage_version: int
 
     @property
+    def counts_as(self) -> list[int]:
+        """For each motif number of the segmentation, the number of the motif that it counts as."""
+        return [self.motifs[position].number for position in self.position]
+
+    @property
     def position(self) -> list[int]:
         """For each motif number of the segmentation, the position in `motifs` of what it counts as."""
         of_number = {k: i for i, motif in enumerate(self.motifs) for k in motif.members}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
 from vame_pipe.core.colours import NO_MOTIF, motif_colour
+from vame_pipe.core.description import Motif
+from vame_pipe.core.errors import shortened
 from vame_pipe.core.motif_quality import MotifQuality
 from vame_pipe.reporting.figures import COLOURS, CONTINUOUS, TEMPLATE, rounded
 
@@ -16,7 +19,23 @@ MAX_LINES_WITH_VALUES = 20
 LINE_PX = 20
 
 
-def usage(frequency: np.ndarray, hover: Sequence[str]) -> go.Figure:
+def plain(label: str, length: int = 24) -> str:
+    """Return a label as plotly shows it: cut to a length, nothing in it is markup.
+
+    Examples
+    --------
+    >>> plain("3 <b>rear")
+    '3 &lt;b&gt;rear'
+    """
+    return html.escape(shortened(label, length), quote=False)
+
+
+def motif_labels(motifs: Sequence[Motif]) -> list[str]:
+    """Return number and name of each motif, for an axis."""
+    return [plain(motif.label) for motif in motifs]
+
+
+def usage(frequency: np.ndarray, hover: Sequence[str], motifs: Sequence[Motif]) -> go.Figure:
     """Return the fraction of time that is spent in each motif, as bars.
 
     Parameters
@@ -25,11 +44,12 @@ def usage(frequency: np.ndarray, hover: Sequence[str]) -> go.Figure:
         `(n_motifs,)`, fractions.
     hover : sequence of str
         What else to tell of each motif.
+    motifs : sequence of Motif
     """
     bars = go.Bar(
-        x=[str(motif) for motif in range(len(frequency))],
+        x=motif_labels(motifs),
         y=rounded(100 * frequency),
-        marker={"color": [motif_colour(motif) for motif in range(len(frequency))]},
+        marker={"color": [motif_colour(motif.number) for motif in motifs]},
         text=[f"{value:.0%}" if value >= 0.005 else "<1%" for value in frequency],
         textposition="outside",
         cliponaxis=False,
@@ -37,7 +57,7 @@ def usage(frequency: np.ndarray, hover: Sequence[str]) -> go.Figure:
         hovertemplate="motif %{x}: %{y}%<br>%{customdata}<extra></extra>",
     )
     figure = go.Figure(bars)
-    figure.update_xaxes(title_text="Motif", type="category", showgrid=False)
+    figure.update_xaxes(title_text="Motif", type="category", showgrid=False, automargin=True)
     figure.update_yaxes(title_text="Time (%)", rangemode="tozero")
     return figure.update_layout(template=TEMPLATE, height=260, margin={"t": 25}, bargap=0.15)
 
@@ -47,22 +67,23 @@ def ethograms(
     step_s: float,
     spans: np.ndarray,
     labels: Sequence[str],
-    n_motifs: int,
+    motifs: Sequence[Motif],
 ) -> go.Figure:
     """Return the motif over time, one line per animal.
 
     Parameters
     ----------
     values : numpy.ndarray
-        `(n_lines, n_columns)`, the motif in the middle of each column; NaN without one.
+        `(n_lines, n_columns)`, the number of the motif in the middle of each column; NaN without one.
     step_s : float
         Width of a column, seconds.
     spans : numpy.ndarray
         `(n_lines, 2)`, start and end of each recording, seconds.
     labels : sequence of str
         Name of each line.
-    n_motifs : int
+    motifs : sequence of Motif
     """
+    n_numbers = motifs[-1].number + 1
     heatmap = go.Heatmap(
         z=values.astype(np.float32),
         x0=step_s / 2,
@@ -70,9 +91,9 @@ def ethograms(
         y=list(labels),
         ygap=2,
         zmin=-0.5,
-        zmax=n_motifs - 0.5,
-        colorscale=_steps(n_motifs),
-        colorbar=_legend(n_motifs),
+        zmax=n_numbers - 0.5,
+        colorscale=_steps(motifs),
+        colorbar=_legend(motifs),
         hoverongaps=False,
         hovertemplate="%{y}, %{x:.2f} s: motif %{z}<extra></extra>",
     )
@@ -88,11 +109,13 @@ def ethograms(
     )
     figure.update_yaxes(type="category", automargin=True, autorange="reversed", showgrid=False)
     return figure.update_layout(
-        template=TEMPLATE, height=_height(labels, n_motifs), margin={"t": 30}, shapes=recorded
+        template=TEMPLATE, height=_height(labels, n_numbers), margin={"t": 30}, shapes=recorded
     )
 
 
-def usage_per_line(fractions: np.ndarray, labels: Sequence[str]) -> go.Figure:
+def usage_per_line(
+    fractions: np.ndarray, labels: Sequence[str], motifs: Sequence[Motif]
+) -> go.Figure:
     """Return the fraction of time that each animal spends in each motif, as a matrix.
 
     Parameters
@@ -101,10 +124,11 @@ def usage_per_line(fractions: np.ndarray, labels: Sequence[str]) -> go.Figure:
         `(n_lines, n_motifs)`; NaN if an animal has no frame with a motif.
     labels : sequence of str
         Name of each line.
+    motifs : sequence of Motif
     """
     heatmap = go.Heatmap(
         z=[rounded(row, 3) for row in 100 * fractions],
-        x=[str(motif) for motif in range(fractions.shape[1])],
+        x=motif_labels(motifs),
         y=list(labels),
         xgap=1,
         ygap=1,
@@ -117,7 +141,7 @@ def usage_per_line(fractions: np.ndarray, labels: Sequence[str]) -> go.Figure:
         hovertemplate="%{y}, motif %{x}: %{z}%<extra></extra>",
     )
     figure = go.Figure(heatmap)
-    figure.update_xaxes(title_text="Motif", type="category", showgrid=False)
+    figure.update_xaxes(title_text="Motif", type="category", showgrid=False, automargin=True)
     figure.update_yaxes(type="category", automargin=True, autorange="reversed", showgrid=False)
     return figure.update_layout(template=TEMPLATE, height=_height(labels, 0), margin={"t": 30})
 
@@ -156,23 +180,27 @@ def scan(quality: Sequence[MotifQuality]) -> go.Figure:
     )
 
 
-def _steps(n_motifs: int) -> list[list[float | str]]:
-    """Return a colour scale with one constant step per motif."""
+def _steps(motifs: Sequence[Motif]) -> list[list[float | str]]:
+    """Return a colour scale with one constant step per number; those of merged motifs are white."""
+    shades = {motif.number: motif_colour(motif.number) for motif in motifs}
+    n_numbers = motifs[-1].number + 1
     return [
-        [edge / n_motifs, motif_colour(motif)]
-        for motif in range(n_motifs)
-        for edge in (motif, motif + 1)
+        [edge / n_numbers, shades.get(number, "#FFFFFF")]
+        for number in range(n_numbers)
+        for edge in (number, number + 1)
     ]
 
 
-def _legend(n_motifs: int) -> dict[str, object]:
-    """Return a colour bar with the number of each motif."""
+def _legend(motifs: Sequence[Motif]) -> dict[str, object]:
+    """Return a colour bar with the label of each motif."""
+    n_numbers = motifs[-1].number + 1
     return {
         "title": {"text": "motif"},
-        "tickvals": list(range(n_motifs)),
+        "tickvals": [motif.number for motif in motifs],
+        "ticktext": motif_labels(motifs),
         "thickness": 14,
         "lenmode": "pixels",
-        "len": 60 + 18 * n_motifs,
+        "len": 60 + 18 * n_numbers,
         "y": 1,
         "yanchor": "top",
     }

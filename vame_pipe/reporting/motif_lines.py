@@ -47,8 +47,18 @@ class Line:
     reasons: dict[str, int]
 
 
-def read_lines(layout: Layout, model: str, session: str) -> list[Line]:
-    """Return the motifs of each animal of a session, in the order of the file."""
+def read_lines(
+    layout: Layout, model: str, session: str, counts_as: Sequence[int] | None = None
+) -> list[Line]:
+    """Return the motifs of each animal of a session, in the order of the file.
+
+    Parameters
+    ----------
+    layout : Layout
+    model, session : str
+    counts_as : sequence of int, optional
+        The number of the motif that each motif counts as; default: itself.
+    """
     path = layout.motifs(model).session(session)
     table = pq.read_table(path, columns=["individual", "time_s", "motif", "reason"])
     meta = read_record(AlignedMetadata, layout.aligned(session))
@@ -56,6 +66,8 @@ def read_lines(layout: Layout, model: str, session: str) -> list[Line]:
     for individual in pc.unique(table["individual"]).to_pylist():
         rows = table.filter(pc.equal(table["individual"], individual))
         motif = pc.fill_null(rows["motif"], -1).to_numpy().astype(np.int64)
+        if counts_as is not None:
+            motif = np.append(counts_as, -1)[motif]
         time_s = rows["time_s"].to_numpy()
         starts = np.flatnonzero(np.diff(motif, prepend=-2))
         reasons = pc.value_counts(rows["reason"].drop_null()).to_pylist()

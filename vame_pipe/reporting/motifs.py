@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from vame_pipe.core import segmentation_facts
+from vame_pipe.core.description import Motif
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import LatentsMetadata, MotifsMetadata, read_record
 from vame_pipe.reporting import figures, motif_figures
+from vame_pipe.reporting.described import Described
 from vame_pipe.reporting.motif_lines import Line, raster, read_lines
 from vame_pipe.reporting.motif_quality import QualityRow, read_quality, verdict
 
@@ -37,7 +39,7 @@ class MotifSection:
         Its motif files.
     n : int
         Number of motifs.
-    busiest : list of tuple of int and str
+    busiest : list of tuple of str and str
         Motifs that take most of the time, with their share.
     covered : str
         Share of the frames that have a motif.
@@ -64,7 +66,7 @@ class MotifSection:
     model: str
     folder: str
     n: int
-    busiest: list[tuple[int, str]]
+    busiest: list[tuple[str, str]]
     covered: str
     uncovered: list[str]
     reason_for_n: str
@@ -81,7 +83,7 @@ class MotifSection:
 
 
 def read_motifs(
-    layout: Layout, models: Sequence[str], best: str, sessions: Sequence[str]
+    layout: Layout, models: Sequence[str], best: str, sessions: Sequence[str], described: Described
 ) -> MotifSection:
     """Return the motif section: the motifs of the best model, and the quality of all models.
 
@@ -92,6 +94,8 @@ def read_motifs(
     best : str
         Model whose motifs are shown.
     sessions : sequence of str
+    described : Described
+        Its motifs.
 
     Raises
     ------
@@ -101,10 +105,11 @@ def read_motifs(
     require_current(layout, models, sessions)
     folder = layout.motifs(best)
     facts = segmentation_facts.read(folder.settings)
-    bouts = pd.read_parquet(folder.bouts, columns=["motif", "duration_s"])
-    lines = [line for session in sessions for line in read_lines(layout, best, session)]
-    n_motifs = facts.n_motifs
-    counts = np.stack([np.pad(line.counts, (0, n_motifs - len(line.counts))) for line in lines])
+    shown_motifs, heads = described.facts.motifs, described.facts.counts_as
+    lines = [line for session in sessions for line in read_lines(layout, best, session, heads)]
+    n_numbers = facts.n_motifs
+    counts = np.stack([np.pad(line.counts, (0, n_numbers - len(line.counts))) for line in lines])
+    counts = counts[:, described.numbers]
     frequency = counts.sum(axis=0) / max(1, counts.sum())
     quality = [row for model in models for row in read_quality(layout, model)]
     own = [row.numbers for row in quality if row.model == best]
@@ -117,20 +122,30 @@ def read_motifs(
     return MotifSection(
         model=best,
         folder=folder.root.as_posix(),
-        n=n_motifs,
-        busiest=[(int(k), f"{frequency[k]:.0%}") for k in np.argsort(-frequency)[:3]],
+        n=len(shown_motifs),
+        busiest=[
+            (shown_motifs[k].label, f"{frequency[k]:.0%}")
+            for k in np.argsort(-frequency)[:3].tolist()
+        ],
         covered=f"{counts.sum() / n_rows:.0%}",
         uncovered=[f"{rows / n_rows:.1%} {reason}" for reason, rows in reasons.items()],
         reason_for_n=facts.reason_for_n,
         verdict=verdict(own, _between_models(layout, best)),
-        notes=notes(lines, counts, next(row.n for row in own if row.chosen)),
+        notes=[
+            *_fewer_than_asked(n_numbers, next(row.n for row in own if row.chosen)),
+            *notes(lines, counts, shown_motifs),
+        ],
         quality=quality,
         n_lines=len(lines),
         n_shown=len(shown),
         step_s=step_s,
-        usage=figures.embedded(motif_figures.usage(frequency, _hover(counts, bouts))),
-        ethograms=figures.embedded(motif_figures.ethograms(cells, step_s, spans, labels, n_motifs)),
-        usage_per_line=figures.embedded(motif_figures.usage_per_line(used, labels)),
+        usage=figures.embedded(
+            motif_figures.usage(frequency, _hover(counts, described.motifs), shown_motifs)
+        ),
+        ethograms=figures.embedded(
+            motif_figures.ethograms(cells, step_s, spans, labels, shown_motifs)
+        ),
+        usage_per_line=figures.embedded(motif_figures.usage_per_line(used, labels, shown_motifs)),
         scan=figures.embedded(motif_figures.scan(own)) if len({r.n for r in own}) > 1 else None,
     )
 
@@ -172,7 +187,13 @@ def require_current(layout: Layout, models: Iterable[str], sessions: Sequence[st
         raise InputError(*problems)
 
 
-def notes(lines: Sequence[Line], counts: np.ndarray, n_asked: int) -> list[str]:
+def _fewer_than_asked(n_found: int, n_asked: int) -> list[str]:
+    if n_found == n_asked:
+        return []
+    return [f"{n_asked} motifs were asked for, but the data support only {n_found}."]
+
+
+def notes(lines: Sequence[Line], counts: np.ndarray, motifs: Sequence[Motif]) -> list[str]:
     """Return sentences on motifs that are not used, or nearly only by one session or one group.
 
     Parameters
@@ -180,18 +201,16 @@ def notes(lines: Sequence[Line], counts: np.ndarray, n_asked: int) -> list[str]:
     lines : sequence of Line
     counts : numpy.ndarray
         `(n_lines, n_motifs)` int, rows of each motif.
-    n_asked : int
-        Number of motifs that was asked for.
+    motifs : sequence of Motif
     """
-    found, n_motifs = [], counts.shape[1]
-    if n_motifs < n_asked:
-        found.append(f"{n_asked} motifs were asked for, but the data support only {n_motifs}.")
+    found = []
     sessions = pd.DataFrame(counts).groupby([line.session for line in lines], sort=False).sum()
     group_of = {line.session: line.group for line in lines}
     groups = sessions.groupby(pd.Series(group_of, dtype=object)).sum()
     for motif, total in enumerate(counts.sum(axis=0).tolist()):
+        label = motifs[motif].label
         if not total:
-            found.append(f"Motif {motif} is used by no session.")
+            found.append(f"Motif {label} is used by no session.")
             continue
         for kind, rows in (("session", sessions), ("group", groups)):
             share = rows[motif].max() / total
@@ -199,22 +218,23 @@ def notes(lines: Sequence[Line], counts: np.ndarray, n_asked: int) -> list[str]:
                 name = rows[motif].idxmax()
                 part = "All" if share == 1 else f"{share:.0%}"
                 found.append(
-                    f"{part} of motif {motif} is from {kind} {name}: check whether it is behaviour "
+                    f"{part} of motif {label} is from {kind} {name}: check whether it is behaviour "
                     "or a difference in filming or tracking."
                 )
                 break
     return found
 
 
-def _hover(counts: np.ndarray, bouts: pd.DataFrame) -> list[str]:
+def _hover(counts: np.ndarray, motifs: pd.DataFrame) -> list[str]:
     """Return the number and length of the bouts of each motif, and the animals that use it."""
-    median, number = (bouts.groupby("motif")["duration_s"].agg(how) for how in ("median", "size"))
     texts = []
-    for motif, n_used in enumerate((counts > 0).sum(axis=0).tolist()):
+    columns = (motifs[name] for name in ("n_bouts", "median_bout_s"))
+    n_used = (counts > 0).sum(axis=0).tolist()
+    for n_bouts, median, n_lines in zip(*columns, n_used, strict=True):
         bout = (
-            f"{number[motif]} bouts in training sessions, median {median[motif]:.2f} s"
-            if motif in number.index
+            f"{n_bouts} bouts in training sessions, median {median:.2f} s"
+            if n_bouts
             else "no bout in training sessions"
         )
-        texts.append(f"{bout}<br>used by {n_used} of {len(counts)} animals")
+        texts.append(f"{bout}<br>used by {n_lines} of {len(counts)} animals")
     return texts

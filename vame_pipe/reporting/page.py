@@ -28,9 +28,10 @@ from vame_pipe.core.metadata import (
 from vame_pipe.core.run_record import RunRecord, best_model, differing_params, read_runs
 from vame_pipe.core.source import REPORT
 from vame_pipe.poses.parts import PoseSource
-from vame_pipe.reporting import figures, motifs, recordings
+from vame_pipe.reporting import described, figures, motif_pages, motifs, recordings
 from vame_pipe.reporting.current import REPORT_TAG, ReportFacts, require_current
-from vame_pipe.reporting.projection import project_latents
+from vame_pipe.reporting.new_recordings import read_new
+from vame_pipe.reporting.projection import Projection, project_latents
 from vame_pipe.reporting.quality_section import read_quality_section
 from vame_pipe.reporting.recordings import Recording
 from vame_pipe.reporting.traces import EXCERPT_S, pose_sources, trace_excerpt
@@ -139,20 +140,24 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
     settings = layout.config.read_text(encoding="utf-8") if layout.config.exists() else ""
     sources = pose_sources(settings)
     best = best_model(runs)
+    named = described.read_described(layout, best)
+    projections = {model: project_latents(layout, model, sessions) for model in runs}
     page = _template().render(
         tag=REPORT_TAG,
         facts=_facts(layout, sessions, digests).as_json(),
         plotly=get_plotlyjs(),
         totals=_totals(rows),
-        motifs=motifs.read_motifs(layout, models, best, sessions),
+        motifs=motifs.read_motifs(layout, models, best, sessions, named),
+        described=motif_pages.read_pages(layout, best, named, projections[best]),
         recordings=rows,
+        new_recordings=read_new(layout, best, sessions),
         limits=recordings,
         warn_valid=quality.settings["warn_valid"],
         quality=read_quality_section(layout, rows, sources),
         traces=_draw_traces(layout, rows[:MAX_TRACES], sources),
         excerpt_s=EXCERPT_S,
         windows=_read_windows(layout),
-        models=[_section(layout, run, sessions) for run in runs.values()],
+        models=[_section(layout, run, projections[run.name]) for run in runs.values()],
         best=runs[best],
         pca=dict(zip(table["model"], table["pca/r2_reconstruction"], strict=True)),
         scores=figures.embedded(figures.scores(table)),
@@ -177,6 +182,7 @@ def _require_files(layout: Layout, sessions: list[str], models: list[str]) -> No
         required += [folder.run, folder.losses, folder.reconstructions, folder.spectrum]
         required += [layout.latents(model, session) for session in sessions]
     required += motifs.required_files(layout, models, sessions)
+    required += described.required_files(layout, models)
     problems = [
         f"report: {path} not found. Run snakemake." for path in required if not path.exists()
     ]
@@ -261,10 +267,9 @@ def _read_windows(layout: Layout) -> Windows:
     )
 
 
-def _section(layout: Layout, run: RunRecord, sessions: list[str]) -> ModelSection:
+def _section(layout: Layout, run: RunRecord, projected: Projection) -> ModelSection:
     """Return what the page shows of a model."""
     folder = layout.model(run.name)
-    projected = project_latents(layout, run.name, sessions)
     several = len(projected.variances) > 1
     losses, reconstructions, spectrum = (
         base64.b64encode(path.read_bytes()).decode()
