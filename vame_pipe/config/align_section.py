@@ -54,7 +54,7 @@ class Align(Section):
     centre: Keypoint
     """Keypoint that becomes the origin of every frame, e.g. the tail base."""
     forward: Keypoint
-    """Keypoint that lies on the positive x axis in every frame, e.g. the nose."""
+    """Keypoint that lies on the positive x axis in every frame (unless axis is set), e.g. the nose."""
     axis: (
         Annotated[
             Annotated[list[Keypoint], Field(min_length=2), Tag("[keypoints]")]
