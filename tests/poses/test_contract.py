@@ -22,6 +22,11 @@ def test_duplicated_keypoint_names_are_refused():
         Poses(np.ones((2, 2, 2)), np.ones((2, 2)), ("a", "a"), 30, "f.csv")
 
 
+def test_a_keypoint_without_a_name_is_refused():
+    with pytest.raises(InputError, match="a keypoint has no name"):
+        Poses(np.ones((2, 2, 2)), np.ones((2, 2)), ("a", ""), 30, "f.csv")
+
+
 def test_a_point_without_a_score_is_accepted_in_two_and_three_dimensions():
     confidence = np.array([[np.nan], [0.5]])
     flat = Poses(np.ones((2, 1, 2)), confidence, ("a",), 30, "f.csv")

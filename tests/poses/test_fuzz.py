@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pose_files
 import pytest
 
 from vame_pipe.alignment.session import align
@@ -26,7 +27,17 @@ def intact(tmp_path_factory):
     table = pd.read_csv(folder / "a.csv", header=[0, 1, 2], index_col=0)
     for format in ("fixed", "table"):
         table.to_hdf(folder / f"{format}.h5", key="df_with_missing", format=format)
-    return {name: (folder / name).read_bytes() for name in ("a.csv", "fixed.h5", "table.h5")}
+    made = pose_files.recording(200)
+    for name, write in pose_files.WRITERS.items():
+        if not name.startswith("deeplabcut"):
+            rate = {"fps": 30} if name.startswith(("nwb", "movement")) else {}
+            write(folder / name, made, **rate)
+    pose_files.write_anipose(folder / "anipose.csv", pose_files.recording(200, 1, 3))
+    pose_files.write_sleap_anipose(folder / "sleap-anipose.h5", pose_files.recording(200, 2, 3))
+    points = np.random.default_rng(0).integers(1, 800, (200, 2, 12, 2))
+    identities = np.tile([1, 2], (200, 1))
+    pose_files.write_jabs(folder / "jabs.h5", points, np.ones((200, 2, 12)), identities)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def damage_bytes(content, rng):
@@ -66,16 +77,18 @@ def outcome(path):
     """Read and align a file; return whether it was read or refused."""
     try:
         names = read_keypoints(path)
-        (poses,) = read_poses(path, 30.0).values()
-        settings = Align(centre=poses.keypoints[-1], forward=poses.keypoints[0])
-        aligned = align(poses, settings)
+        animals = read_poses(path, 30.0).values()
+        for poses in animals:
+            settings = Align(centre=poses.keypoints[-1], forward=poses.keypoints[0])
+            aligned = align(poses, settings)
+            assert aligned.valid.any() and np.isfinite(aligned.features[aligned.valid]).all()
     except InputError as error:
         assert error.problems
         assert all(p.isprintable() and len(p) < 600 for p in error.problems), error.problems
         return "refused"
-    assert tuple(names) == poses.keypoints
-    assert not np.isinf(poses.position).any() and not (poses.confidence < 0).any()
-    assert aligned.valid.any() and np.isfinite(aligned.features[aligned.valid]).all()
+    assert set(names) <= set(poses.keypoints)
+    for poses in animals:
+        assert not np.isinf(poses.position).any() and not (poses.confidence < 0).any()
     return "read"
 
 
@@ -84,12 +97,28 @@ def test_a_damaged_file_is_read_sanely_or_refused(intact, name, tmp_path):
     path = tmp_path / name
     path.write_bytes(intact[name])
     assert outcome(path) == "read"
+    assert {"read", "refused"} == set(outcomes_of_damage(intact[name], path, 150))
+
+
+FORMATS = ["anipose.csv", "sleap-analysis.h5", "sleap.slp", "nwb.nwb", "movement.nc"]
+FORMATS += ["sleap-anipose.h5", "jabs.h5"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_damaged_file_of_any_format_is_read_sanely_or_refused(intact, name, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(intact[name])
+    assert outcome(path) == "read"
+    assert "refused" in outcomes_of_damage(intact[name], path, 30)
+
+
+def outcomes_of_damage(content, path, count):
     outcomes = []
-    for seed in range(150):
+    for seed in range(count):
         rng = random.Random(seed)
-        of_cells = name.endswith("csv") and seed % 2
-        path.write_bytes((damage_cells if of_cells else damage_bytes)(intact[name], rng))
+        of_cells = path.suffix == ".csv" and seed % 2
+        path.write_bytes((damage_cells if of_cells else damage_bytes)(content, rng))
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
             outcomes.append(outcome(path))
-    assert {"read", "refused"} == set(outcomes)
+    return outcomes

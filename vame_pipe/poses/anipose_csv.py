@@ -64,7 +64,7 @@ def read_table(path: Path, columns: list[int]) -> PoseTable:
 
 
 def _frame_column(layout: CsvLayout) -> int | None:
-    found = [i for i, column in enumerate(layout.columns) if column.coord == FRAME]
+    found = [i for i, column in enumerate(layout.columns) if column == Column("", FRAME, "")]
     return found[0] if found else None
 
 
@@ -86,9 +86,9 @@ def _layout(path: Path) -> CsvLayout:
 
 
 def _column(name: str, points: set[str]) -> Column:
-    """Return the column of a name; what belongs to no keypoint has its own name for a coordinate."""
+    """Return the column of a name; what belongs to no keypoint has no coordinate."""
     for suffix, coord in SUFFIXES.items():
         point = name.removesuffix(suffix)
         if point != name and point in points:
             return Column("", point, coord)
-    return Column("", "", name)
+    return Column("", name, "")

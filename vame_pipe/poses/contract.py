@@ -44,8 +44,8 @@ class Poses:
     Raises
     ------
     InputError
-        If shapes do not match, keypoint names are duplicated, no point is tracked, or a confidence is
-        negative or infinite.
+        If shapes do not match, keypoint names are duplicated or empty, no point is tracked, or a
+        confidence is negative or infinite.
     """
 
     position: np.ndarray
@@ -70,6 +70,10 @@ class Poses:
         if repeated:
             names = listing(repeated, "'")
             raise InputError(f"{self.source}: keypoint names are duplicated: {names}.")
+        if not all(self.keypoints):
+            raise InputError(
+                f"{self.source}: a keypoint has no name. Name it in the tracking program."
+            )
         if n_frames == 0:
             raise InputError(f"{self.source}: contains no frames.")
         usable = [i for i, name in enumerate(self.keypoints) if name not in self.faults]
