@@ -11,6 +11,9 @@ from vame_pipe import load_model
 from vame_pipe.config.sections import Align
 from vame_pipe.core.errors import InputError
 from vame_pipe.encoding import model_file
+from vame_pipe.encoding.novelty import reconstruction_errors
+from vame_pipe.encoding.posterior import encode_windows
+from vame_pipe.training.result import find_reference
 
 
 @pytest.fixture
@@ -23,7 +26,7 @@ def saved(tmp_path):
 
 def test_the_model_file_of_a_training_run_is_self_sufficient(data, tmp_path):
     short = TRAIN.model_copy(update={"max_epochs": 1})
-    loaded, _ = train_in_process(data, tmp_path, settings=short)
+    loaded, trained = train_in_process(data, tmp_path, settings=short)
     content = torch.load(tmp_path / "model.pt", weights_only=True)
     assert content["features"] == loaded.meta.features
     assert content["settings"]["align"]["centre"] == "tailbase"
@@ -31,6 +34,15 @@ def test_the_model_file_of_a_training_run_is_self_sufficient(data, tmp_path):
     assert content["fps"] == 30 and content["length"] == 15
     assert content["versions"]["torch"] == "2.13.0"
     np.testing.assert_array_equal(content["mean"], loaded.mean.tolist())
+    # of the validation windows, as encoding compares new windows with it
+    reference = find_reference(trained, loaded, "cpu")
+    network = trained.network("cpu")
+    latents = encode_windows(network, loaded.frames, loaded.val.astype(np.int64), 15).mean
+    errors = reconstruction_errors(network, loaded.frames, loaded.val.astype(np.int64), latents, 15)
+    assert reference.error_p99 == pytest.approx(np.quantile(errors, 0.99), rel=1e-4)
+    assert 0 < (errors > reference.error_p99).sum() <= 0.01 * len(errors) + 1
+    assert reference.body_lengths == loaded.meta.body_lengths and len(reference.body_lengths) == 2
+    assert reference.source_rates == [30.0]
 
 
 def test_a_saved_model_is_loaded_as_it_was(saved):

@@ -13,41 +13,21 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import free_port, without_mlflow
-from models import write_model_of
+from model_with_motifs import make_model
 
 from vame_pipe.cli.main import main
-from vame_pipe.config.sections import Motifs
 from vame_pipe.core import novelty
-from vame_pipe.core.layout import AppliedFolder, Layout
+from vame_pipe.core.layout import AppliedFolder
 from vame_pipe.encoding import model_file
-from vame_pipe.encoding.model_file import Reference
-from vame_pipe.encoding.sessions import encode_sessions
 from vame_pipe.motifs import segmentation
-from vame_pipe.motifs.inputs import find_inputs
-from vame_pipe.motifs.segment import segment
 from vame_pipe.poses import simulate
 from vame_pipe.tracking import download, registry, store
 from vame_pipe.windows import data as window_data
 
-FAST = Motifs(n=3, seeds=2)
-
 
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
-    """A model of two recordings, and its motifs, as the workflow writes them."""
-    layout = Layout(tmp_path_factory.mktemp("trained"))
-    model = layout.model("m").weights
-    write_model_of(data / "windows", model)
-    meta = window_data.load(data / "windows").meta
-    reference = Reference(0.5, meta.body_lengths, meta.source_rates)
-    model_file.save(dataclasses.replace(model_file.load(model), reference=reference), model)
-    sessions = {name: data / f"aligned/{name}.parquet" for name in ("sim-1", "sim-2")}
-    encode_sessions(
-        model, {path: layout.latents("m", name) for name, path in sessions.items()}, "cpu"
-    )
-    inputs = find_inputs(layout.latents_folder("m"), data / "aligned", data / "windows", model)
-    segment(inputs, FAST, layout.motifs("m").root)
-    return layout
+    return make_model(data, tmp_path_factory.mktemp("trained"))
 
 
 def arguments(trained, out, *poses, **changes):

@@ -114,10 +114,9 @@ def drop_rejections(layout: Layout) -> None:
         if _is_rejection(path):
             path.unlink()
             layout.quality(path.stem).unlink(missing_ok=True)
-    for model in layout.trained_models():
-        for folder in (layout.latents_folder(model), layout.motifs(model).root):
-            for path in filter(_is_rejection, folder.glob("*.parquet")):
-                path.unlink()
+    for folder in layout.session_folders():
+        for path in filter(_is_rejection, folder.glob("*.parquet")):
+            path.unlink()
 
 
 def _is_rejection(path: Path) -> bool:

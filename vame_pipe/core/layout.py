@@ -70,6 +70,12 @@ class Layout:
         """Return the files of the motifs that were found in the latents of a model."""
         return MotifFolder(self.root / "motifs" / model)
 
+    def session_folders(self) -> list[Path]:
+        """Return the folders with one file per session, of all models: latents, motifs, bouts, usage."""
+        patterns = ("latents/*", "motifs/*", "motifs/*/bouts", "motifs/*/usage")
+        found = (path for pattern in patterns for path in sorted(self.root.glob(pattern)))
+        return [path for path in found if path.is_dir()]
+
     def checkpoints(self, model: str) -> Path:
         """Checkpoints of a training run. No rule declares this folder, see docs/resume.md."""
         return self.root / "checkpoints" / model

@@ -189,8 +189,20 @@ def load(path: str | Path) -> ModelFile:
     values = {name: content[name] for name in names}
     if version == 1:
         values["settings"] = _with_current_names(values["settings"])
-    reference = content.get("reference")  # older files have none
-    return ModelFile(**values, reference=Reference(**reference) if reference else None)
+    return ModelFile(**values, reference=_read_reference(content.get("reference"), path))
+
+
+def _read_reference(content: Any, path: str | Path) -> Reference | None:
+    """Return what a model file says of its training sessions; older files say nothing."""
+    if content is None:
+        return None
+    try:
+        return Reference(**content)
+    except TypeError:
+        raise InputError(
+            f"{path}: its description of the training sessions is damaged, or of another version of "
+            "vame_pipe. Expected the model.pt of a trained model."
+        ) from None
 
 
 def _with_current_names(settings: dict[str, Any]) -> dict[str, Any]:
