@@ -58,7 +58,7 @@ def train(
     """
     cores = Threads(setup.threads)
     settings, meta = setup.settings, setup.data.meta
-    seed_everything(settings.seed)
+    seed_everything(settings.seed, setup.device)
     state = TrainingState(setup)
     progress, schedule = state.progress, state.schedule
     batches = WindowBatches(setup.data.frames, setup.device, settings.device_memory_gib)
@@ -110,8 +110,6 @@ def take_step(
         Their values in this step.
     """
     settings, network, optimizer = state.settings, state.network, state.optimizer
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate
     # forward
     encoder_input = window[:, : network.seq_len]
     if settings.input_noise:
@@ -121,11 +119,11 @@ def take_step(
         terms, _ = loss_terms(network, encoder_input, window)
         loss = objective(terms, settings, annealing_weight)
     # backward, clip, step
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad()
     loss.backward()
     if settings.max_grad_norm is not None:
         torch.nn.utils.clip_grad_norm_(network.parameters(), settings.max_grad_norm)
-    optimizer.step()
+    optimizer.step(learning_rate)
     # log; a loss that is not finite shows at the next checkpoint, so that no step waits for the device
     state.count_step(terms, loss, len(window))
 

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 
-def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch, and enable deterministic algorithms in torch."""
+def seed_everything(seed: int, device: str) -> None:
+    """Seed Python, NumPy and torch, and have torch use deterministic algorithms on a device."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    if device != "cpu":
+        # on a CPU, all that training uses are; the call imports torch's compiler, which takes a second
+        torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def random_states() -> dict[str, Any]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vame_pipe.core.device import resource_usage
+from vame_pipe.training.adam import Adam
 from vame_pipe.training.checkpoints import Checkpoint, CheckpointFolder, RunIds
 from vame_pipe.training.failures import require_finite
 from vame_pipe.training.losses import LossTerms, annealing
@@ -84,7 +85,7 @@ class TrainingState:
     Attributes
     ----------
     network : RNN_VAE
-    optimizer : torch.optim.Adam
+    optimizer : Adam
     schedule : Schedule
     progress : Progress
     best : dict of str to Tensor
@@ -95,7 +96,7 @@ class TrainingState:
         self.setup, self.settings = setup, setup.settings
         self.arguments = network_arguments(setup.model, setup.data)
         self.network = RNN_VAE(**self.arguments).to(setup.device)
-        self.optimizer = torch.optim.Adam(
+        self.optimizer = Adam(
             self.network.parameters(),
             amsgrad=self.settings.preset == "vame",
             fused=setup.device != "mps",
@@ -192,7 +193,7 @@ class TrainingState:
         metrics = {
             "epoch": epoch,
             "windows_seen": (epoch + 1) * n_windows,
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": self.optimizer.learning_rate,
             "annealing": self.annealing_weight(),
             "windows_per_second": n_windows / progress.epoch_seconds,
             **with_prefix("train", train_terms, self.settings),
