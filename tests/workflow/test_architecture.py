@@ -31,6 +31,8 @@ ARROWS = {
 EXCEPTIONS = {
     # reads the headers of pose files, to compare them with the configuration
     "config.check": {"poses"},
+    # reads and aligns recordings, to write a configuration for them
+    "config.starter": {"poses", "alignment"},
     # runs all stages of a new recording, one after the other
     "motifs.apply": {"alignment", "encoding"},
     # compares a model from elsewhere with the configuration

@@ -17,7 +17,9 @@ from vame_pipe.cli import (
     encode,
     fetch_model,
     import_vame,
+    init,
     init_mlflow,
+    inspect,
     label,
     quality,
     report,
@@ -35,6 +37,8 @@ from vame_pipe.core.logs import log_file
 
 # each module imports its stage only when it runs: `align` must not pay for importing torch or MLflow
 COMMANDS = {
+    "init": init,
+    "inspect": inspect,
     "check": check,
     "status": status,
     "align": align,

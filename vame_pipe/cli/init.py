@@ -1,0 +1,44 @@
+"""Write a config.yaml for a folder of pose files."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from vame_pipe.cli.arguments import positive
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="pose files, or folders of them"
+    )
+    parser.add_argument(
+        "--fps",
+        type=positive,
+        help="frame rate of the recordings for which neither the file nor a video next to it tells",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("config.yaml"),
+        help="file to write (default: config.yaml); an existing one is never overwritten",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    from vame_pipe.config.starter import make_starter
+    from vame_pipe.config.starter_text import require_new, write_starter
+
+    require_new(options.out)
+    starter = make_starter(options.paths, options.fps)
+    written = write_starter(starter, options.out)
+    for line in starter.skipped:
+        log.warning("not used: %s", line)
+    count = len(starter.sessions)
+    sessions = "one session" if count == 1 else f"{count} sessions"
+    log.info(
+        "%s: written (%s). Next: snakemake --cores 4", " and ".join(map(str, written)), sessions
+    )

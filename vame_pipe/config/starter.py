@@ -1,0 +1,360 @@
+"""A configuration for a folder of pose files: which recordings there are, and settings that suit them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from vame_pipe.alignment.session import align
+from vame_pipe.config.sections import Align, Quantile
+from vame_pipe.core.errors import InputError, listing
+from vame_pipe.core.layout import MOTIF_TABLES
+from vame_pipe.poses.names import CENTRE, FORWARD, end_of_axis, words
+from vame_pipe.poses.readers import read_header
+from vame_pipe.poses.suggestion import QUANTILE
+from vame_pipe.poses.summary import FileSummary, summarise
+from vame_pipe.poses.video_rate import frame_rate, video_of
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = (".slp", ".h5", ".hdf5", ".csv", ".nwb", ".nc")
+"""Of pose files; of two files with the same recording, the one whose suffix comes first is used."""
+VERSIONS = re.compile(r"(\.analysis|_?filtered)+$")
+"""Ends of the names of files that hold the same recording as the file without them."""
+NETWORK = re.compile(r"(DLC|DeepCut_).*$")
+"""What DeepLabCut appends to the name of the video."""
+MIN_SHARED = 0.5
+"""Fraction of the usual keypoints that a recording must have to belong to the others."""
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class StarterSession:
+    """A recording of the new configuration.
+
+    Attributes
+    ----------
+    name : str
+    summary : FileSummary
+    fps : float
+    fps_from : str
+        `file`, `video` or `option`.
+    group : str or None
+    metadata : dict of str to str
+    exclude : str or None
+        Why it cannot be aligned.
+    """
+
+    name: str
+    summary: FileSummary
+    fps: float
+    fps_from: str
+    group: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    exclude: str | None = None
+
+
+@dataclass(frozen=True)
+class Starter:
+    """A configuration for some recordings.
+
+    Attributes
+    ----------
+    sessions : list of StarterSession
+    keypoints : dict of str to list of str
+        Keypoints to use, each with its names in the files.
+    dropped : dict of str to str
+        Keypoints that are not used, and why.
+    align : Align
+    by_name : bool
+        Whether the body axis was found by names.
+    skipped : list of str
+        Files that are not used, and why.
+    """
+
+    sessions: list[StarterSession]
+    keypoints: dict[str, list[str]]
+    dropped: dict[str, str]
+    align: Align
+    by_name: bool
+    skipped: list[str]
+
+
+def make_starter(paths: Sequence[Path], fps: float | None = None) -> Starter:
+    """Return a configuration for pose files and folders of them.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    fps : float, optional
+        Frames per second of the recordings for which neither the file nor a video next to it tells.
+
+    Raises
+    ------
+    InputError
+        If there is no pose file, if a frame rate is unknown, or if no recording can be aligned.
+    """
+    files = find_files(paths)
+    chosen, skipped = choose_files(files)
+    summaries = []
+    for path in chosen:
+        try:
+            summary = summarise(path)
+        except InputError as error:
+            skipped += error.problems
+            continue
+        if summary.suggestion.centre is None:
+            skipped.append(f"{path}: has fewer than two usable keypoints of an animal")
+        else:
+            summaries.append(summary)
+    summaries, others = _alike(summaries)
+    skipped += others
+    if not summaries:
+        shown = "; ".join(skipped[:3]) or "there are none"
+        raise InputError(f"{listing(map(str, paths))}: no usable pose file: {shown}.")
+    sessions = _sessions(summaries, fps)
+    keypoints, dropped = shared_keypoints(summaries)
+    settings, by_name = _axis(summaries, keypoints)
+    rates = {session.fps for session in sessions}
+    if len(rates) > 1:
+        settings = settings.model_copy(update={"fps": min(rates)})
+    sessions, settings = _checked(sessions, settings, keypoints)
+    return Starter(sessions, keypoints, dropped, settings, by_name, skipped)
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """Return files, and those below folders that can hold poses by their suffix; no hidden ones.
+
+    Raises
+    ------
+    InputError
+        With every path that does not exist.
+    """
+    missing = [
+        f"{path}: no such file or folder. Check the path." for path in paths if not path.exists()
+    ]
+    if missing:
+        raise InputError(*missing)
+    found: list[Path] = []
+    for path in paths:
+        below = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for each in below:
+            hidden = any(part.startswith(".") for part in each.relative_to(path).parts)
+            named = path == each or each.suffix.lower() in SUFFIXES
+            if each.is_file() and not hidden and named:
+                found.append(each)
+    return list(dict.fromkeys(found))
+
+
+def choose_files(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Return one pose file per recording, and why the others are not used."""
+    known: dict[tuple[Path, str], list[tuple[tuple[bool, int, int], Path]]] = {}
+    skipped = []
+    for path in files:
+        try:
+            header = read_header(path)
+        except InputError as error:
+            skipped += error.problems
+            continue
+        base = VERSIONS.sub("", path.stem)
+        suffix = path.suffix.lower()
+        order = SUFFIXES.index(suffix) if suffix in SUFFIXES else len(SUFFIXES)
+        rank = (header.fps is None, len(path.stem) - len(base), order)
+        known.setdefault((path.parent, base), []).append((rank, path))
+    chosen = []
+    for versions in known.values():
+        (_, best), *others = sorted(versions)
+        chosen.append(best)
+        skipped += [f"{path}: the same recording as {best.name}, by its name" for _, path in others]
+    return chosen, skipped
+
+
+def _alike(summaries: Sequence[FileSummary]) -> tuple[list[FileSummary], list[str]]:
+    """Return the recordings with the keypoints and dimensions that most have, and why not the others."""
+    if not summaries:
+        return [], []
+    kinds = [(frozenset(_by_words(s)), s.dimensions) for s in summaries]
+    (usual, dimensions), _ = Counter(kinds).most_common(1)[0]
+    alike, others = [], []
+    for summary, (found, n) in zip(summaries, kinds, strict=True):
+        if n == dimensions and len(found & usual) >= max(2, MIN_SHARED * len(usual)):
+            alike.append(summary)
+        else:
+            names = listing([point.name for point in summary.keypoints])
+            others.append(f"{summary.path}: has other keypoints than most of the files: {names}")
+    return alike, others
+
+
+def _by_words(summary: FileSummary) -> dict[tuple[str, ...], str]:
+    """Return the keypoints of a file by the words of their names; those with the same words by the name."""
+    names = [point.name for point in summary.keypoints]
+    counts = Counter(map(words, names))
+    return {words(name) if counts[words(name)] == 1 else (name,): name for name in names}
+
+
+def _sessions(summaries: Sequence[FileSummary], fps: float | None) -> list[StarterSession]:
+    """Return the recordings with their names, frame rates and groups."""
+    rates = [_frame_rate(summary, fps) for summary in summaries]
+    unknown = [s.path.name for s, rate in zip(summaries, rates, strict=True) if rate is None]
+    if unknown:
+        raise InputError(
+            f"frame rate unknown for {listing(unknown, limit=3)}: neither the file nor a video next to it "
+            "tells. Give it with --fps NUMBER."
+        )
+    names = session_names([summary.path for summary in summaries])
+    folders = folder_columns([summary.path for summary in summaries])
+    sessions = []
+    for summary, rate, name, columns in zip(summaries, rates, names, folders, strict=True):
+        if rate is not None:
+            group = columns[0] if columns else None
+            metadata = {f"folder_{i}": value for i, value in enumerate(columns[1:], 2)}
+            sessions.append(StarterSession(name, summary, *rate, group, metadata))
+    return sessions
+
+
+def _frame_rate(summary: FileSummary, given: float | None) -> tuple[float, str] | None:
+    """Return the frame rate of a recording and where it is from; None if it is unknown."""
+    if summary.fps is not None:
+        return summary.fps, "file"
+    video = video_of(summary.path)
+    of_video = frame_rate(video) if video else None
+    if of_video is not None and given is None:
+        return round(of_video, 3), "video"
+    return None if given is None else (given, "option")
+
+
+def session_names(paths: Sequence[Path]) -> list[str]:
+    """Return a short name for each recording, from the name of its file, unique among them.
+
+    Examples
+    --------
+    >>> paths = [Path("a/m 1DLC_resnet50_x.h5"), Path("b/m 1DLC_resnet50_x.h5"), Path("b/quality.csv")]
+    >>> session_names(paths)
+    ['a_m_1', 'b_m_1', 'b_quality']
+    """
+    plain = [_clean(NETWORK.sub("", VERSIONS.sub("", path.stem)) or path.stem) for path in paths]
+    counts = Counter(plain)
+    names: list[str] = []
+    for path, name in zip(paths, plain, strict=True):
+        if counts[name] > 1 or name in MOTIF_TABLES:
+            name = _clean(f"{path.parent.name}_{name}")
+        unique, n = name, 2
+        while unique in names or unique in MOTIF_TABLES:
+            unique, n = f"{name}_{n}", n + 1
+        names.append(unique)
+    return names
+
+
+def _clean(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).strip("._-") or "session"
+
+
+def folder_columns(paths: Sequence[Path]) -> list[list[str]]:
+    """Return for each file the names of its folders that group files: those with several files each.
+
+    Examples
+    --------
+    >>> paths = [Path(f"data/{group}/day1/m{i}.csv") for group in ("drug", "control") for i in (1, 2)]
+    >>> folder_columns(paths)
+    [['drug'], ['drug'], ['control'], ['control']]
+    >>> folder_columns([Path("data/m1/poses.csv"), Path("data/m2/poses.csv")])
+    [[], []]
+    """
+    root = Path(os.path.commonpath([path.parent for path in paths]))
+    folders = [path.parent.relative_to(root).parts for path in paths]
+    columns: list[list[str]] = [[] for _ in paths]
+    for level in range(min(map(len, folders))):
+        values = [each[level] for each in folders]
+        if 1 < len(set(values)) <= len(values) / 2:
+            for column, value in zip(columns, values, strict=True):
+                column.append(value)
+    return columns
+
+
+def shared_keypoints(
+    summaries: Sequence[FileSummary],
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Return the keypoints that all recordings have, with their names in them, and why not the others."""
+    spelled = [_by_words(summary) for summary in summaries]
+    common = [key for key in spelled[0] if all(key in each for each in spelled)]
+    keypoints, dropped = {}, {}
+    for key in dict.fromkeys(key for each in spelled for key in each):
+        names = [each[key] for each in spelled if key in each]
+        name = _most_common(names)
+        if key not in common:
+            dropped[name] = "not in all files"
+            continue
+        reasons = [
+            summary.suggestion.leave_out[each[key]]
+            for summary, each in zip(summaries, spelled, strict=True)
+            if each[key] in summary.suggestion.leave_out
+        ]
+        if len(reasons) > len(summaries) / 2:
+            dropped[name] = _most_common(reasons)
+        else:
+            keypoints[name] = list(dict.fromkeys(names))
+    return keypoints, dropped
+
+
+def _axis(summaries: Sequence[FileSummary], keypoints: dict[str, list[str]]) -> tuple[Align, bool]:
+    """Return the section `align`, and whether the body axis was found by names."""
+    names = list(keypoints)
+    forward = end_of_axis(names, FORWARD)
+    centre = end_of_axis(names, CENTRE, taken=forward or "")
+    by_name = centre is not None and forward is not None
+    if not by_name:
+        known = {alias: name for name, aliases in keypoints.items() for alias in aliases}
+        votes = [
+            (known[str(s.suggestion.centre)], known[str(s.suggestion.forward)])
+            for s in summaries
+            if s.suggestion.centre in known and s.suggestion.forward in known
+        ]
+        if not votes:
+            raise InputError(
+                f"no two keypoints are usable in all files as a body axis; common ones: {listing(names)}. "
+                "Give fewer files, or write config.yaml by hand."
+            )
+        centre, forward = _most_common(votes)
+    threshold = _most_common([summary.suggestion.min_confidence for summary in summaries])
+    confidence = Quantile(quantile=QUANTILE) if threshold is None else threshold
+    return Align(centre=str(centre), forward=str(forward), min_confidence=confidence), by_name
+
+
+def _checked(
+    sessions: list[StarterSession], settings: Align, keypoints: dict[str, list[str]]
+) -> tuple[list[StarterSession], Align]:
+    """Return the recordings with the reasons why some cannot be aligned, and settings that suit them.
+
+    Raises
+    ------
+    InputError
+        If none can be aligned.
+    """
+    choices = [settings, settings.model_copy(update={"head_fixed": True})]
+    for choice in choices:
+        checked = [_try_to_align(session, choice, keypoints) for session in sessions]
+        if any(session.exclude is None for session in checked):
+            return checked, choice
+    raise InputError(*(f"{each.summary.path}: {each.exclude}" for each in checked[:3]))
+
+
+def _try_to_align(
+    session: StarterSession, settings: Align, keypoints: dict[str, list[str]]
+) -> StarterSession:
+    try:
+        for poses in session.summary.poses.values():
+            align(replace(poses, fps=session.fps), settings, keypoints)
+    except InputError as error:
+        return replace(session, exclude=" ".join(error.problems))
+    return session
+
+
+def _most_common(values: Sequence[Value]) -> Value:
+    return Counter(values).most_common(1)[0][0]

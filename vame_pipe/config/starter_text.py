@@ -1,0 +1,156 @@
+"""The text of a new config.yaml, with a comment wherever a person has to decide, and its Snakefile."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vame_pipe.config.starter import Starter, StarterSession
+from vame_pipe.core import files
+from vame_pipe.core.errors import InputError
+from vame_pipe.core.machine import has_gpu
+
+log = logging.getLogger(__name__)
+
+WORKFLOW = Path(__file__).parents[2] / "Snakefile"
+"""The workflow of the clone that the package is installed from."""
+SMALL_MODEL = {
+    "zdims": 12,
+    "hidden_size_layer_1": 64,
+    "hidden_size_rec": 64,
+    "hidden_size_pred": 64,
+}
+"""For computers without a GPU."""
+
+
+def require_new(out: Path) -> None:
+    """Check that a file does not exist yet.
+
+    Raises
+    ------
+    InputError
+        If it does.
+    """
+    if out.exists():
+        raise InputError(
+            f"{out}: exists and is not overwritten. Give another file with --out, or use another folder."
+        )
+
+
+def write_starter(starter: Starter, out: Path) -> list[Path]:
+    """Write a configuration, and a Snakefile next to it if there is none; return the files.
+
+    Parameters
+    ----------
+    starter : Starter
+    out : Path
+        YAML file.
+
+    Raises
+    ------
+    InputError
+        If the configuration exists.
+    """
+    require_new(out)
+    files.write_text(out, text(starter, small=not has_gpu()))
+    written = [out]
+    workflow = out.parent / "Snakefile"
+    if not workflow.exists() and WORKFLOW.exists():
+        files.write_text(workflow, f"include: {str(WORKFLOW)!r}\n")
+        written.append(workflow)
+    return written
+
+
+def text(starter: Starter, small: bool) -> str:
+    """Return a configuration as YAML.
+
+    Parameters
+    ----------
+    starter : Starter
+    small : bool
+        Use a small network, for a computer without a GPU.
+    """
+    lines = [
+        "# Written by vame-pipe init. Lines with CHECK need a person. All keys: docs/settings.md",
+        "",
+        "results: results",
+        "",
+        *_sessions(starter.sessions),
+        *(f"  # not used: {_one_line(reason)}" for reason in starter.skipped),
+        "",
+        *_keypoints(starter),
+        "",
+        *_align(starter),
+    ]
+    if small:
+        lines += [
+            "",
+            "# This computer has no GPU, so the network is small. Delete these lines to get VAME's sizes.",
+            "model:",
+            *(f"  {key}: {value}" for key, value in SMALL_MODEL.items()),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _sessions(sessions: list[StarterSession]) -> list[str]:
+    given = any(session.fps_from == "option" for session in sessions)
+    grouped = any(session.group for session in sessions)
+    lines = []
+    if given:
+        lines.append("# CHECK: the frame rate was given by --fps; is it that of every recording?")
+    if grouped:
+        lines.append("# CHECK: the groups are the names of folders.")
+    lines.append("sessions:")
+    for session in sessions:
+        content: dict[str, Any] = {"poses": str(session.summary.path), "fps": _number(session.fps)}
+        content |= {"group": session.group} if session.group else {}
+        content |= {"metadata": session.metadata} if session.metadata else {}
+        content |= {"exclude": session.exclude} if session.exclude else {}
+        lines.append(f"  {_inline(session.name)}: {_inline(content)}")
+    return lines
+
+
+def _keypoints(starter: Starter) -> list[str]:
+    lines = [f"# not used: {_one_line(name)}: {why}" for name, why in starter.dropped.items()]
+    plain = all(names == [name] for name, names in starter.keypoints.items())
+    if plain:
+        return [*lines, f"keypoints: {_inline(list(starter.keypoints))}"]
+    lines.append("# CHECK: names that seem to be of the same keypoint.")
+    lines.append("keypoints:")
+    return lines + [f"  {_inline(name)}: {_inline(n)}" for name, n in starter.keypoints.items()]
+
+
+def _align(starter: Starter) -> list[str]:
+    settings = starter.align
+    note = "" if starter.by_name else "  # CHECK: chosen by how the keypoints move"
+    lines = [
+        "align:",
+        f"  centre: {_inline(settings.centre)}{note}",
+        f"  forward: {_inline(settings.forward)}{note}",
+        f"  min_confidence: {_inline(settings.model_dump()['min_confidence'])}",
+    ]
+    if settings.fps is not None:
+        lines.append(f"  fps: {settings.fps:g}  # the recordings differ: all are resampled to this")
+    if settings.head_fixed:
+        lines.append("  head_fixed: true  # CHECK: the body axis does not move")
+    return lines
+
+
+def _inline(value: Any) -> str:
+    """Return a value as YAML on one line."""
+    shown = yaml.safe_dump(
+        [value], default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False
+    )
+    return shown.strip()[1:-1]
+
+
+def _number(value: float) -> float:
+    """Return a whole number without decimals."""
+    return int(value) if value == int(value) else value
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
