@@ -31,12 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     from vame_pipe.config.starter import make_starter
     from vame_pipe.config.starter_text import require_new, write_starter
+    from vame_pipe.core.errors import shortened
 
     require_new(options.out)
     starter = make_starter(options.paths, options.fps)
     written = write_starter(starter, options.out)
     for line in starter.skipped:
-        log.warning("not used: %s", line)
+        log.warning("not used: %s", shortened(line, 200))
     count = len(starter.sessions)
     sessions = "one session" if count == 1 else f"{count} sessions"
     log.info(

@@ -10,13 +10,26 @@ import yaml
 
 from vame_pipe.config.starter import Starter, StarterSession
 from vame_pipe.core import files
-from vame_pipe.core.errors import InputError
+from vame_pipe.core.errors import InputError, shortened
 from vame_pipe.core.machine import has_gpu
 
 log = logging.getLogger(__name__)
 
 WORKFLOW = Path(__file__).parents[2] / "Snakefile"
 """The workflow of the clone that the package is installed from."""
+SNAKEFILE = """\
+# Written by vame-pipe init: runs the workflow in this folder.
+include: {path!r}
+
+
+rule here:
+    \"\"\"Every result; a rule that is included cannot be the default.\"\"\"
+    default_target: True
+    input:
+        rules.all.input,
+"""
+MAX_REASON = 200
+"""Characters of the reason why a file is not used."""
 SMALL_MODEL = {
     "zdims": 12,
     "hidden_size_layer_1": 64,
@@ -59,7 +72,7 @@ def write_starter(starter: Starter, out: Path) -> list[Path]:
     written = [out]
     workflow = out.parent / "Snakefile"
     if not workflow.exists() and WORKFLOW.exists():
-        files.write_text(workflow, f"include: {str(WORKFLOW)!r}\n")
+        files.write_text(workflow, SNAKEFILE.format(path=str(WORKFLOW)))
         written.append(workflow)
     return written
 
@@ -79,7 +92,10 @@ def text(starter: Starter, small: bool) -> str:
         "results: results",
         "",
         *_sessions(starter.sessions),
-        *(f"  # not used: {_one_line(reason)}" for reason in starter.skipped),
+        *(
+            f"  # not used: {shortened(_one_line(reason), MAX_REASON)}"
+            for reason in starter.skipped
+        ),
         "",
         *_keypoints(starter),
         "",
