@@ -1,0 +1,99 @@
+"""results/qc.parquet."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vame_pipe.alignment import aligned_file
+from vame_pipe.config.sections import Qc, Windows
+from vame_pipe.core.layout import Layout
+from vame_pipe.core.metadata import AlignedMetadata, QualityMetadata, WindowsMetadata, read_record
+from vame_pipe.core.quality import read_quality
+from vame_pipe.reporting.quality_table import count_windows, write_quality_table
+from vame_pipe.windows.build import build
+
+SESSIONS = ["sim-1", "sim-2", "sim-3"]
+
+
+@pytest.fixture
+def layout(data, tmp_path):
+    for name in ("aligned", "windows"):
+        shutil.copytree(data / name, tmp_path / name)
+    return Layout(tmp_path)
+
+
+def test_every_keypoint_has_a_row_with_what_was_measured(layout):
+    write_quality_table(layout, SESSIONS, Qc(), {"sim-1": 20.0}, {})
+    table = pd.read_parquet(layout.qc)
+    found = read_quality(layout.quality("sim-1")).individuals["id_0"]
+    rows = table[table["session"] == "sim-1"].set_index("keypoint")
+    assert set(rows.index) == set(found.keypoints) and len(table) == 3 * len(rows)
+    for name, keypoint in found.keypoints.items():
+        assert rows.loc[name, list(vars(keypoint))].to_dict() == vars(keypoint)
+    first = rows.iloc[0]
+    assert first["n_valid"] == round(found.valid_fraction * found.n_rows)
+    assert first["body_length_px"] == found.body_length_px
+    # lengths in cm for the session with a scale
+    assert first["body_length_cm"] == found.body_length_px / 20
+    assert first["speed_cm_s"] == pytest.approx(first["speed"] * first["body_length_cm"])
+    aligned = pd.read_parquet(layout.aligned("sim-1"))
+    valid = aligned[aligned["run"] >= 0]
+    speed = np.hypot(valid["speed_forward"], valid["speed_lateral"]).median()
+    assert first["speed"] == pytest.approx(float(speed))
+    others = table[table["session"] != "sim-1"]
+    assert others["body_length_cm"].isna().all() and others["speed_cm_s"].isna().all()
+    meta = read_record(QualityMetadata, layout.qc)
+    assert meta.px_per_cm == {"sim-1": 20.0} and list(meta.aligned) == SESSIONS
+
+
+def test_windows_gained_and_lost_add_up(layout):
+    write_quality_table(layout, SESSIONS, Qc(), {}, {})
+    animals = pd.read_parquet(layout.qc).drop_duplicates("session").set_index("session")
+    index = pd.read_parquet(layout.windows_folder.index)
+    for session in ("sim-1", "sim-2"):
+        row = animals.loc[session]
+        counts = index[index["session"] == session]["split"].value_counts()
+        assert (row["windows_train"], row["windows_val"]) == (counts["train"], counts["val"])
+        lost = row["windows_lost_gaps"] + row["windows_lost_split"]
+        assert row["windows_possible"] == lost + counts.sum()
+        assert row["windows_possible"] == 900 - 21 + 1  # 15 frames to encode, 6 to predict
+    assert animals.loc["sim-3", "use"] == "encode"
+    assert animals.loc["sim-3", [c for c in animals if c.startswith("windows_")]].isna().all()
+
+
+def test_windows_are_lost_to_gaps_and_to_the_split(layout):
+    meta = read_record(AlignedMetadata, layout.aligned("sim-1"))
+    windows = read_record(WindowsMetadata, layout.windows_folder.frames)
+    run = np.array([0] * 30 + [-1] * 3 + [1] * 20 + [-1] + [2] * 22)
+    found = count_windows(run, meta, windows, (8, 1))
+    # 10 windows fit into the first run, none into the second, 2 into the third
+    assert found.windows_possible == 76 - 21 + 1 and found.windows_lost_gaps == 56 - 12
+    assert (found.windows_lost_split, found.windows_train, found.windows_val) == (3, 8, 1)
+
+
+def test_sessions_that_are_left_out_are_listed_with_the_reason(layout):
+    aligned_file.write_rejection(
+        "bad", ["session bad: no frames."], layout.aligned("bad"), layout.quality("bad")
+    )
+    paths = [layout.aligned(name) for name in ("sim-1", "sim-2")]
+    worst = min(
+        read_quality(layout.quality(n)).individuals["id_0"].valid_fraction for n in SESSIONS[:2]
+    )
+    limit = worst + 1e-6
+    build(paths, Windows(length_s=0.5, future_s=0.2), layout.windows_folder.root, limit)
+    excluded = {"gone": "lost the tail"}
+    write_quality_table(layout, [*SESSIONS, "bad"], Qc(min_valid=limit), {}, excluded)
+    rows = pd.read_parquet(layout.qc).drop_duplicates("session").set_index("session")
+    assert rows.loc["gone", ["status", "reason"]].tolist() == ["excluded", "lost the tail"]
+    assert rows.loc["bad", ["status", "reason"]].tolist() == ["rejected", "no frames."]
+    (name,) = read_record(WindowsMetadata, layout.windows_folder.frames).excluded
+    assert rows.loc[name, "status"] == "excluded" and "qc.min_valid" in rows.loc[name, "reason"]
+    assert rows.loc[name, "flags"] == "left out of training"
+    assert rows.loc[name, ["windows_train", "windows_val", "windows_lost_split"]].tolist() == [
+        0,
+        0,
+        0,
+    ]
+    assert rows.loc["sim-3", "status"] == "used"
