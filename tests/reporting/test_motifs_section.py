@@ -27,6 +27,8 @@ from vame_pipe.reporting.motifs import notes, read_motifs
 
 SESSIONS = ["sim-1", "sim-2", "sim-3"]
 MODEL = "mice-z2"
+NAME = '<script>alert("1")</script> & \u9759\u6b62 {{ x }} %{y}'
+NAMED = [Motif(0, NAME, [0, 2]), Motif(1, None, [1]), Motif(3, "rear", [3])]
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +272,43 @@ def test_missing_motif_files_are_named(results):
         "quality.parquet",
         "sim-2.parquet",
     ]
+
+
+def test_names_are_shown_as_they_are_and_never_run(results):
+    write_motifs(results, MODEL, SESSIONS, named=NAMED)
+    page.write(results, SESSIONS, [MODEL], results.report)
+    text = results.report.read_text().partition("<script>")[0]
+    assert "<script>alert" not in results.report.read_text()
+    shown = "&lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt; &amp; \u9759\u6b62 {{ x }} %{y}"
+    assert f"<b>0 {shown}</b> (with motif 2)" in text
+    figures = re.findall(r'-json">(.*?)</script>', text, re.S)
+    axes = [json.loads(figure) for figure in figures if "alert" in figure]
+    assert axes and all("&lt;script&gt;" in json.dumps(axis) for axis in axes)
+
+
+def test_merged_motifs_count_as_one_in_the_figures_of_all_recordings(results):
+    write_motifs(results, MODEL, SESSIONS, named=NAMED)
+    section = section_of(results)
+    tables = [pd.read_parquet(results.motifs(MODEL).session(name)) for name in SESSIONS]
+    counts = pd.concat(tables)["motif"].replace({2: 0}).value_counts()
+    expected = [100 * counts[motif] / counts.sum() for motif in (0, 1, 3)]
+    assert section.usage["data"][0]["y"] == [float(f"{value:.4g}") for value in expected]
+    assert section.usage["data"][0]["x"][1:] == ["1", "3 rear"]
+    assert (section.n, section.busiest[0][0]) == (3, f"0 {NAME}")
+    assert section.ethograms["data"][0]["colorbar"]["tickvals"] == [0, 1, 3]
+    values = decoded(section.ethograms["data"][0]["z"])
+    assert set(values[np.isfinite(values)]) == {0, 1, 3}
+
+
+def test_a_motif_without_a_bout_is_named(results):
+    always = {name: lambda row: np.ones(len(row)) for name in SESSIONS}
+    write_motifs(results, MODEL, SESSIONS, n=2, motifs=always)
+    folder = results.motifs(MODEL).described
+    for path in (folder.skeletons, folder.exemplars, folder.postures):
+        table = pd.read_parquet(path)
+        table[table["motif"] == 1].to_parquet(path)
+    page.write(results, SESSIONS, [MODEL], results.report)
+    assert "This motif has no bout in the training sessions." in results.report.read_text()
 
 
 # Machado et al. 2009, severity 1

@@ -155,7 +155,15 @@ def _add_tree(figure: go.Figure, tree: Tree, described: Described, panel: int) -
     figure.add_traces([lines, leaves], rows=1, cols=panel)
     names = [plain(described.labels[leaf]) for leaf in drawn["leaves"]]
     figure.update_yaxes(
-        tickvals=places, ticktext=names, showgrid=False, showline=False, automargin=True, col=panel
+        tickvals=places,
+        ticktext=names,
+        ticks="outside",
+        ticklen=10,  # room for the dots
+        tickcolor="rgba(0, 0, 0, 0)",
+        showgrid=False,
+        showline=False,
+        automargin=True,
+        col=panel,
     )
     figure.update_xaxes(title_text="Distance", rangemode="tozero", col=panel)
 

@@ -38,9 +38,9 @@ class Project:
 
     layout: Layout
 
-    def add(self, session, valid, states=None, spread=0.3, seed=0, model="m") -> None:
+    def add(self, session, valid, states=None, spread=0.3, seed=0, model="m", **aligned) -> None:
         """Write an aligned session and its latents, which are the states of their rows, with noise."""
-        path = write_aligned(self.layout.aligned_folder, session, valid, seed=seed)
+        path = write_aligned(self.layout.aligned_folder, session, valid, seed=seed, **aligned)
         meta, rows = read_record(AlignedMetadata, path), read_valid_rows(path)
         starts = window_starts(rows.run, LENGTH)
         centre = rows.position[starts + LENGTH // 2]
