@@ -84,7 +84,7 @@ def suggest(
     gain = choices[None][0] - choices[USUAL_CONFIDENCE][0]
     few = choices[USUAL_CONFIDENCE][0] < MIN_KEPT and gain > MIN_GAIN
     limits, medians, highest = _scores(known, confidence)
-    used = [k for k, name in enumerate(names) if name not in choices[USUAL_CONFIDENCE][3]]
+    used = [k for k, name in enumerate(names) if name not in choices[None][3]]
     harmless = bool(used) and np.mean(limits[used] >= medians[used] * MIN_RATIO) > MIN_HARMLESS
     chosen = None if highest > MAX_USUAL_SCALE or (few and harmless) else USUAL_CONFIDENCE
     _, above, kept, leave_out = choices[chosen]

@@ -1,0 +1,118 @@
+"""A configuration that is written for a folder of pose files."""
+
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+
+from vame_pipe.cli.main import main
+from vame_pipe.config import check
+from vame_pipe.config.starter import choose_files, find_files, make_starter
+from vame_pipe.config.starter_text import text
+from vame_pipe.core.errors import InputError
+from vame_pipe.poses.simulate import KEYPOINTS, simulate, write_deeplabcut
+
+
+def write(path, seed, names=KEYPOINTS, **changed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    position, confidence, _ = simulate(300, 30, seed)
+    for name, value in changed.items():
+        position[:, names.index(name)] = value
+    write_deeplabcut(path, position, confidence, names)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Two groups of two recordings, which name some keypoints differently, and files of other kinds."""
+    monkeypatch.chdir(tmp_path)
+    other = tuple(
+        {"nose": "Snout", "left_ear": "earL", "tail_tip": "Lamp"}.get(k, k) for k in KEYPOINTS
+    )
+    for i, group in enumerate(("drug", "drug", "control", "control"), 1):
+        name = f"data/{group}/mouse {i}DLC_resnet50_homeShuffle1_1000.csv"
+        write(tmp_path / name, i, KEYPOINTS if i < 4 else other)
+    shutil.copy(
+        next(tmp_path.glob("data/drug/mouse 1*")),
+        tmp_path / "data/drug/mouse 1DLC_resnet50_homeShuffle1_1000_filtered.csv",
+    )
+    (tmp_path / "data/notes.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "data/.hidden.csv").touch()
+    return tmp_path
+
+
+def test_the_configuration_runs_as_written(folder, capsys):
+    assert main(["init", "data", "--fps", "30"]) == 0
+    config = check.load("config.yaml", generated={})
+    assert list(config.sessions) == ["mouse_3", "mouse_4", "mouse_1", "mouse_2"]
+    assert [s.group for s in config.sessions.values()] == ["control"] * 2 + ["drug"] * 2
+    assert {s.fps for s in config.sessions.values()} == {30}
+    assert config.aliases["nose"] == ["nose", "Snout"]
+    assert config.aliases["left_ear"] == ["left_ear", "earL"]
+    assert "tail_tip" not in config.aliases and len(config.aliases) == 7
+    assert (config.align.centre, config.align.forward) == ("tailbase", "nose")
+    shown = (folder / "config.yaml").read_text()
+    assert "# not used: tail_tip: not in all files" in shown
+    assert "mouse 1DLC_resnet50_homeShuffle1_1000_filtered.csv: the same recording as" in shown
+    assert "# not used: data/notes.csv: is not in a supported format" in shown
+    assert shown.count("CHECK:") == 3  # frame rate, groups, names
+    assert "rules.all.input" in (folder / "Snakefile").read_text()
+    assert "config.yaml and Snakefile: written (4 sessions)" in capsys.readouterr().err
+
+
+def test_an_existing_configuration_is_never_overwritten(folder, capsys):
+    (folder / "config.yaml").write_text("mine")
+    assert main(["init", "data", "--fps", "30"]) == 2
+    assert "config.yaml: exists and is not overwritten" in capsys.readouterr().err
+    assert (folder / "config.yaml").read_text() == "mine" and not (folder / "Snakefile").exists()
+
+
+def test_an_unknown_frame_rate_is_asked_for_in_one_line(folder, capsys):
+    assert main(["init", "data"]) == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("ERROR")]
+    assert "frame rate unknown for mouse 3DLC" in line and "Give it with --fps NUMBER" in line
+    assert not (folder / "config.yaml").exists()
+
+
+def test_a_recording_that_cannot_be_aligned_is_excluded_with_the_reason(folder):
+    write(folder / "data/control/still.csv", 9, nose=[5.0, 5.0], tailbase=[50.0, 50.0])
+    starter = make_starter([folder / "data"], 30)
+    (still,) = [each for each in starter.sessions if each.exclude]
+    assert still.name == "still" and "egocentric already" in still.exclude
+    raw = yaml.safe_load(text(starter, small=False))
+    assert raw["sessions"]["still"]["exclude"] == still.exclude and "model" not in raw
+
+
+def test_recordings_of_other_animals_are_not_mixed(folder):
+    write(folder / "data/fly.csv", 9, ("head", "thorax", "abdomen", *"abcde"))
+    starter = make_starter([folder / "data"], 30)
+    assert len(starter.sessions) == 4
+    assert any("fly.csv: has other keypoints than most of the files" in s for s in starter.skipped)
+
+
+def test_folders_without_pose_files_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no usable pose file: there are none"):
+        make_starter([tmp_path], 30)
+    with pytest.raises(InputError, match="gone: no such file or folder"):
+        find_files([tmp_path / "gone"])
+
+
+def test_other_rates_are_resampled_to_the_lowest(folder, monkeypatch):
+    rates = iter([30.0, 25.0, 30.0, 30.0])
+    monkeypatch.setattr("vame_pipe.config.starter._frame_rate", lambda *_: (next(rates), "video"))
+    starter = make_starter([folder / "data"])
+    assert starter.align.fps == 25.0
+    assert "fps: 25  # the recordings differ" in text(starter, small=True)
+
+
+def test_real_folders_get_a_configuration_that_can_be_loaded(real_poses, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("vame-sample", "two-mice", "sleap"):
+        assert main(["init", str(real_poses / name), "--fps", "30", "--out", f"{name}.yaml"]) == 0
+        config = check.load(f"{name}.yaml", generated={})
+        assert not config.excluded, name
+    chosen, others = choose_files(find_files([real_poses / "vame-sample"]))
+    assert [path.name for path in chosen] == ["cropped_video.nc"] and len(others) == 2
+    assert np.isclose(
+        check.load("vame-sample.yaml", generated={}).sessions["cropped_video"].fps, 30
+    )

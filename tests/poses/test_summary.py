@@ -1,0 +1,119 @@
+"""What is in a pose file, and the settings that are suggested for it."""
+
+import numpy as np
+import pytest
+
+from vame_pipe.cli.main import main
+from vame_pipe.poses.names import CENTRE, FORWARD, end_of_axis, words
+from vame_pipe.poses.simulate import KEYPOINTS, simulate, write_deeplabcut
+from vame_pipe.poses.suggestion import suggest
+from vame_pipe.poses.summary import describe, summarise
+
+POSITION, CONFIDENCE, _ = simulate(600, 30, 0)
+NAMES = list(KEYPOINTS)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Tailroot", "tail_base"),
+        ("LeftEar", "ear_l"),
+        ("Hind Paw R", "hindPawRight"),
+        ("bodycentre", "Body_center"),
+        ("Snout", "nose"),
+    ],
+)
+def test_spellings_of_the_same_keypoint_have_the_same_words(one, other):
+    assert words(one) == words(other)
+
+
+def test_keypoints_that_differ_have_other_words():
+    names = ["left_ear", "right_ear", "ear", "spine1", "spine2", "tail", "tailbase", "tail_tip"]
+    assert len({words(name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("names", "axis"),
+    [
+        (["head", "thorax", "abdomen", "wingL"], ("abdomen", "head")),
+        (["nose", "headcentre", "bodycentre", "tailbase", "tailtip"], ("tailbase", "nose")),
+        (["Snout", "Front Paw R", "Butt/Proximal Tail"], ("Butt/Proximal Tail", "Snout")),
+        (["paw1", "paw2"], (None, None)),
+    ],
+)
+def test_the_body_axis_is_found_by_names(names, axis):
+    assert (end_of_axis(names, CENTRE), end_of_axis(names, FORWARD)) == axis
+
+
+def test_without_names_the_steady_axis_that_leads_is_chosen():
+    shuffled = [2, 0, 6]  # right_ear, nose, tailbase
+    assert [NAMES[k] for k in shuffled] == ["right_ear", "nose", "tailbase"]
+    found, _ = suggest(POSITION[:, shuffled], CONFIDENCE[:, shuffled], ["a", "b", "c"])
+    assert (found.centre, found.forward, found.by_name) == ("c", "b", False)
+
+
+def test_what_is_on_no_animal_or_rarely_known_is_left_out():
+    position, confidence = POSITION.copy(), np.ones_like(CONFIDENCE)
+    position[:, 2] = [500, 400]
+    confidence[:400, 4] = 0.1
+    position[100:, 7] = np.nan
+    found, kept = suggest(position, confidence, NAMES)
+    assert found.leave_out == {
+        NAMES[2]: "does not move, like an object or a corner of the arena",
+        NAMES[4]: "known in only 33% of the frames",
+        NAMES[7]: "known in only 17% of the frames",
+    }
+    assert found.min_confidence == 0.6 and kept[4] == pytest.approx(1 / 3)
+    assert found.valid == pytest.approx(
+        np.isfinite(position[:, [0, 1, 3, 5, 6]]).all((1, 2)).mean()
+    )
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(10.0, 0.0), (0.3, 0.2)])
+def test_a_confidence_on_another_scale_gets_a_quantile(scale, shift):
+    rng = np.random.default_rng(0)
+    confidence = shift + scale * rng.beta(5, 2, CONFIDENCE.shape)
+    found, kept = suggest(POSITION, confidence, NAMES)
+    assert found.min_confidence is None
+    known = np.isfinite(POSITION).all(axis=2).mean(axis=0)
+    np.testing.assert_allclose(kept, 0.9 * known, atol=0.01)
+
+
+def test_points_that_were_lost_are_not_kept_by_a_quantile():
+    rng = np.random.default_rng(0)
+    lost = rng.random(CONFIDENCE.shape) < 0.2
+    found, _ = suggest(POSITION, np.where(lost, 0.01, 0.99), NAMES)
+    assert found.min_confidence == 0.6
+    assert found.valid >= 0.5 and {found.centre, found.forward} == {"tailbase", "nose"}
+    assert all("a frame needs all keypoints" in why for why in found.leave_out.values())
+
+
+def test_a_file_without_two_keypoints_of_an_animal_gets_no_body_axis(tmp_path):
+    objects = np.broadcast_to([[5.0, 5.0], [90.0, 90.0]], (600, 2, 2))
+    position = np.concatenate([POSITION[:, :1], objects], axis=1)
+    names = ("nose", "objectA", "objectB")
+    write_deeplabcut(tmp_path / "a.csv", position, np.ones((600, 3)), names)
+    found = summarise(tmp_path / "a.csv")
+    assert found.suggestion.centre is None
+    assert (
+        describe(found)[-1]
+        == "  suggested   nothing: a body axis needs two keypoints of the animal"
+    )
+
+
+def test_inspect_shows_every_file_and_draws_them(recordings, tmp_path, capsys):
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
+    page = tmp_path / "inspect.html"
+    good = recordings / "sim-1.csv"
+    command = ["inspect", str(good), str(tmp_path / "bad.csv"), "--plot", str(page)]
+    assert main(command) == 2
+    printed = capsys.readouterr()
+    assert "  frames      900 (0 to 899)" in printed.out
+    assert "  suggested   centre: tailbase, forward: nose" in printed.out
+    assert (
+        printed.err.count("ERROR") == 1 and "bad.csv: is not in a supported format" in printed.err
+    )
+    text = page.read_text()
+    assert text.count("<figure>") == 3 and "http" not in text.replace("http-equiv", "")
+    assert "usual posture, nose to the right" in text and ">left_ear</text>" in text
+    assert main(["inspect", str(good)]) == 0
