@@ -77,7 +77,7 @@ class Poses:
         if n_frames == 0:
             raise InputError(f"{self.source}: contains no frames.")
         usable = [i for i, name in enumerate(self.keypoints) if name not in self.faults]
-        if usable and np.isnan(self.position[:, usable]).all():
+        if usable and all(np.isnan(self.position[:, i]).all() for i in usable):
             raise InputError(
                 f"{self.source}: every coordinate is missing (NaN). Track the video again."
             )

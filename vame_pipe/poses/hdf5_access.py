@@ -65,12 +65,17 @@ def number_array(group: h5py.Group, name: str, ndim: int | None = None) -> h5py.
 
 
 def table_array(group: h5py.Group, name: str, fields: tuple[str, ...]) -> np.ndarray:
+    """Return the rows of a table with some fields of numbers that is stored in this file."""
+    return require_table(group, name, fields)[:]
+
+
+def require_table(group: h5py.Group, name: str, fields: tuple[str, ...]) -> h5py.Dataset:
     """Return a table with some fields of numbers that is stored in this file."""
     array = plain_array(group, name)
     found = array.dtype.fields or {}
     if array.ndim != 1 or any(f not in found or found[f][0].kind not in "iufb" for f in fields):
         raise Damaged(f"{name} is not a table with {', '.join(fields)}")
-    return array[:]
+    return array
 
 
 def text_array(group: h5py.Group, name: str) -> list[str]:

@@ -15,6 +15,7 @@ from vame_pipe.poses.hdf5_access import (
     is_array,
     local_member,
     number_attribute,
+    require_table,
     table_array,
     text_array,
     text_attribute,
@@ -94,6 +95,7 @@ def open_poses(file: h5py.File, path: str) -> Stored:
     names = [_track_name(text) for text in text_array(file, "tracks_json")]
     tracks = unique_names(names, len(names))
     frame, found = _instances(frames, instances, len(tracks), len(nodes))
+    del frames, instances  # both can be large, as the points are
     n_animals = int(found.animal.max(initial=-1)) + 1
     used = np.bincount(found.animal, minlength=max(n_animals, 1))
     individuals = unique_names(tracks, max(n_animals, 1))
@@ -186,16 +188,16 @@ def _instances(
     frame, row_of_frame = np.unique(frames["frame_idx"].astype(np.float64), return_inverse=True)
     row = np.repeat(row_of_frame, count)
     at = np.repeat(start - np.cumsum(count) + count, count) + np.arange(count.sum())
-    chosen = instances[at]
-    predicted = chosen["instance_type"] == PREDICTED
-    origin = chosen["from_predicted"].astype(np.int64)[~predicted]
+    predicted = (instances["instance_type"] == PREDICTED)[at]
+    origin = instances["from_predicted"].astype(np.int64)[at[~predicted]]
     kept = ~(predicted & np.isin(at, origin[origin >= 0]))  # a person has corrected them
     order = np.flatnonzero(kept)
     order = order[np.argsort(row[order], kind="stable")]
-    row, chosen, predicted = row[order], chosen[order], predicted[order]
-    if (chosen["point_id_end"].astype(np.int64) - chosen["point_id_start"] != n_nodes).any():
+    row, at, predicted = row[order], at[order], predicted[order]
+    first_point = instances["point_id_start"].astype(np.int64)[at]
+    if (instances["point_id_end"].astype(np.int64)[at] - first_point != n_nodes).any():
         raise Damaged(f"an instance does not have {n_nodes} points")
-    animal = chosen["track"].astype(np.int64)
+    animal = instances["track"].astype(np.int64)[at]
     if len(animal) and animal.max() >= n_tracks:
         raise Damaged("its instances refer to tracks that do not exist")
     nameless = np.flatnonzero(animal < 0)
@@ -204,7 +206,6 @@ def _instances(
     last = np.argsort(
         ~predicted, kind="stable"
     )  # where a track is there twice, the person's counts
-    first_point = chosen["point_id_start"].astype(np.int64)
     return frame, _Instances(row[last], animal[last], first_point[last], predicted[last])
 
 
@@ -217,14 +218,17 @@ def _points(file: h5py.File, found: _Instances, n_nodes: int, offset: float) -> 
     ):
         if not chosen.any():
             continue
-        table = table_array(file, name, fields)
+        table = require_table(file, name, fields)
         first = found.first_point[chosen]
         if first.min() < 0 or first.max() + n_nodes > len(table):
             raise Damaged("its instances refer to points that do not exist")
-        points = table[first[:, None] + np.arange(n_nodes)]
-        hidden = ~points["visible"].astype(bool)
-        for i, field in enumerate(fields[:2]):
-            values[chosen, :, i] = np.where(hidden, np.nan, points[field] - offset)
-        if "score" in fields:
-            values[chosen, :, 2] = points["score"]
+        at = first[:, None] + np.arange(n_nodes)
+        hidden = ~table.fields("visible")[:].astype(bool)[at]
+        for i, field in enumerate(("x", "y", "score")):  # one by one: the table can be large
+            if field in fields:
+                numbers = table.fields(field)[:].astype(np.float64)[at]
+                if field != "score":
+                    numbers -= offset
+                    numbers[hidden] = np.nan
+                values[chosen, :, i] = numbers
     return values.reshape(len(values), -1)
