@@ -159,6 +159,7 @@ def test_a_run_with_the_profile_equals_one_without_slurm(tmp_path, recordings, t
     assert counts == {
         **{
             "windows": 1,
+            "quality": 1,
             "train": 2,
             "encode": 2,
             "segment": 2,

@@ -47,11 +47,18 @@ def editable_run(tiny_run):
 
 @pytest.fixture(scope="module")
 def extended_run(tiny_run, recordings, tmp_path_factory):
-    """A copy of the tiny run with one more session, which is only encoded; the jobs of that."""
+    """A copy of the tiny run with two more sessions, and the jobs of that.
+
+    One is only encoded; the camera began a second file during it. The other one is excluded.
+    """
     folder = tmp_path_factory.mktemp("extended") / "run"
     shutil.copytree(tiny_run, folder)
+    lines = (recordings / "sim-3.csv").read_text().splitlines(keepends=True)
+    for name, part in (("part 1.csv", lines[3:400]), ("part 2.csv", lines[400:])):
+        (folder / name).write_text("".join([*lines[:3], *part]))
     extra = {"use": "encode", "group": ODD, "metadata": {"age": "P60"}}
-    add_session(folder, "new", poses=str(recordings / "sim-3.csv"), **extra)
+    add_session(folder, "new", poses=["part 1.csv", "part 2.csv"], **extra)
+    add_session(folder, "lost", poses="lost.csv", exclude=ODD)
     jobs, _ = run(folder)
     return folder, jobs
 
@@ -69,6 +76,7 @@ def test_the_default_configuration_plans_all_stages(tmp_path):
         "init_mlflow": 1,
         "align": 4,
         "windows": 1,
+        "quality": 1,
         "train": 1,
         "encode": 1,
         "segment": 1,
@@ -102,13 +110,14 @@ def test_a_second_run_does_nothing(tiny_run):
         ),
         (
             {"windows": {"length_s": 0.6}},
-            {"windows": 1, "train": 2, "encode": 2, "segment": 2, "describe": 2, **LAST},
+            {"windows": 1, "quality": 1, "train": 2, "encode": 2, "segment": 2, "describe": 2, **LAST},
         ),
         (
             {"align": {"smooth_s": None}},
             {
                 "align": 2,
                 "windows": 1,
+                "quality": 1,
                 "train": 2,
                 "encode": 2,
                 "segment": 2,
@@ -129,6 +138,7 @@ def test_adding_a_session_aligns_only_that_session(editable_run, recordings):
     expected = {
         "align": 1,
         "windows": 1,
+        "quality": 1,
         "train": 2,
         "encode": 2,
         "segment": 2,
@@ -138,10 +148,35 @@ def test_adding_a_session_aligns_only_that_session(editable_run, recordings):
     assert planned_jobs(editable_run) == expected
 
 
+def test_an_excluded_session_is_listed_and_files_are_joined(extended_run):
+    folder, _ = extended_run
+    layout = Layout(folder / "results")
+    rows = pd.read_parquet(layout.qc).drop_duplicates("session").set_index("session")
+    assert rows["status"].to_dict() == {"m1": "used", "m2": "used", "new": "used", "lost": "excluded"}
+    assert rows.loc["lost", "reason"] == ODD
+    report = layout.report.read_text().partition("<script>")[0]
+    assert "<td>lost</td>" in report and not layout.aligned("lost").exists()
+    meta = read_record(AlignedMetadata, layout.aligned("new"))
+    assert [(p.source, p.first_frame, p.n_frames) for p in meta.parts] == [
+        ("part 1.csv", 0, 397),
+        ("part 2.csv", 397, 503),
+    ]
+    # a window lies across the join
+    run = pq.read_table(layout.aligned("new"), columns=["run"])["run"].to_numpy()
+    assert run[396] == run[397] >= 0
+
+
 def test_adding_a_session_to_encode_trains_nothing(extended_run, tiny_run):
     """It is aligned and encoded with each model; the models and all other results stay as they are."""
     folder, jobs = extended_run
-    assert jobs == {"align": 1, "encode_new": 2, "label_new": 2, "report": 1, "all": 1}
+    assert jobs == {
+        "align": 1,
+        "quality": 1,
+        "encode_new": 2,
+        "label_new": 2,
+        "report": 1,
+        "all": 1,
+    }
     patterns = (
         "aligned/m*",
         "windows/*",
@@ -208,6 +243,7 @@ def test_a_changed_alignment_changes_the_weights(tiny_run, tmp_path):
     assert jobs == {
         "align": 2,
         "windows": 1,
+        "quality": 1,
         "train": 1,
         "encode": 1,
         "segment": 1,
@@ -259,6 +295,7 @@ def test_a_pose_file_that_is_replaced_is_noticed_by_its_content(tiny_run, tmp_pa
     expected = {
         "align": 1,
         "windows": 1,
+        "quality": 1,
         "train": 2,
         "encode": 2,
         "segment": 2,
@@ -292,6 +329,7 @@ def test_every_command_can_be_pasted_into_a_shell(extended_run):
     stages = [
         "align",
         "windows",
+        "quality",
         "init-mlflow",
         "train",
         "encode",
@@ -311,7 +349,7 @@ def test_every_command_can_be_pasted_into_a_shell(extended_run):
     commands = re.findall(r"^Shell command: *\n? *(vame-pipe .+?)\n\s*\n", printed, re.M | re.S)
     commands.sort(key=lambda text: stages.index(text.split()[1]))
     assert [text.split()[1] for text in commands] == [
-        *("align", "align", "align", "windows", "init-mlflow", "train", "train"),
+        *("align", "align", "align", "windows", "quality", "init-mlflow", "train", "train"),
         *("encode", "encode", "encode", "encode", "segment", "segment"),
         *("describe", "describe", "label", "label"),
         *("upload-mlflow", "compare", "report"),
@@ -365,7 +403,7 @@ def test_a_custom_configuration_stands_alone(tmp_path, recordings):
     # the stored configuration makes the same models
     stored = ("--dry-run", "--printshellcmds", "--configfile", "there/config.yaml")
     done = snakemake(tmp_path, *stored)
-    models = {"windows": 1, "init_mlflow": 1, "train": 2, "encode": 2, "segment": 2, "describe": 2}
+    models = {"windows": 1, "quality": 1, "init_mlflow": 1, "train": 2, "encode": 2, "segment": 2, "describe": 2}
     assert job_counts(done.stdout) == {**models, **LAST}
     found = [json.loads(text) for text in re.findall(r"--model '(.+?)'", done.stdout)]
     assert sorted((each["zdims"], each["hidden_size_layer_1"]) for each in found) == [
@@ -406,5 +444,5 @@ def test_bad_recordings_are_named_together_and_stop_no_other_job(tmp_path, recor
         simulate.write_deeplabcut(
             tmp_path / f"{name}.csv", position, confidence, simulate.KEYPOINTS
         )
-    after = {"windows": 1, "train": 2, "encode": 2, "segment": 2, "describe": 2, **LAST}
+    after = {"windows": 1, "quality": 1, "train": 2, "encode": 2, "segment": 2, "describe": 2, **LAST}
     assert planned_jobs(tmp_path) == {"align": 2} | after
