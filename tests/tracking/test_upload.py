@@ -4,6 +4,7 @@ The registered model and its use in another process are tested here too, with th
 """
 
 import contextlib
+import dataclasses
 import json
 import shutil
 import sqlite3
@@ -272,22 +273,34 @@ def test_motifs_and_their_quality_are_uploaded_and_renewed(copied):
     layout = Layout(copied)
     folder = layout.motifs("mice-z4")
     write_motifs(layout, "mice-z4", ["sim-1", "sim-2"])
+    folder.usage_plot.write_bytes(b"a figure")
     runs = upload_in_process(copied)
+    assert runs["mice-z4"].data.tags["motifs_pca_covariance"] == "state"
     metrics = runs["mice-z4"].data.metrics
     assert metrics["motifs/adjusted_rand"] == QUALITY["latents"]["adjusted_rand"]
     assert metrics["motifs/pca_median_bout_s"] == QUALITY["pca"]["median_bout_s"]
     (uploaded,) = (copied / "mlflow/artifacts").rglob(f"{runs['mice-z4'].info.run_id}/*/motifs")
-    sent = {path.name: files.file_fingerprint(path) for path in uploaded.iterdir()}
-    assert sent == {path.name: files.file_fingerprint(path) for path in folder.root.iterdir()}
+    sent, expected = (
+        {path.name: files.file_fingerprint(path) for path in root.iterdir() if path.is_file()}
+        for root in (uploaded, folder.root)
+    )
+    assert sent == expected
     assert {"segmentation.npz", "segmentation.json", "quality.parquet", "sim-2.parquet"} <= set(
         sent
     )
+    assert "usage.png" in sent
     assert not any(name.startswith("motifs/") for name in runs["mice-z2"].data.metrics)
     # other settings: the lower number of the new segmentation replaces the old one
     write_quality(layout, "mice-z4", {5: {"latents": {"adjusted_rand": 0.5}}})
+    # and both models count as seeds of one setting, with the same motifs
+    write_motifs(layout, "mice-z2", ["sim-1", "sim-2"])
+    for name in MODELS:
+        path = layout.model(name).run
+        run_record.write(dataclasses.replace(run_record.read(path), variant="mice"), path)
     runs = upload_in_process(copied)
     metrics = runs["mice-z4"].data.metrics
     assert (metrics["motifs/adjusted_rand"], metrics["motifs/n"]) == (0.5, 5)
+    assert metrics["motifs/model_seeds_adjusted_rand"] == 1.0
     renewed = files.file_fingerprint(uploaded / "quality.parquet")
     assert renewed == files.file_fingerprint(folder.quality) != sent["quality.parquet"]
     again = upload_in_process(copied)
