@@ -34,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fps", type=positive, help="frame rate of the recording (default: as in the pose file)"
     )
     parser.add_argument(
-        "--individual",
-        action="append",
-        help="animal to use, by its name in the pose file; repeat it for several (default: all)",
+        "--individual", action="append", help="animal to use; repeat it for several (default: all)"
     )
     parser.add_argument(
         "--format",
@@ -54,6 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=keypoints,
         help='keypoints to use, as JSON: {"NAME": ["name in the file", ...], ...} (default: all)',
     )
+    parser.add_argument(
+        "--keypoints-from",
+        type=Path,
+        help="file that `vame-pipe keypoints` has written, in place of --keypoints",
+    )
     parser.add_argument("--out", type=Path, required=True, help="output file: features (Parquet)")
     parser.add_argument(
         "--qc", type=Path, required=True, help="output file: tracking quality (JSON)"
@@ -70,7 +73,9 @@ def run(options: argparse.Namespace) -> None:
     from vame_pipe.alignment.session import align_session
     from vame_pipe.config import sections
     from vame_pipe.config.loading import parse
+    from vame_pipe.core import keypoint_choice
 
+    chosen = options.keypoints_from
     source = {
         "poses": options.poses,
         "fps": options.fps,
@@ -84,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
         options.session,
         parse(sections.Session, json.dumps(source)),
         parse(sections.Align, options.settings),
-        options.keypoints,
+        keypoint_choice.read(chosen).kept if chosen else options.keypoints,
         options.out,
         options.qc,
         options.record_failure,
