@@ -21,7 +21,7 @@ PAGES = [
 ]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PAGES}
 pages = pytest.mark.parametrize("page", TEXTS)
-SECTIONS = ("align", "windows", "model", "train", "motifs", "mlflow")
+SECTIONS = ("align", "qc", "windows", "model", "train", "motifs", "mlflow")
 HISTORY = "CHANGELOG.md"  # names what is gone, so only its links are tested
 FOLDERS = ("vame_pipe", "workflow", "tests", "benchmarks", "envs", "docs")
 MINIMAL = {
@@ -125,6 +125,7 @@ def test_every_results_file_is_known_to_the_layout(page):
             layout.windows_folder.session_faults,
             layout.config,
             layout.report,
+            layout.qc,
         ),
         *(layout.motifs("vame").session("sim-1"), layout.motifs("vame").bouts),
         *(layout.motifs(model).session(session), layout.motifs(model).quality),
