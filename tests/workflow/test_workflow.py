@@ -110,7 +110,15 @@ def test_a_second_run_does_nothing(tiny_run):
         ),
         (
             {"windows": {"length_s": 0.6}},
-            {"windows": 1, "quality": 1, "train": 2, "encode": 2, "segment": 2, "describe": 2, **LAST},
+            {
+                "windows": 1,
+                "quality": 1,
+                "train": 2,
+                "encode": 2,
+                "segment": 2,
+                "describe": 2,
+                **LAST,
+            },
         ),
         (
             {"align": {"smooth_s": None}},
@@ -152,7 +160,12 @@ def test_an_excluded_session_is_listed_and_files_are_joined(extended_run):
     folder, _ = extended_run
     layout = Layout(folder / "results")
     rows = pd.read_parquet(layout.qc).drop_duplicates("session").set_index("session")
-    assert rows["status"].to_dict() == {"m1": "used", "m2": "used", "new": "used", "lost": "excluded"}
+    assert rows["status"].to_dict() == {
+        "m1": "used",
+        "m2": "used",
+        "new": "used",
+        "lost": "excluded",
+    }
     assert rows.loc["lost", "reason"] == ODD
     report = layout.report.read_text().partition("<script>")[0]
     assert "<td>lost</td>" in report and not layout.aligned("lost").exists()
@@ -403,7 +416,15 @@ def test_a_custom_configuration_stands_alone(tmp_path, recordings):
     # the stored configuration makes the same models
     stored = ("--dry-run", "--printshellcmds", "--configfile", "there/config.yaml")
     done = snakemake(tmp_path, *stored)
-    models = {"windows": 1, "quality": 1, "init_mlflow": 1, "train": 2, "encode": 2, "segment": 2, "describe": 2}
+    models = {
+        "windows": 1,
+        "quality": 1,
+        "init_mlflow": 1,
+        "train": 2,
+        "encode": 2,
+        "segment": 2,
+        "describe": 2,
+    }
     assert job_counts(done.stdout) == {**models, **LAST}
     found = [json.loads(text) for text in re.findall(r"--model '(.+?)'", done.stdout)]
     assert sorted((each["zdims"], each["hidden_size_layer_1"]) for each in found) == [
@@ -444,5 +465,13 @@ def test_bad_recordings_are_named_together_and_stop_no_other_job(tmp_path, recor
         simulate.write_deeplabcut(
             tmp_path / f"{name}.csv", position, confidence, simulate.KEYPOINTS
         )
-    after = {"windows": 1, "quality": 1, "train": 2, "encode": 2, "segment": 2, "describe": 2, **LAST}
+    after = {
+        "windows": 1,
+        "quality": 1,
+        "train": 2,
+        "encode": 2,
+        "segment": 2,
+        "describe": 2,
+        **LAST,
+    }
     assert planned_jobs(tmp_path) == {"align": 2} | after
