@@ -16,6 +16,7 @@ State = Literal["done", "missing", "outdated"]
 NOUNS = {
     "align": ("alignment", "alignments"),
     "windows": ("set of windows", "sets of windows"),
+    "quality": ("table of the quality", "tables of the quality"),
     "train": ("model", "models"),
     "encode": ("encoding", "encodings"),
     "segment": ("segmentation", "segmentations"),

@@ -27,6 +27,7 @@ from vame_pipe.reporting.current import has_windows, read_facts
 from vame_pipe.reporting.differences import changes, versions
 from vame_pipe.reporting.motif_status import Encoded, find_labels, find_segmentation
 from vame_pipe.reporting.plan import Item, find_item
+from vame_pipe.reporting.quality_status import find_quality, left_out
 
 if TYPE_CHECKING:
     from vame_pipe.config.configuration import Config
@@ -65,6 +66,9 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
     }
     trained_on = {name: sessions[name] for name in config.training_sessions}
     windows = _windows(layout, config, trained_on)
+    fingerprints = {name: session.fingerprint for name, session in sessions.items()}
+    remade = [cause for session in sessions.values() for cause in session.item.causes]
+    quality = find_quality(layout, config, fingerprints, [*remade, *windows.causes])
     models = {name: _model(layout, config, name, windows) for name in config.variants}
     latents = {
         model: {
@@ -88,8 +92,9 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
     segmented = [each.item for each in motifs.values()]
     trained_models = [model.item for model in models.values()]
     upload = _upload(layout, config, [*trained_models, *segmented])
-    comparison = _comparison(layout, models, trained_on, [upload])
-    items = [*(session.item for session in sessions.values()), windows, *trained_models]
+    learned_from = _without(trained_on, left_out(layout))
+    comparison = _comparison(layout, models, learned_from, [upload])
+    items = [*(session.item for session in sessions.values()), windows, quality, *trained_models]
     items += [each.item for encoded in latents.values() for each in encoded.values()]
     items += [*segmented, *labels, upload, comparison]
     return [*items, _report(layout, models, sessions, items)]
