@@ -25,7 +25,7 @@ from vame_pipe.reporting.status import find_status
 from vame_pipe.windows.build import build
 
 AFTER_ALIGNMENT = (
-    "1 set of windows, 2 models, 4 encodings, 2 segmentations, 1 upload, 1 comparison, 1 report"
+    "1 set of windows, 1 table of the quality, 2 models, 4 encodings, 2 segmentations, 1 upload, 1 comparison, 1 report"
 )
 
 
@@ -82,7 +82,7 @@ def test_a_changed_setting_of_alignment_or_windows_says_what_it_was(finished):
 def test_a_session_to_encode_trains_nothing(finished):
     finished["sessions"]["m3"] = finished["sessions"]["m1"] | {"use": "encode"}
     assert plan(status(finished)) == [
-        "not computed yet: 1 alignment, 2 encodings, 2 labellings, 1 report",
+        "not computed yet: 1 alignment, 1 table of the quality, 2 encodings, 2 labellings, 1 report",
         "session m3 is new: 1 report",
     ]
 
