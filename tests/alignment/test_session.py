@@ -22,7 +22,6 @@ from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.quality import read_quality
 from vame_pipe.poses import simulate
-from vame_pipe.poses.parts import PoseSource
 from vame_pipe.poses.readers import read_poses
 
 
@@ -165,8 +164,8 @@ def test_several_animals_are_told_apart_in_the_log_and_in_the_file(tmp_path, cap
     caplog.set_level(logging.INFO)
     source = write_recording(tmp_path / "s.csv", nose=0.0)
     (poses,) = read_poses(source.poses, 30).values()
-    _, parts = session.read_parts(PoseSource((tmp_path / "s.csv",), 30))
-    monkeypatch.setattr(session, "read_parts", lambda *_, **__: ({"a": poses, "b": poses}, parts))
+    _, parts = session.read_recorded(source, 0.0)
+    monkeypatch.setattr(session, "read_recorded", lambda *_: ({"a": poses, "b": poses}, parts))
     out, qc = align_to(tmp_path, source)
     assert list(qc["individuals"]) == ["a", "b"]
     assert {"session s, a: 36 points", "session s, b: 36 points"} <= {

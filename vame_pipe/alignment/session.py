@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from vame_pipe.alignment import aligned_file, egocentric, social
+from vame_pipe.alignment.recorded import read_recorded
 from vame_pipe.alignment.track import Track, make_track
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.quality import SessionQuality, TrackingQuality
 from vame_pipe.core.quality import write as write_quality
 from vame_pipe.poses.contract import Poses
 from vame_pipe.poses.fragments import fragments
-from vame_pipe.poses.parts import PoseSource, read_parts
 
 if TYPE_CHECKING:
     from vame_pipe.config.sections import Align, Session
@@ -226,12 +226,8 @@ def align_session(
     InputError
         If the recording is unusable; every problem names the session.
     """
-    starts_s = None if source.starts_s is None else tuple(source.starts_s)
-    individuals = None if source.individuals is None else tuple(source.individuals)
-    paths = tuple(map(Path, source.files))
-    files = PoseSource(paths, source.fps, source.format, starts_s, individuals)
     try:
-        recorded, parts = read_parts(files, min_gap_s=settings.max_gap_s)
+        recorded, parts = read_recorded(source, settings.max_gap_s)
         if source.individuals is None:
             animals, left_out = _align_usable(recorded, settings, keypoints)
         else:

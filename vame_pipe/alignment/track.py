@@ -53,6 +53,28 @@ class Track:
         return self.quality.body_length_px
 
 
+@dataclass(frozen=True)
+class Unreliable:
+    """Points that cannot be trusted by themselves.
+
+    Attributes
+    ----------
+    placeholder, low, lost : numpy.ndarray
+        `(n_frames, n_keypoints)` bool: values in place of missing points; points below their threshold;
+        both of these, and points that are missing in the file.
+    thresholds : numpy.ndarray
+        `(n_keypoints,)`, the smallest confidence that is used.
+    warnings : list of str
+        What a person should check.
+    """
+
+    placeholder: np.ndarray
+    low: np.ndarray
+    lost: np.ndarray
+    thresholds: np.ndarray
+    warnings: list[str]
+
+
 def make_track(
     poses: Poses, settings: Align, keypoints: dict[str, list[str]] | None = None
 ) -> Track:
@@ -88,7 +110,13 @@ def _clean(selected: Selection, settings: Align, fps: float) -> tuple[TrackingQu
     """Remove what cannot be trusted, in place, and fill short gaps; return the quality and warnings."""
     position, ends = selected.position, (selected.centre, selected.forward)
     zero = (position == 0).all(axis=2)
-    placeholder, low, thresholds, warnings = _remove_unreliable(selected, settings)
+    found = find_unreliable(selected, settings)
+    placeholder, low = found.placeholder, found.low
+    position[placeholder | low] = np.nan
+    quality.require_tracked(position, selected, found.thresholds)
+    if settings.camera == "below":
+        position[..., 1] *= -1
+    warnings = found.warnings
     warnings += quality.body_axis_warnings(position, selected, settings)
     length, _ = _body_length(selected, settings)
     flipped = quality.find_flips(position, *ends, fps, length)
@@ -106,12 +134,12 @@ def _clean(selected: Selection, settings: Align, fps: float) -> tuple[TrackingQu
     missing = np.isnan(position[..., 0])
     n_flips, n_repaired = quality.count_flips(swapped, position)
     masks = (placeholder, low & ~placeholder, outlier, before & ~missing, missing, zero)
-    numbers = np.stack([*(mask.mean(axis=0) for mask in masks), thresholds], axis=1)
+    numbers = np.stack([*(mask.mean(axis=0) for mask in masks), found.thresholds], axis=1)
     keypoints = {
         name: KeypointQuality(*row)
         for name, row in zip(selected.names, numbers.tolist(), strict=True)
     }
-    found = TrackingQuality(
+    tracking = TrackingQuality(
         n_frames=len(position),
         n_rows=len(position),
         valid_fraction=float(cleaning.known_rows(position).mean()),
@@ -124,35 +152,19 @@ def _clean(selected: Selection, settings: Align, fps: float) -> tuple[TrackingQu
         floor=_stand_on_floor(position, settings),
         keypoints=keypoints,
     )
-    return found, warnings
+    return tracking, warnings
 
 
-def _remove_unreliable(
-    selected: Selection, settings: Align
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
-    """Remove placeholders and points of low confidence, in place.
-
-    Returns
-    -------
-    placeholder, low : numpy.ndarray
-        `(n_frames, n_keypoints)` bool.
-    thresholds : numpy.ndarray
-        `(n_keypoints,)`, the smallest confidence that is used.
-    warnings : list of str
-    """
+def find_unreliable(selected: Selection, settings: Align) -> Unreliable:
+    """Find placeholders and points of low confidence."""
     position, confidence, names = selected.position, selected.confidence, selected.names
     placeholder, values = cleaning.find_placeholders(position)
-    position[placeholder] = np.nan
-    known = np.isfinite(position[..., 0])
+    known = np.isfinite(position[..., 0]) & ~placeholder
     thresholds = cleaning.confidence_thresholds(confidence, settings.min_confidence, names)
     low = confidence < thresholds  # points without a score (NaN) are trusted
-    position[low] = np.nan
-    quality.require_tracked(position, selected, thresholds)
-    if settings.camera == "below":
-        position[..., 1] *= -1
     warnings = quality.placeholder_warnings(placeholder, values, names)
     warnings += quality.confidence_warnings(confidence, known, thresholds, names)
-    return placeholder, low, thresholds, warnings
+    return Unreliable(placeholder, low, ~known | low, thresholds, warnings)
 
 
 def _body_length(selected: Selection, settings: Align) -> tuple[float, float]:

@@ -84,6 +84,10 @@ class Align(Section):
     {quantile: 0.1} for the tenth of each keypoint's points with the lowest confidence, or a threshold per
     keypoint, such as {nose: 0.9, tail: {quantile: 0.1}, default: 0.6}; default is 0.6 if it is not set.
     Points without a score are kept."""
+    drop_bad_keypoints: Annotated[FiniteFloat, Field(gt=0, lt=1)] | None = None
+    """Leave out of all sessions the keypoints that have no usable point in more than this fraction of the
+    frames of the training sessions. Those of the body axis stay. null: keep all. The report lists the
+    keypoints that are missing often."""
     max_gap_s: NotNegative = 0.25
     """Gaps up to this many seconds are interpolated; frames in longer gaps are invalid. The same holds for
     stretches in which head and tail are swapped."""
@@ -122,6 +126,11 @@ class Align(Section):
         return self
 
     @property
+    def body_axis(self) -> list[str]:
+        """The keypoints without which there is no body axis."""
+        return [self.centre, self.forward, *(self.axis if isinstance(self.axis, list) else [])]
+
+    @property
     def named_keypoints(self) -> dict[str, list[str]]:
         """The keypoints that each setting names, by setting."""
         named = {"centre": [self.centre], "forward": [self.forward]}
@@ -133,10 +142,13 @@ class Align(Section):
 
     def axis_problems(self, keypoints: Collection[str]) -> list[str]:
         """Return one line for each keypoint in the settings that is not among the keypoints to use."""
+        named = self.named_keypoints
+        if self.drop_bad_keypoints is not None:
+            named.pop("min_confidence", None)  # it may name one that is left out
         return [
             f"align.{key} '{name}' is not in keypoints, which has: {', '.join(keypoints)}. Set it to one "
             "of these."
-            for key, names in self.named_keypoints.items()
+            for key, names in named.items()
             for name in names
             if name not in keypoints
         ]

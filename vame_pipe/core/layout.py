@@ -43,6 +43,11 @@ class Layout:
         return self.aligned_folder / f"{session}.qc.json"
 
     @property
+    def keypoints(self) -> Path:
+        """Keypoints to use, if badly tracked ones are left out of all sessions."""
+        return self.root / "keypoints.json"
+
+    @property
     def windows_folder(self) -> WindowsFolder:
         """The files of the training windows."""
         return WindowsFolder(self.root / "windows")

@@ -7,6 +7,7 @@ tests/golden/ holds numbers of each stage: its test fails if they change and the
 """
 
 SIMULATE = 1
+KEYPOINTS = 1
 ALIGN = 2
 WINDOWS = 1
 TRAIN = 2

@@ -11,7 +11,7 @@ from vame_pipe.core.errors import InputError
 from vame_pipe.core.metadata import AlignedMetadata
 from vame_pipe.encoding.model_file import ModelFile
 
-COMPARED_ELSEWHERE = {"keypoints", "fps", "head_fixed"}
+COMPARED_ELSEWHERE = {"keypoints", "drop_bad_keypoints", "fps", "head_fixed"}
 """Alignment settings that may differ: feature names and frame rate are compared by themselves, and
 `head_fixed` changes no number."""
 

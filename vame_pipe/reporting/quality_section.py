@@ -9,7 +9,10 @@ from typing import Any
 import pyarrow.parquet as pq
 from markupsafe import Markup
 
+from vame_pipe.core import keypoint_choice
 from vame_pipe.core.layout import Layout
+from vame_pipe.core.metadata import AlignedMetadata, read_record
+from vame_pipe.core.quality import read_quality
 from vame_pipe.poses.parts import PoseSource
 from vame_pipe.reporting.filmstrip import draw_strip, read_strip
 from vame_pipe.reporting.quality_table import animals
@@ -45,6 +48,10 @@ class QualitySection:
     ----------
     left_out : list of dict
         Sessions that are excluded or rejected: session, status and reason.
+    lost_animals : list of str
+        Animals of used sessions that cannot be aligned, and why, one line each.
+    fragments : list of str
+        In how many pieces the animals of sessions with several were tracked, in words.
     animals : list of dict
         Rows of results/qc.parquet without the columns of the keypoints, worst first.
     n_animals : int
@@ -57,9 +64,13 @@ class QualitySection:
     has_scale : bool
         Whether lengths in cm are known.
     strips : list of DrawnStrip
+    dropped : dict of str to float
+        Keypoints that are left out of all sessions, and the fraction of frames in which each is missing.
     """
 
     left_out: list[dict[str, Any]]
+    lost_animals: list[str]
+    fragments: list[str]
     animals: list[dict[str, Any]]
     n_animals: int
     keypoints: list[dict[str, Any]]
@@ -67,6 +78,7 @@ class QualitySection:
     odd_sizes: list[str]
     has_scale: bool
     strips: list[DrawnStrip]
+    dropped: dict[str, float]
 
 
 def read_quality_section(
@@ -91,10 +103,22 @@ def read_quality_section(
     points.sort(key=lambda row: -row["missing"])
     n_animals = Counter(row["session"] for row in measured)
     left_out = {row["session"]: row for row in rows if row["status"] != "used"}
+    qualities = [read_quality(layout.quality(session)) for session in sorted(shown)]
     worst = sorted(recordings, key=lambda r: r.quality.valid_fraction)[:MAX_STRIPS]
     strips = [read_strip(layout, recording, sources.get(recording.session)) for recording in worst]
     return QualitySection(
         left_out=list(left_out.values()),
+        lost_animals=[
+            f"{each.session}, {name}: {reason}"
+            for each in qualities
+            for name, reason in each.left_out.items()
+        ],
+        fragments=[
+            f"{each.session} ({pieces.n_fragments}, the longest {pieces.longest_s:.3g} s, an animal in "
+            f"{pieces.covered_fraction:.1%} of the frames)"
+            for each in qualities
+            if (pieces := each.fragments) and len(each.individuals) + len(each.left_out) > 1
+        ][:MAX_ROWS],
         animals=[_labelled(row, n_animals) for row in measured[:MAX_ROWS]],
         n_animals=len(measured),
         keypoints=[_labelled(row, n_animals) for row in points[:MAX_ROWS]],
@@ -106,7 +130,18 @@ def read_quality_section(
         ],
         has_scale=any(row["body_length_cm"] is not None for row in measured),
         strips=[DrawnStrip(strip.label, strip.note, draw_strip(strip)) for strip in strips],
+        dropped=_dropped(layout, recordings),
     )
+
+
+def _dropped(layout: Layout, recordings: list[Recording]) -> dict[str, float]:
+    """Return the keypoints that are left out of all sessions, and how often each is missing."""
+    for recording in recordings[:1]:
+        aligned = read_record(AlignedMetadata, layout.aligned(recording.session))
+        if aligned.settings.get("drop_bad_keypoints") is not None:
+            choice = keypoint_choice.read(layout.keypoints)
+            return {name: choice.missing[name] for name in choice.dropped}
+    return {}
 
 
 def _labelled(row: dict[str, Any], n_animals: Counter[str]) -> dict[str, Any]:

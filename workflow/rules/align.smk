@@ -1,3 +1,42 @@
+# the sessions that decide which keypoints are tracked too badly to be used
+deciding = settings.training_sessions or list(settings.analysed)
+
+
+rule keypoints:
+    """Leave the keypoints that are badly tracked out of all sessions (`align.drop_bad_keypoints`)."""
+    input:
+        [path for session in deciding for path in pose_files(session)],
+    output:
+        layout.keypoints,
+    log:
+        layout.log("keypoints"),
+    benchmark:
+        layout.benchmark("keypoints")
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt
+        * (1000 + 8 * max(megabytes(*settings.sessions[name].files) for name in deciding)),
+        runtime=lambda wildcards, attempt: attempt * (10 + len(deciding)),
+    params:
+        version=source.KEYPOINTS,
+        # not part of the command: a change of the content of a file reruns the job
+        digest=lambda wildcards: combined([pose_digest(session) for session in deciding]),
+        # functions, because Snakemake would read braces in a plain text as wildcards
+        sessions=lambda wildcards: recordings(deciding),
+        align=lambda wildcards: settings.align.model_dump_json(),
+        keypoints=lambda wildcards: json.dumps(settings.aliases),
+    shell:
+        r"""
+        vame-pipe keypoints \
+            --sessions {params.sessions:q} \
+            --settings {params.align:q} \
+            --keypoints {params.keypoints:q} \
+            --out {output:q} \
+            --log {log:q}
+        """
+
+
 rule align:
     """Convert the poses of one session to egocentric features, and measure the tracking quality.
 
@@ -8,7 +47,8 @@ rule align:
     version of a file can be older than the one before.
     """
     input:
-        pose_files,
+        lambda wildcards: pose_files(wildcards.session),
+        [layout.keypoints] if settings.align.drop_bad_keypoints else [],
     output:
         aligned=layout.aligned("{session}"),
         qc=layout.quality("{session}"),
@@ -35,7 +75,7 @@ rule align:
         group=lambda wildcards: settings.sessions[wildcards.session].group or "",
         metadata=lambda wildcards: json.dumps(settings.sessions[wildcards.session].metadata),
         align=lambda wildcards: settings.align.model_dump_json(),
-        keypoints=lambda wildcards: json.dumps(settings.aliases),
+        keypoints=lambda wildcards: keypoints_option(),
     shell:
         r"""
         vame-pipe align \
@@ -45,7 +85,7 @@ rule align:
             --group={params.group:q} \
             --metadata {params.metadata:q} \
             --settings {params.align:q} \
-            --keypoints {params.keypoints:q} \
+            {params.keypoints:q} \
             --record-failure \
             --out {output.aligned:q} \
             --qc {output.qc:q} \

@@ -65,13 +65,13 @@ def drop_rejected():
     drop_rejections(layout)
 
 
-def pose_files(wildcards):
+def pose_files(session):
     """Return the pose files of a session as inputs whose time stamps do not count.
 
     The demo's files follow the rule that makes them. A path with braces cannot be an input, because Snakemake
     takes them for wildcards; the rule's parameters contain the path in any case.
     """
-    paths = settings.sessions[wildcards.session].files
+    paths = settings.sessions[session].files
     return [p if p in DEMO_POSES else ancient(p) for p in paths if not re.search("[{}]", p)]
 
 
@@ -88,6 +88,20 @@ def frame_rate(session):
 def individuals(session):
     """Return the options that select animals, if some are selected."""
     return [f"--individual={name}" for name in session.individuals or []]
+
+
+def keypoints_option():
+    """Return the option for the keypoints to use: those of the configuration, or of the job that chose."""
+    if settings.align.drop_bad_keypoints:
+        return [f"--keypoints-from={layout.keypoints}"]
+    return [f"--keypoints={json.dumps(settings.aliases)}"]
+
+
+def recordings(sessions):
+    """Return how to read the recordings of sessions, as JSON."""
+    keys = {"poses", "fps", "format", "individuals", "starts_s"}
+    found = {s: settings.sessions[s].model_dump(include=keys, exclude_none=True) for s in sessions}
+    return json.dumps(found)
 
 
 def pose_digest(session):
