@@ -40,6 +40,7 @@ def write_described(layout: Layout, model: str, n: int, bouts: pd.DataFrame, mot
         front=1,
         unit="body lengths",
         fps=30.0,
+        settings={"motif_names": [], "skeleton": None, "motifs.communities": 4},
         stage_version=DESCRIBE,
     )
     description.write(facts, folder.description)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vame_pipe import __version__
 from vame_pipe.core import files
@@ -85,6 +86,8 @@ class Description:
         Unit of length.
     fps : float
         Rows per second.
+    settings : dict
+        What it was made with: `motif_names`, `skeleton` and `motifs.communities` of the configuration.
     stage_version : int
         See `core.source`.
     """
@@ -99,6 +102,7 @@ class Description:
     front: int
     unit: str
     fps: float
+    settings: dict[str, Any]
     stage_version: int
 
     @property

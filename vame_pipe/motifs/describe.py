@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -68,6 +69,15 @@ class Wishes:
     bones: Sequence[Sequence[str]] | None
     communities: int
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The keys of the configuration that they are, without the model."""
+        return {
+            "motif_names": [row.model_dump(exclude_none=True) for row in self.names],
+            "skeleton": self.bones,
+            "motifs.communities": self.communities,
+        }
+
 
 @dataclass(frozen=True)
 class Part:
@@ -114,7 +124,7 @@ def describe(folders: Folders, sessions: Sequence[str], wishes: Wishes) -> None:
     part = _join([_read(folders, session, found, motifs, stride) for session in chosen])
     if bones is None:
         bones = skeleton.nearest_tree(part.postures)
-    description = _describe(part, motifs, found, meta, bones, wishes.communities)
+    description = _describe(part, motifs, found, meta, bones, wishes)
     folder = folders.motifs.described
     _write_tables(part, description, folder)
     template = names.template(found.n_motifs, wishes.names, wishes.model, found.fingerprint)
@@ -181,9 +191,9 @@ def _describe(
     found: Segmentation,
     meta: AlignedMetadata,
     bones: list[list[int]],
-    communities: int,
+    wishes: Wishes,
 ) -> Description:
-    numbers = [motif.number for motif in motifs]
+    numbers, communities = [motif.number for motif in motifs], wishes.communities
     counts = _count_transitions(part.transitions, numbers)
     means = profiles.statistics(part.sums)
     vectors = np.stack([mean for mean, _ in means.values()], axis=1)
@@ -201,6 +211,7 @@ def _describe(
         front=meta.keypoints.index(meta.settings["forward"]),
         unit=profiles.unit_of(meta),
         fps=found.fps,
+        settings=wishes.settings,
         stage_version=DESCRIBE,
     )
 
