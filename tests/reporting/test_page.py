@@ -42,6 +42,7 @@ def results(data, recordings, tmp_path_factory):
     animal = quality["individuals"]["id_0"]
     animal["valid_fraction"] = 0.41
     animal["keypoints"]["nose"] |= {"missing": 0.59, "outliers": 0.06}
+    quality["left_out"] = {"id_1": "no frame has all keypoints."}
     layout.quality("sim-2").write_text(json.dumps(quality))
     sessions = {name: {"poses": str(recordings / f"{name}.csv"), "fps": 30.0} for name in SESSIONS}
     sessions["sim-2"]["poses"] = "gone.csv"
@@ -96,6 +97,14 @@ def test_the_quality_of_every_animal_and_keypoint_is_shown_worst_first(results):
     assert worst[9:11] == [str(counts["train"]), str(counts["val"])]
     assert next(row for row in others if row[0] == "sim-3")[9:] == ["", "", "", ""]
     assert rows_of(results, "quality", 2)[0][:3] == ["sim-2", "nose", "59.0"]
+
+
+def test_animals_that_are_left_out_and_fragments_of_tracks_are_listed(results):
+    section = text_of(results).partition('<section id="quality">')[2]
+    assert "sim-2, id_1: no frame has all keypoints." in section
+    assert re.search(
+        r"with several:\s+sim-2 \(\d+, the longest .* s, an animal in 100\.0% of", section
+    )
 
 
 def test_skeletons_are_drawn_as_recorded_and_as_aligned(results):
