@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vame_pipe.core import files, source
+from vame_pipe.core import files, keypoint_choice, source
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import (
@@ -24,7 +24,9 @@ from vame_pipe.core.metadata import (
 from vame_pipe.core.run_record import RunRecord
 from vame_pipe.core.run_record import read as read_run
 from vame_pipe.reporting.current import has_windows, read_facts
+from vame_pipe.reporting.description_status import find_description
 from vame_pipe.reporting.differences import changes, versions
+from vame_pipe.reporting.external_status import find_external
 from vame_pipe.reporting.motif_status import Encoded, find_labels, find_segmentation
 from vame_pipe.reporting.plan import Item, find_item
 from vame_pipe.reporting.quality_status import find_quality, left_out
@@ -64,6 +66,15 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
         name: _aligned(layout, config, name, session, digests.get(name))
         for name, session in config.analysed.items()
     }
+    external = find_external(
+        layout,
+        config,
+        lambda model, item, digest, session: _latents(
+            layout, model, TrainedModel(item, digest), session, sessions[session], True
+        ),
+    )
+    if not config.trains:
+        return [*(session.item for session in sessions.values()), *external]
     trained_on = {name: sessions[name] for name in config.training_sessions}
     windows = _windows(layout, config, trained_on)
     fingerprints = {name: session.fingerprint for name, session in sessions.items()}
@@ -90,6 +101,7 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
         if session not in trained_on
     ]
     segmented = [each.item for each in motifs.values()]
+    segmented += [find_description(layout, name, config, motifs[name]) for name in models]
     trained_models = [model.item for model in models.values()]
     upload = _upload(layout, config, [*trained_models, *segmented])
     learned_from = _without(trained_on, left_out(layout))
@@ -97,7 +109,7 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
     items = [*(session.item for session in sessions.values()), windows, quality, *trained_models]
     items += [each.item for encoded in latents.values() for each in encoded.values()]
     items += [*segmented, *labels, upload, comparison]
-    return [*items, _report(layout, models, sessions, items)]
+    return [*items, _report(layout, models, sessions, items), *external]
 
 
 def _without(
@@ -122,12 +134,19 @@ def _aligned(
         causes.append(f"{' or '.join(Path(path).name for path in session.files)} changed")
     causes += changes("align.", meta.settings, config.align.model_dump())
     keypoints = meta.settings.get("keypoints")
-    causes += changes("", {"keypoints": keypoints}, {"keypoints": config.aliases})
+    causes += changes("", {"keypoints": keypoints}, {"keypoints": _keypoints(layout, config)})
     now = session.model_dump(include={"format", "group", "metadata", "individuals"})
     now["fps"] = session.fps or meta.source_fps
     then = vars(meta) | {"fps": meta.source_fps, "individuals": meta.selected}
     causes += changes(f"session {name}: ", then, now)
     return AlignedSession(find_item(layout, "align", name, outputs, causes), meta.fingerprint)
+
+
+def _keypoints(layout: Layout, config: Config) -> dict[str, list[str]] | None:
+    """Return the keypoints to use; those that are left out are known once their job has run."""
+    if config.align.drop_bad_keypoints is None or not layout.keypoints.exists():
+        return config.aliases
+    return keypoint_choice.read(layout.keypoints).kept
 
 
 def _windows(layout: Layout, config: Config, sessions: dict[str, AlignedSession]) -> Item:
