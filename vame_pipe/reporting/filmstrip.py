@@ -50,7 +50,8 @@ class Strip:
     valid : numpy.ndarray
         `(n_frames,)` bool.
     aligned : numpy.ndarray
-        `(n_frames, n_keypoints, 2)`, body lengths in the animal's frame, NaN where missing.
+        `(n_frames, n_keypoints, 2)`, in the animal's frame, in body lengths from the middle of the body
+        axis; NaN where missing.
     recorded : numpy.ndarray or None
         The same in the image, in body lengths from the middle of the animal; None if the file is gone.
     trusted : numpy.ndarray or None
@@ -103,7 +104,7 @@ def read_strip(layout: Layout, recording: Recording, source: PoseSource | None) 
         bones=nearest_tree(known[:: max(1, len(known) // MAX_SAMPLE)]),
         time_s=values["time_s"][rows],
         valid=values["run"][rows] >= 0,
-        aligned=position[rows],
+        aligned=position[rows] - [0.5, 0.0],  # the middle of the body
     )
     try:
         poses = read_individual(source, meta.settings["max_gap_s"], recording.individual)

@@ -80,7 +80,9 @@ def write_quality_table(
     """
     usable, rejected = _rejections(layout, sessions)
     windows = read_record(WindowsMetadata, layout.windows_folder.frames)
-    recordings = read_recordings(layout, usable, settings.warn_valid)
+    recordings: dict[str, list[Recording]] = {}
+    for recording in read_recordings(layout, usable, settings.warn_valid):
+        recordings.setdefault(recording.session, []).append(recording)
     splits = _window_counts(layout)
     aligned: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
@@ -88,7 +90,7 @@ def write_quality_table(
         meta = read_record(AlignedMetadata, layout.aligned(session))
         aligned[session] = meta.fingerprint
         tracks = _read_tracks(layout.aligned(session), meta)
-        for recording in (each for each in recordings if each.session == session):
+        for recording in recordings[session]:
             facts = _facts(recording, meta, tracks[recording.individual], px_per_cm.get(session))
             if recording.use == "train":
                 counts = splits.get((session, recording.individual), (0, 0))
