@@ -126,6 +126,7 @@ def test_every_results_file_is_known_to_the_layout(page):
             layout.config,
             layout.report,
             layout.qc,
+            layout.keypoints,
         ),
         *(layout.motifs("vame").session("sim-1"), layout.motifs("vame").bouts),
         *(layout.motifs(model).session(session), layout.motifs(model).quality),
