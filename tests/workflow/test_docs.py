@@ -130,6 +130,7 @@ def test_every_results_file_is_known_to_the_layout(page):
         ),
         *(layout.motifs("vame").session("sim-1"), layout.motifs("vame").bouts),
         *(layout.motifs(model).session(session), layout.motifs(model).quality),
+        layout.motifs(model).described.names,
         *(layout.motifs(model).bouts_of(session), layout.motifs(model).usage_of(session)),
         *(layout.novelty(model, session), layout.motifs("vame").usage_of(session)),
         layout.external_report("lab"),
