@@ -70,6 +70,7 @@ def write(
         source_fps=source_fps,
         format=source.format,
         selected=source.individuals,
+        starts_s=source.starts_s,
         group=source.group,
         metadata=source.metadata,
         stage_version=ALIGN,

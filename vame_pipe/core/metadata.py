@@ -86,6 +86,8 @@ class AlignedMetadata:
         Format of the pose file; None if it was recognised from its content.
     selected : list of str or None
         Animals that the configuration selects; None: all of the pose file.
+    starts_s : list of float or None
+        Seconds at which the configuration says that each of several pose files begins.
     group : str or None
         Experimental group.
     metadata : dict of str to str
@@ -107,6 +109,7 @@ class AlignedMetadata:
     stage_version: int
     parts: list[Part] = field(default_factory=list)
     format: str | None = None
+    starts_s: list[float] | None = None
     selected: list[str] | None = None
     group: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)

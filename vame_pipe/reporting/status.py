@@ -135,7 +135,7 @@ def _aligned(
     causes += changes("align.", meta.settings, config.align.model_dump())
     keypoints = meta.settings.get("keypoints")
     causes += changes("", {"keypoints": keypoints}, {"keypoints": _keypoints(layout, config)})
-    now = session.model_dump(include={"format", "group", "metadata", "individuals"})
+    now = session.model_dump(include={"format", "group", "metadata", "individuals", "starts_s"})
     now["fps"] = session.fps or meta.source_fps
     then = vars(meta) | {"fps": meta.source_fps, "individuals": meta.selected}
     causes += changes(f"session {name}: ", then, now)
