@@ -60,6 +60,14 @@ def test_the_configuration_runs_as_written(folder, capsys):
     assert "config.yaml and Snakefile: written (4 sessions)" in capsys.readouterr().err
 
 
+def test_a_configuration_for_another_folder_has_absolute_paths(folder, capsys):
+    assert main(["init", "data", "--fps", "30", "--out", "project/mine.yaml"]) == 0
+    config = check.load("project/mine.yaml", generated={})
+    assert config.sessions["mouse_1"].files[0].startswith(f"{folder}/data/drug/")
+    assert "Next in project: snakemake --cores 4 --configfile mine.yaml" in capsys.readouterr().err
+    assert (folder / "project/Snakefile").exists()
+
+
 def test_an_existing_configuration_is_never_overwritten(folder, capsys):
     (folder / "config.yaml").write_text("mine")
     assert main(["init", "data", "--fps", "30"]) == 2

@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> None:
         log.warning("not used: %s", shortened(line, 200))
     count = len(starter.sessions)
     sessions = "one session" if count == 1 else f"{count} sessions"
-    log.info(
-        "%s: written (%s). Next: snakemake --cores 4", " and ".join(map(str, written)), sessions
-    )
+    option = "" if options.out.name == "config.yaml" else f" --configfile {options.out.name}"
+    folder = "" if options.out.parent == Path() else f" in {options.out.parent}"
+    names = " and ".join(map(str, written))
+    log.info("%s: written (%s). Next%s: snakemake --cores 4%s", names, sessions, folder, option)

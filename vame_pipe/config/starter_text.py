@@ -68,7 +68,8 @@ def write_starter(starter: Starter, out: Path) -> list[Path]:
         If the configuration exists.
     """
     require_new(out)
-    files.write_text(out, text(starter, small=not has_gpu()))
+    elsewhere = out.parent.resolve() != Path.cwd()
+    files.write_text(out, text(starter, small=not has_gpu(), absolute=elsewhere))
     written = [out]
     workflow = out.parent / "Snakefile"
     if not workflow.exists() and WORKFLOW.exists():
@@ -77,7 +78,7 @@ def write_starter(starter: Starter, out: Path) -> list[Path]:
     return written
 
 
-def text(starter: Starter, small: bool) -> str:
+def text(starter: Starter, small: bool, absolute: bool = False) -> str:
     """Return a configuration as YAML.
 
     Parameters
@@ -85,13 +86,15 @@ def text(starter: Starter, small: bool) -> str:
     starter : Starter
     small : bool
         Use a small network, for a computer without a GPU.
+    absolute : bool
+        Write absolute paths of the pose files, because Snakemake will run in another folder.
     """
     lines = [
         "# Written by vame-pipe init. Lines with CHECK need a person. All keys: docs/settings.md",
         "",
         "results: results",
         "",
-        *_sessions(starter.sessions),
+        *_sessions(starter.sessions, absolute),
         *(
             f"  # not used: {shortened(_one_line(reason), MAX_REASON)}"
             for reason in starter.skipped
@@ -111,7 +114,7 @@ def text(starter: Starter, small: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _sessions(sessions: list[StarterSession]) -> list[str]:
+def _sessions(sessions: list[StarterSession], absolute: bool) -> list[str]:
     given = any(session.fps_from == "option" for session in sessions)
     grouped = any(session.group for session in sessions)
     lines = []
@@ -121,7 +124,8 @@ def _sessions(sessions: list[StarterSession]) -> list[str]:
         lines.append("# CHECK: the groups are the names of folders.")
     lines.append("sessions:")
     for session in sessions:
-        content: dict[str, Any] = {"poses": str(session.summary.path), "fps": _number(session.fps)}
+        path = session.summary.path.resolve() if absolute else session.summary.path
+        content: dict[str, Any] = {"poses": str(path), "fps": _number(session.fps)}
         content |= {"group": session.group} if session.group else {}
         content |= {"metadata": session.metadata} if session.metadata else {}
         content |= {"exclude": session.exclude} if session.exclude else {}
