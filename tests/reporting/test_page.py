@@ -123,7 +123,7 @@ def test_skeletons_are_drawn_as_recorded_and_as_aligned(results):
 def test_the_first_lines_summarise_the_results(results):
     head = " ".join(re.sub("<.*?>", "", text_of(results).partition("<nav>")[0]).split())
     assert "3 sessions, 1.5 minutes in total: 2 used for training, 1 only encoded." in head
-    assert "1 of 3 is flagged: check the tracking" in head
+    assert "1 session is left out, see Quality. 1 of 3 is flagged: check the tracking" in head
     table = pd.read_parquet(results.comparison).set_index("model")
     best = table["best"].idxmax()
     assert (
