@@ -352,6 +352,18 @@ def test_latents_of_a_changed_model_are_refused_with_all_problems(tmp_path):
     assert all("but the motifs belong to model" in line for line in error.value.problems)
 
 
+def test_latents_of_windows_of_another_length_are_refused(tmp_path):
+    project = new_project(tmp_path)
+    project.add("s", np.ones(300, bool))
+    path = project.layout.latents("m", "s")
+    table, meta = pq.read_table(path), read_record(LatentsMetadata, path)
+    files.write_tables(path, [table], table.schema, to_metadata(replace(meta, length=7)))
+    with pytest.raises(
+        InputError, match=r"s.parquet: is of windows of 7 rows, but those in .* have 5"
+    ):
+        project.inputs("s")
+
+
 def command(project, out):
     """Arguments of `vame-pipe` to segment the latents of the model m."""
     layout = project.layout

@@ -116,6 +116,11 @@ def find_inputs(latents: Path, aligned: Path, windows: Path, model: Path) -> Inp
                 f"{session.aligned}: is not the recording that the windows in {windows} were made from. "
                 "Run snakemake, which makes them again."
             )
+        elif session.meta.length != meta.length:
+            problems.append(
+                f"{session.latents}: is of windows of {session.meta.length} rows, but those in {windows} have "
+                f"{meta.length}. Run snakemake, which trains the model on these windows and encodes again."
+            )
         sessions.append(session)
     if problems:
         raise InputError(*problems)

@@ -143,7 +143,7 @@ def _label_table(segmentation: Segmentation, session: SessionFiles) -> pa.Table:
     latents = read_latents(session.latents)
     motif, confidence = segmentation.decode(latents)
     sure = _sure(segmentation, motif, confidence, latents.run)
-    position = _positions(session, valid_rows(table), segmentation.lag)
+    position = _positions(session, latents.row, valid_rows(table), segmentation.lag)
     known, decoded = (np.zeros(len(table), bool) for _ in range(2))
     known[position[sure]] = decoded[position] = True
     filled = {name: np.zeros(len(table), kind) for name, kind in FILLED.items()}
@@ -236,11 +236,10 @@ def sure_rows(bout: np.ndarray, confidence: np.ndarray, least: float) -> np.ndar
     return np.asarray((mean >= least)[bout], bool)
 
 
-def _positions(session: SessionFiles, valid: ValidRows, lag: int) -> np.ndarray:
+def _positions(session: SessionFiles, row: np.ndarray, valid: ValidRows, lag: int) -> np.ndarray:
     """Return the position in the recording of the row that the motif of each latent vector belongs to."""
     starts = window_starts(valid.run, session.meta.length)
     centre = starts + session.meta.length // 2
-    row = pq.read_table(session.latents, columns=["row"])["row"].to_numpy()
     if not np.array_equal(valid.row[centre], row):
         raise InputError(
             f"{session.latents}: does not have one row per window of {session.aligned}. Encode the session "
