@@ -33,12 +33,14 @@ def spine(heading, bend, rng):
     angle=st.floats(-3, 3),
 )
 @settings(max_examples=30)
-def test_the_line_is_the_least_squares_fit_to_evenly_spaced_points(points, angle):
-    position = (np.array(points) + 20 * np.arange(len(points))[:, None]) @ rotation(angle).T
-    place = np.arange(len(points))
-    slope = np.polyfit(place, position, 1)[0]
-    found = line_heading(position[None], list(place))
-    np.testing.assert_allclose(found[0], slope / np.linalg.norm(slope), atol=1e-9)
+def test_the_line_is_the_least_squares_fit_from_back_to_front(points, angle):
+    position = np.array(points)
+    position[:, 0] += 20 * np.arange(len(points))
+    position = position @ rotation(angle).T
+    _, _, axes = np.linalg.svd(position - position.mean(axis=0))
+    expected = axes[0] * np.sign(axes[0] @ (position[-1] - position[0]))
+    found = line_heading(position[None], list(range(len(points))))
+    np.testing.assert_allclose(found[0], expected, atol=1e-7)
 
 
 def test_two_points_give_their_direction_and_coinciding_ones_none():
@@ -94,16 +96,23 @@ def test_the_axis_of_a_rigid_body_only_turns_its_features():
     np.testing.assert_allclose(rigid.pop("nose_y"), 0, atol=1e-5)
     for name, values in two.items():
         np.testing.assert_allclose(rigid[name], values, atol=1e-5)
-    line = features(["tail", "left", "nose"])
-    direction = BODY[1] - BODY[0]  # of three points, the outer ones alone have a weight
-    turned = BODY @ rotation(-np.arctan2(direction[1], direction[0])).T
-    np.testing.assert_allclose(line["right_y"], turned[3, 1], atol=1e-5)
-    oblique = features(["tail", "right", "left", "nose"])
-    slope = np.polyfit(np.arange(4), BODY[[0, 3, 2, 1]], 1)[0]
-    turned = BODY @ rotation(-np.arctan2(slope[1], slope[0])).T
+    oblique = features(["tail", "right", "nose"])
+    points = BODY[[0, 3, 1]]
+    axis = np.linalg.svd(points - points.mean(axis=0))[2][0]
+    axis *= np.sign(axis[0])
+    turned = BODY @ rotation(-np.arctan2(axis[1], axis[0])).T
     for k, name in enumerate(NAMES[1:], 1):
         np.testing.assert_allclose(oblique[f"{name}_x"], turned[k, 0], atol=1e-5)
         np.testing.assert_allclose(oblique[f"{name}_y"], turned[k, 1], atol=1e-5)
+    assert np.abs(oblique["right_y"]).min() > 0.1  # the point in the middle counts
+
+
+def test_of_two_keypoints_no_coordinate_is_always_zero():
+    poses = make_poses(animal(np.linspace(0, 5, 90), np.cumsum(np.ones((90, 2)), 0)), NAMES)
+    for axis in (None, ["tail", "nose"], "rigid"):
+        settings = RAW.model_copy(update={"axis": axis})
+        aligned = align(poses, settings, {"tail": ["tail"], "nose": ["nose"]})
+        assert aligned.names == ["nose_x"]
 
 
 def test_an_axis_names_keypoints_that_are_there_and_each_once():

@@ -87,6 +87,8 @@ def test_an_axis_that_is_named_the_wrong_way_round_costs_no_frame():
     backwards = Align(centre="nose", forward="tailbase")
     aligned = align(make_poses(position, simulate.KEYPOINTS), backwards)
     assert aligned.quality.flipped_fraction == 1 and aligned.quality.n_flips == 0
+    (warning,) = aligned.warnings
+    assert "backwards in 100.0% of the frames" in warning and "exchange align.centre" in warning
     assert aligned.valid.all()
     stretch = np.zeros(900, bool)
     stretch[400:440] = True

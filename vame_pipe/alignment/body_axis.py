@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from vame_pipe.alignment.geometry import empty
-
 MAX_SAMPLE = 20_000
 """Frames from which the median posture is taken."""
 
 
 def line_heading(position: np.ndarray, points: list[int]) -> np.ndarray:
-    """Return the direction of the line through points of the body, from the first to the last.
+    """Return the direction of the line through points of the body, from back to front.
 
-    The line is the least-squares fit to points that are evenly spaced along it. With two points it runs
-    through both.
+    The line has the least sum of squared distances to the points; with two points it runs through both. Of
+    its two directions it is the one in which the points follow one another.
 
     Parameters
     ----------
@@ -30,14 +28,23 @@ def line_heading(position: np.ndarray, points: list[int]) -> np.ndarray:
     -------
     numpy.ndarray
         `(n_frames, 2)` unit vectors; NaN where a point is missing or the direction is undefined.
+
+    Examples
+    --------
+    >>> line_heading(np.array([[[0.0, 1.0], [3.0, 5.0]]]), [0, 1]).tolist()
+    [[0.6, 0.8]]
     """
-    place = np.arange(len(points)) - (len(points) - 1) / 2
-    axis = empty(len(position), 2)
-    for coordinate in range(2):
-        axis[:, coordinate] = sum(
-            weight * position[:, k, coordinate] for weight, k in zip(place, points, strict=True)
-        )
-    return _unit(axis)
+    if len(points) == 2:
+        return _unit(position[:, points[1], :2] - position[:, points[0], :2])
+    # points of the plane as complex numbers: a square has twice the angle, so opposite ones agree
+    plane = [position[:, k, 0] + 1j * position[:, k, 1] for k in points]
+    mean = sum(plane) / len(points)
+    double = sum((point - mean) ** 2 for point in plane)
+    line = np.sqrt(double)
+    order = np.arange(len(points)) - (len(points) - 1) / 2
+    along = sum(place * point for place, point in zip(order, plane, strict=True))
+    line *= np.sign((along * line.conj()).real)
+    return _unit(np.stack([line.real, line.imag]).T)
 
 
 def rigid_heading(position: np.ndarray, first: np.ndarray) -> np.ndarray:

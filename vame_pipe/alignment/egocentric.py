@@ -161,7 +161,8 @@ def coordinates(selected: Selection, keypoint: int, settings: Align, dimensions:
     """Return which coordinates of a keypoint are features: those that are not always zero."""
     if keypoint == selected.centre:
         return list(range(2, dimensions))
-    if settings.axis != "rigid" and set(selected.axis) == {selected.centre, keypoint}:
+    points = range(len(selected.names)) if settings.axis == "rigid" else selected.axis
+    if set(points) == {selected.centre, keypoint}:
         return [0, *range(2, dimensions)]
     return list(range(dimensions))
 

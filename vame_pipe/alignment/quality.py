@@ -283,6 +283,11 @@ def flip_warnings(flipped: np.ndarray, settings: Align) -> list[str]:
     """Return a warning if the ends of the body axis are swapped in many frames, `(n_frames,)` bool."""
     if flipped.mean() <= MIN_FLIPPED:
         return []
+    if flipped.mean() > 0.5:
+        return [
+            f"the animal seems to walk backwards in {flipped.mean():.1%} of the frames: check the tracking, "
+            f"or exchange align.centre '{settings.centre}' and align.forward '{settings.forward}'"
+        ]
     return [
         f"'{settings.centre}' and '{settings.forward}' seem to be swapped (head for tail) in "
         f"{flipped.mean():.1%} of the frames: check the tracking"
