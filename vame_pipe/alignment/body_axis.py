@@ -75,8 +75,8 @@ def rigid_heading(position: np.ndarray, first: np.ndarray) -> np.ndarray:
     median = np.median(shape[complete].real, axis=0) + 1j * np.median(shape[complete].imag, axis=0)
     median -= median.mean()
     axis = np.zeros((2, len(position)))
-    for k, point in enumerate(median):  # its mean is 0, so the mean of each frame drops out
-        x, y = position[:, k, 0], position[:, k, 1]
+    for k, point in enumerate(median):  # its mean is 0, so it does not matter where 0 is in a frame
+        x, y = (position[:, k, :2] - position[:, 0, :2]).T
         axis[0] += point.real * x + point.imag * y
         axis[1] += point.real * y - point.imag * x
     return _unit(axis.T)

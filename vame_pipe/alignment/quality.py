@@ -285,8 +285,8 @@ def flip_warnings(flipped: np.ndarray, settings: Align) -> list[str]:
         return []
     if flipped.mean() > 0.5:
         return [
-            f"the animal seems to walk backwards in {flipped.mean():.1%} of the frames: check the tracking, "
-            f"or exchange align.centre '{settings.centre}' and align.forward '{settings.forward}'"
+            f"the animal seems to walk backwards in {flipped.mean():.1%} of the frames: check the "
+            f"tracking, or exchange align.centre '{settings.centre}' and align.forward '{settings.forward}'"
         ]
     return [
         f"'{settings.centre}' and '{settings.forward}' seem to be swapped (head for tail) in "
