@@ -37,15 +37,19 @@ def peak_gib() -> float:
 
 def main() -> None:
     n_frames, n_keypoints = (int(v) for v in (*sys.argv[1:], 1_000_000, 12)[:2])
+    empty = peak_gib()
     poses = recording(n_frames, n_keypoints)
     settings = Align(centre="k0", forward=f"k{n_keypoints - 1}")
-    before = peak_gib()
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), time.process_time()
     aligned = align(poses, settings)
-    seconds = time.perf_counter() - start
-    print(f"{n_frames} frames x {n_keypoints} keypoints: {seconds:.1f} s")
+    seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+    arrays = (poses.position.nbytes + poses.confidence.nbytes) / 2**30
+    peak = peak_gib() - empty
+    print(
+        f"{n_frames} frames x {n_keypoints} keypoints: {seconds:.1f} s, {cpu:.1f} s of processor time"
+    )
     print(f"{aligned.valid.mean():.1%} of the time steps are valid")
-    print(f"peak memory {peak_gib():.2f} GiB, of which {before:.2f} GiB to simulate the recording")
+    print(f"peak memory {peak:.2f} GiB, {peak / arrays:.1f} times the arrays of the recording")
 
 
 if __name__ == "__main__":
