@@ -118,8 +118,8 @@ def find_inputs(latents: Path, aligned: Path, windows: Path, model: Path) -> Inp
             )
         elif session.meta.length != meta.length:
             problems.append(
-                f"{session.latents}: is of windows of {session.meta.length} rows, but those in {windows} have "
-                f"{meta.length}. Run snakemake, which trains the model on these windows and encodes again."
+                f"{session.latents}: is of windows of {session.meta.length} rows, but those in {windows} "
+                f"have {meta.length}. Run snakemake, which trains on these windows and encodes again."
             )
         sessions.append(session)
     if problems:
