@@ -47,3 +47,16 @@ def test_a_scorer_that_differs_in_every_column_names_no_animal():
 def test_two_columns_of_one_name_are_not_two_animals():
     names = [("net", "nose", "x"), ("net", "nose", "x")]
     assert [column.individual for column in named_columns(names)] == ["", ""]
+
+
+def test_further_columns_of_a_keypoint_are_left_out(tmp_path):
+    """As LightningPose's ensembles write them."""
+    path = tmp_path / "p.csv"
+    coords = "x,y,likelihood,x_ens_median,y_ens_var,zscore"
+    path.write_text(
+        f"scorer{',net' * 6}\nbodyparts{',paw' * 6}\ncoords,{coords}\n"
+        "0,1,2,0.9,7,7,7\n1,3,4,0.8,7,7,7\n"
+    )
+    poses = read_poses(path, 30)["id_0"]
+    np.testing.assert_array_equal(poses.position[:, 0], [[1, 2], [3, 4]])
+    np.testing.assert_array_equal(poses.confidence[:, 0], [0.9, 0.8])

@@ -26,7 +26,7 @@ from vame_pipe.poses.pose_table import Column, PoseHeader, PoseTable
 if TYPE_CHECKING:
     from vame_pipe.poses.hdf5_table import Stored
 
-CPU_S = 10.0
+CPU_S = 5.0
 """Processor time per file, in addition to the time for its size; ends an endless loop."""
 CPU_S_PER_BYTE = 1 / 5e6
 WALL_S_PER_CPU_S = 60
