@@ -17,7 +17,7 @@ from model_with_motifs import make_model
 
 from vame_pipe.cli.main import main
 from vame_pipe.core import novelty
-from vame_pipe.core.layout import AppliedFolder
+from vame_pipe.core.applied_layout import AppliedFolder
 from vame_pipe.encoding import model_file
 from vame_pipe.motifs import segmentation
 from vame_pipe.poses import simulate

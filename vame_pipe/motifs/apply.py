@@ -13,8 +13,9 @@ from tqdm import tqdm
 from vame_pipe.alignment.session import align_session
 from vame_pipe.config.sections import Align, Session
 from vame_pipe.core import files
+from vame_pipe.core.applied_layout import AppliedFolder
 from vame_pipe.core.errors import InputError, listing
-from vame_pipe.core.layout import AppliedFolder, MotifFolder
+from vame_pipe.core.layout import MotifFolder
 from vame_pipe.core.metadata import AlignedMetadata, LatentsMetadata, read_record
 from vame_pipe.core.source import ALIGN
 from vame_pipe.encoding.encode import Encoder
@@ -43,7 +44,7 @@ class Application:
     fps : float or None
         Frames per second of the recordings; None: as in the files.
     out : Path
-        Output folder, see `core.layout.AppliedFolder`.
+        Output folder, see `core.applied_layout.AppliedFolder`.
     format : str or None
         Format of the pose files; None: recognised from their content.
     device : str
