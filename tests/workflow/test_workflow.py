@@ -31,6 +31,7 @@ from workflow_runs import (
 )
 
 from vame_pipe.config import loading
+from vame_pipe.core import novelty
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import AlignedMetadata, read_record
 from vame_pipe.encoding import model_file
@@ -195,11 +196,14 @@ def test_adding_a_session_to_encode_trains_nothing(extended_run, tiny_run):
         "windows/*",
         "models/*/*",
         "latents/*/m*",
+        "motifs/*/m*",
+        "motifs/*/*.*",
         "compare.*",
         "mlflow/*.json",
     )
     before = content(tiny_run, *patterns)
-    assert len(before) > 20 and content(folder, *patterns) == before
+    after = content(folder, *patterns)
+    assert len(before) > 30 and {path: after[path] for path in before} == before
     layout = Layout(folder / "results")
     aligned = pq.read_table(layout.aligned("new")).to_pandas()
     for model, zdims in (("vame", 3), ("wide", 6)):
@@ -207,11 +211,38 @@ def test_adding_a_session_to_encode_trains_nothing(extended_run, tiny_run):
         assert len(latents) > 100 and latents.filter(like="z_").shape[1] == zdims
         assert set(latents["session"]) == {"new"}
         assert set(latents["row"]) <= set(aligned["row"][aligned["run"] >= 0])
+        motifs = pq.read_table(layout.motifs(model).session("new")).to_pandas()
+        bouts = pq.read_table(layout.motifs(model).bouts_of("new")).to_pandas()
+        assert (bouts["end_row"] - bouts["start_row"] + 1).sum() == motifs["motif"].count() > 100
+        found = novelty.read(layout.novelty(model, "new"))
+        assert found.known and found.n_windows == len(latents)
+        assert found.body_length_ratio["id_0"] == pytest.approx(1, abs=0.1)
     meta = read_record(AlignedMetadata, layout.aligned("new"))
     assert (meta.group, meta.metadata) == (ODD, {"age": "P60"})
     assert not (folder / "pwned").exists()
     assert "new" in layout.report.read_text()
     assert planned_jobs(folder) == {}
+
+
+def test_a_model_from_elsewhere_labels_every_session_and_nothing_is_trained(extended_run):
+    """In a results folder of its own; the labels are those that the sessions had there."""
+    folder, _ = extended_run
+    before = (folder / "config.yaml").read_text()
+    model = {"file": "results/models/wide/model.pt", "segmentation": "results/motifs/wide"}
+    configure(folder, models={"lab": model}, results="elsewhere")
+    try:
+        jobs, text = run(folder)
+        assert planned_jobs(folder) == {}
+    finally:
+        (folder / "config.yaml").write_text(before)
+    each = {"align": 3, "encode_external": 3, "label_external": 3}
+    assert jobs == {"fetch_model": 1, **each, "report_external": 1, "all": 1}
+    assert "3 alignments, 1 fetched model, 3 encodings, 3 labellings, 1 report\n" in text
+    there, here = Layout(folder / "results"), Layout(folder / "elsewhere")
+    for name in ("m1", "m2", "new"):
+        expected = pq.read_table(there.motifs("wide").session(name))
+        assert pq.read_table(here.motifs("lab").session(name)).equals(expected)
+    assert "m1" in here.external_report("lab").read_text()
 
 
 def test_stages_are_rerun_when_their_version_changes_and_not_when_a_comment_does(tiny_run):
