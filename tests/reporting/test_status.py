@@ -25,8 +25,8 @@ from vame_pipe.reporting.status import find_status
 from vame_pipe.windows.build import build
 
 AFTER_ALIGNMENT = (
-    "1 set of windows, 1 table of the quality, 2 models, 4 encodings, 2 segmentations, 2 descriptions, 1 upload, 1 comparison, "
-    "1 report"
+    "1 set of windows, 1 table of the quality, 2 models, 4 encodings, 2 segmentations, 2 descriptions, "
+    "1 upload, 1 comparison, 1 report"
 )
 
 

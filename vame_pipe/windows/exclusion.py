@@ -16,8 +16,8 @@ def find_excluded(
 ) -> dict[str, str]:
     """Return why recordings are left out of training, by session.
 
-    A recording is left out if no animal of it reaches the fraction of valid frames. Frames between two files
-    of a recording, in which the camera did not run, do not count.
+    A recording is left out if no animal of it reaches the fraction of valid frames. Frames between two
+    files of a recording, in which the camera did not run, do not count.
 
     Parameters
     ----------
