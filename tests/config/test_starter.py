@@ -8,7 +8,8 @@ import yaml
 
 from vame_pipe.cli.main import main
 from vame_pipe.config import check
-from vame_pipe.config.starter import choose_files, find_files, make_starter
+from vame_pipe.config.starter import make_starter
+from vame_pipe.config.starter_files import choose_files, find_files
 from vame_pipe.config.starter_text import text
 from vame_pipe.core.errors import InputError
 from vame_pipe.poses.simulate import KEYPOINTS, simulate, write_deeplabcut

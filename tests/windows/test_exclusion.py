@@ -32,10 +32,10 @@ def test_a_session_is_left_out_if_no_animal_has_enough_valid_frames(aligned):
     assert find_excluded(aligned, metas, None) == {}
     assert find_excluded(aligned, metas, 0.5) == {}
     assert find_excluded(aligned, metas, 0.6) == {
-        "half": "50.0% of its frames are valid, less than qc.min_valid (60%)"
+        "half": "50.0% of its frames are valid, less than qc.min_valid (0.6)"
     }
     assert find_excluded(aligned, metas, 0.75)["pair"] == (
-        "70.0% of the frames of any of its animals are valid, less than qc.min_valid (75%)"
+        "70.0% of the frames of any of its animals are valid, less than qc.min_valid (0.75)"
     )
 
 

@@ -33,6 +33,7 @@ EXCEPTIONS = {
     "config.check": {"poses"},
     # reads and aligns recordings, to write a configuration for them
     "config.starter": {"poses", "alignment"},
+    "config.starter_files": {"poses"},
     # runs all stages of a new recording, one after the other
     "motifs.apply": {"alignment", "encoding"},
     # compares a model from elsewhere with the configuration

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,22 +11,20 @@ from typing import TypeVar
 
 from vame_pipe.alignment.session import align
 from vame_pipe.config.sections import Align, Quantile
+from vame_pipe.config.starter_files import (
+    choose_files,
+    find_files,
+    folder_columns,
+    session_names,
+)
 from vame_pipe.core.errors import InputError, listing
-from vame_pipe.core.layout import MOTIF_TABLES
 from vame_pipe.poses.names import CENTRE, FORWARD, end_of_axis, words
-from vame_pipe.poses.readers import read_header
 from vame_pipe.poses.suggestion import QUANTILE
 from vame_pipe.poses.summary import FileSummary, summarise
 from vame_pipe.poses.video_rate import frame_rate, video_of
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = (".slp", ".h5", ".hdf5", ".csv", ".nwb", ".nc")
-"""Of pose files; of two files with the same recording, the one whose suffix comes first is used."""
-VERSIONS = re.compile(r"(\.analysis|_?filtered)+$")
-"""Ends of the names of files that hold the same recording as the file without them."""
-NETWORK = re.compile(r"(DLC|DeepCut_).*$")
-"""What DeepLabCut appends to the name of the video."""
 MIN_SHARED = 0.5
 """Fraction of the usual keypoints that a recording must have to belong to the others."""
 
@@ -129,53 +125,6 @@ def make_starter(paths: Sequence[Path], fps: float | None = None) -> Starter:
     return Starter(sessions, keypoints, dropped, settings, by_name, skipped)
 
 
-def find_files(paths: Sequence[Path]) -> list[Path]:
-    """Return files, and those below folders that can hold poses by their suffix; no hidden ones.
-
-    Raises
-    ------
-    InputError
-        With every path that does not exist.
-    """
-    missing = [
-        f"{path}: no such file or folder. Check the path." for path in paths if not path.exists()
-    ]
-    if missing:
-        raise InputError(*missing)
-    found: list[Path] = []
-    for path in paths:
-        below = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for each in below:
-            hidden = any(part.startswith(".") for part in each.relative_to(path).parts)
-            named = path == each or each.suffix.lower() in SUFFIXES
-            if each.is_file() and not hidden and named:
-                found.append(each)
-    return list(dict.fromkeys(found))
-
-
-def choose_files(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """Return one pose file per recording, and why the others are not used."""
-    known: dict[tuple[Path, str], list[tuple[tuple[bool, int, int], Path]]] = {}
-    skipped = []
-    for path in files:
-        try:
-            header = read_header(path)
-        except InputError as error:
-            skipped += error.problems
-            continue
-        base = VERSIONS.sub("", path.stem)
-        suffix = path.suffix.lower()
-        order = SUFFIXES.index(suffix) if suffix in SUFFIXES else len(SUFFIXES)
-        rank = (header.fps is None, len(path.stem) - len(base), order)
-        known.setdefault((path.parent, base), []).append((rank, path))
-    chosen = []
-    for versions in known.values():
-        (_, best), *others = sorted(versions)
-        chosen.append(best)
-        skipped += [f"{path}: the same recording as {best.name}, by its name" for _, path in others]
-    return chosen, skipped
-
-
 def _alike(summaries: Sequence[FileSummary]) -> tuple[list[FileSummary], list[str]]:
     """Return the recordings with the keypoints and dimensions that most have, and why not the others."""
     if not summaries:
@@ -228,54 +177,6 @@ def _frame_rate(summary: FileSummary, given: float | None) -> tuple[float, str] 
     if of_video is not None and given is None:
         return round(of_video, 3), "video"
     return None if given is None else (given, "option")
-
-
-def session_names(paths: Sequence[Path]) -> list[str]:
-    """Return a short name for each recording, from the name of its file, unique among them.
-
-    Examples
-    --------
-    >>> paths = [Path("a/m 1DLC_resnet50_x.h5"), Path("b/m 1DLC_resnet50_x.h5"), Path("b/quality.csv")]
-    >>> session_names(paths)
-    ['a_m_1', 'b_m_1', 'b_quality']
-    """
-    plain = [_clean(NETWORK.sub("", VERSIONS.sub("", path.stem)) or path.stem) for path in paths]
-    counts = Counter(plain)
-    names: list[str] = []
-    for path, name in zip(paths, plain, strict=True):
-        if counts[name] > 1 or name in MOTIF_TABLES:
-            name = _clean(f"{path.parent.name}_{name}")
-        unique, n = name, 2
-        while unique in names or unique in MOTIF_TABLES:
-            unique, n = f"{name}_{n}", n + 1
-        names.append(unique)
-    return names
-
-
-def _clean(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).strip("._-") or "session"
-
-
-def folder_columns(paths: Sequence[Path]) -> list[list[str]]:
-    """Return for each file the names of its folders that group files: those with several files each.
-
-    Examples
-    --------
-    >>> paths = [Path(f"data/{group}/day1/m{i}.csv") for group in ("drug", "control") for i in (1, 2)]
-    >>> folder_columns(paths)
-    [['drug'], ['drug'], ['control'], ['control']]
-    >>> folder_columns([Path("data/m1/poses.csv"), Path("data/m2/poses.csv")])
-    [[], []]
-    """
-    root = Path(os.path.commonpath([path.parent for path in paths]))
-    folders = [path.parent.relative_to(root).parts for path in paths]
-    columns: list[list[str]] = [[] for _ in paths]
-    for level in range(min(map(len, folders))):
-        values = [each[level] for each in folders]
-        if 1 < len(set(values)) <= len(values) / 2:
-            for column, value in zip(columns, values, strict=True):
-                column.append(value)
-    return columns
 
 
 def shared_keypoints(

@@ -34,9 +34,11 @@ def find_excluded(
     for path, meta in zip(paths, metas, strict=True):
         best = max(valid_fractions(path, meta).values())
         if best < min_valid:
-            whose = "its frames" if len(meta.individuals) == 1 else "the frames of any of its animals"
+            whose = (
+                "its frames" if len(meta.individuals) == 1 else "the frames of any of its animals"
+            )
             excluded[meta.session] = (
-                f"{best:.1%} of {whose} are valid, less than qc.min_valid ({min_valid:.0%})"
+                f"{best:.1%} of {whose} are valid, less than qc.min_valid ({min_valid:g})"
             )
     return excluded
 
