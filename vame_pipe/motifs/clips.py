@@ -100,7 +100,7 @@ def _picture(
         shade = colour if clip.inside[now] else OUTSIDE
         _draw_animal(ImageDraw.Draw(panel), _on_panel(points, centre, width), bones, front, shade)
         picture.paste(panel, (size * number, 0))
-    return picture.resize((PANEL_PX * len(clips), PANEL_PX), Image.Resampling.LANCZOS)
+    return picture.reduce(SHARPNESS)
 
 
 def _on_panel(points: np.ndarray, centre: np.ndarray, width: float) -> np.ndarray:

@@ -111,7 +111,8 @@ def choose(
     """Return the most typical bouts of one motif, `(at most n,)` int, indices.
 
     A bout is typical if it is near to the centre of the motif. Bouts shorter than half of all bouts of the
-    motif do not count. Each session gives its best bout before any gives a second one.
+    motif do not count, unless too few are left. Each session gives its best bout before any gives a second
+    one.
 
     Parameters
     ----------
@@ -131,7 +132,9 @@ def choose(
     candidates = np.flatnonzero(np.isfinite(distance))
     if not len(candidates):
         return candidates
-    candidates = candidates[duration[candidates] >= np.median(duration[candidates])]
+    lengths = np.sort(duration[candidates])
+    shortest = min(float(np.median(lengths)), lengths[-n:][0])
+    candidates = candidates[duration[candidates] >= shortest]
     order = candidates[np.argsort(distance[candidates], kind="stable")]
     # how many bouts of the same session are better
     turn = np.zeros(len(order), int)
