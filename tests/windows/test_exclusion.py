@@ -8,7 +8,8 @@ from aligned_files import write_aligned
 from vame_pipe.config.sections import Windows
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import WindowsFolder
-from vame_pipe.core.metadata import AlignedMetadata, Part, WindowsMetadata, read_record
+from vame_pipe.core.metadata import AlignedMetadata, WindowsMetadata, read_record
+from vame_pipe.core.parts import Part
 from vame_pipe.windows.build import build
 from vame_pipe.windows.exclusion import find_excluded, valid_fractions
 

@@ -14,7 +14,8 @@ from vame_pipe.core import files, metadata
 from vame_pipe.core.digests import combined
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.metadata import AlignedMetadata, AnimalFacts, Part, to_metadata
+from vame_pipe.core.metadata import AlignedMetadata, AnimalFacts, to_metadata
+from vame_pipe.core.parts import Part
 from vame_pipe.core.schemas import INDEX_FIELDS, feature_fields, index_columns
 from vame_pipe.core.source import ALIGN
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from vame_pipe import __version__
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.parts import Part
 from vame_pipe.core.schemas import INDEX_FIELDS
 
 
@@ -32,29 +33,6 @@ class AnimalFacts:
     body_length_px: float
     flipped_fraction: float
     longest_run: int
-
-
-@dataclass(frozen=True)
-class Part:
-    """One pose file of a recording, and where it lies on the time axis of the recording.
-
-    Attributes
-    ----------
-    source : str
-        Name of the file.
-    first_frame : int
-        Its first frame: subtract it from `frame` to get the frame of a video that begins with the file.
-    n_frames : int
-    """
-
-    source: str
-    first_frame: int
-    n_frames: int
-
-    @property
-    def end(self) -> int:
-        """The frame after its last one."""
-        return self.first_frame + self.n_frames
 
 
 @dataclass(frozen=True)

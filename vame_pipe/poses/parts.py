@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vame_pipe.core.errors import InputError, listing
-from vame_pipe.core.metadata import Part
+from vame_pipe.core.parts import Part
 from vame_pipe.poses.contract import Poses
 from vame_pipe.poses.readers import read_poses
 
