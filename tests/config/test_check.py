@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import pose_files
 import pytest
 from conftest import ROOT
 from minimal_config import MINIMAL, load
@@ -120,3 +121,31 @@ def test_sqlite_on_a_cluster_and_sessions_of_an_earlier_run_are_warned_of(tmp_pa
     (line,) = check.warnings(config, on_cluster=False)
     assert line.startswith("results also holds 2 sessions of an earlier run (old, older), which ")
     assert loading.load(config.resolved()) == config
+
+
+def test_frame_rates_and_animals_are_compared_with_the_files(tmp_path):
+    path, made = tmp_path / "a.nc", pose_files.recording()
+    pose_files.write_movement(path, made, fps=25)
+    pose_files.write_dlc_csv(tmp_path / "b.csv", made)
+    raw = MINIMAL | {
+        "results": str(tmp_path / "r"),
+        "align": {"centre": "tail", "forward": "nose"},
+        "sessions": {
+            "known": {"poses": str(path)},
+            "wrong": {"poses": str(path), "fps": 30},
+            "unknown": {"poses": str(tmp_path / "b.csv")},
+            "animals": {"poses": str(path), "individuals": ["a", "x", "y"]},
+        },
+    }
+    with pytest.raises(InputError) as error:
+        check.load(raw, generated={})
+    wrong, unknown, animals = error.value.problems
+    assert wrong.startswith(f"session wrong: {path}: fps is 30, but the file says 25.")
+    assert (
+        unknown
+        == f"session unknown: {tmp_path}/b.csv: the file does not store the frame rate. Set fps."
+    )
+    assert animals == (
+        f"session animals: {path}: individuals 'x', 'y' are not in its file, which has: a, b. Set "
+        "individuals to names from this list."
+    )
