@@ -9,7 +9,7 @@ from vame_pipe.poses.parts import PoseSource, read_parts
 
 if TYPE_CHECKING:
     from vame_pipe.config.sections import Session
-    from vame_pipe.core.metadata import Part
+    from vame_pipe.core.parts import Part
     from vame_pipe.poses.contract import Poses
 
 

@@ -21,7 +21,7 @@ from vame_pipe.core.schemas import INDEX_FIELDS, SPLITS, WINDOW_SCHEMA, feature_
 from vame_pipe.core.source import WINDOWS
 from vame_pipe.windows.consistency import compare_sessions
 from vame_pipe.windows.data import read_valid_rows, window_starts
-from vame_pipe.windows.exclusion import find_excluded
+from vame_pipe.windows.exclusion import leave_out
 from vame_pipe.windows.split import (
     draw_sessions,
     min_splittable,
@@ -92,7 +92,7 @@ def build(
     """
     metas = _read_metas(aligned)
     _require_same(aligned, metas)
-    excluded = _exclude(aligned, metas, min_valid)
+    excluded = leave_out(aligned, metas, min_valid)
     kept = [meta.session not in excluded for meta in metas]
     aligned, metas = list(compress(aligned, kept)), list(compress(metas, kept))
     features, fps = metas[0].features, metas[0].fps
@@ -136,22 +136,6 @@ def _read_metas(aligned: list[Path]) -> list[AlignedMetadata]:
     if problems:
         raise InputError(*problems)
     return metas
-
-
-def _exclude(
-    aligned: list[Path], metas: list[AlignedMetadata], min_valid: float | None
-) -> dict[str, str]:
-    """Return why sessions are left out, by session; raise InputError if none would be left."""
-    excluded = find_excluded(aligned, metas, min_valid)
-    if len(excluded) == len(metas):
-        raise InputError(
-            "windows: every session is left out: "
-            + "; ".join(f"{name}: {reason}" for name, reason in list(excluded.items())[:3])
-            + ". Lower qc.min_valid, or track the videos again."
-        )
-    for name, reason in excluded.items():
-        log.warning("session %s is left out of training: %s", name, reason)
-    return excluded
 
 
 def _require_same(aligned: list[Path], metas: list[AlignedMetadata]) -> None:

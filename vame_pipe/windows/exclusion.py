@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from vame_pipe.core.errors import InputError
 from vame_pipe.core.metadata import AlignedMetadata
+
+log = logging.getLogger(__name__)
+
+
+def leave_out(
+    paths: Sequence[Path], metas: Sequence[AlignedMetadata], min_valid: float | None
+) -> dict[str, str]:
+    """Return what `find_excluded` does, and log it.
+
+    Raises
+    ------
+    InputError
+        If no recording would be left.
+    """
+    excluded = find_excluded(paths, metas, min_valid)
+    if len(excluded) == len(metas):
+        shown = "; ".join(f"{name}: {reason}" for name, reason in list(excluded.items())[:3])
+        raise InputError(
+            f"windows: every session is left out: {shown}. Lower qc.min_valid, or track the videos again."
+        )
+    for name, reason in excluded.items():
+        log.warning("session %s is left out of training: %s", name, reason)
+    return excluded
 
 
 def find_excluded(
