@@ -59,6 +59,19 @@ def test_a_renamed_key_is_refused_in_models_and_grids(old):
             "align.min_confidence.quantil is not a known key. Did you mean 'quantile'?",
         ),
         (
+            {"align": {"centre": "tail", "forward": "nose", "axis": "rigit"}},
+            "align.axis: Input should be 'rigid'. Found 'rigit'.",
+        ),
+        (
+            {"align": {"centre": "tail", "forward": "nose", "floor": "low"}},
+            "align.floor: Input should be 'auto'. Found 'low'.",
+        ),
+        (
+            {"align": {"centre": "tail", "forward": "nose", "min_confidence": {"nose": "high"}}},
+            "align.min_confidence.nose: Input should be a valid number, unable to parse string as a "
+            "number. Found 'high'.",
+        ),
+        (
             {"align": {"centre": "tail", "forward": "tail"}},
             "align: centre and forward are both 'tail': set two different keypoints.",
         ),

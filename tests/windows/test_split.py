@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from vame_pipe.windows.data import window_starts
@@ -111,6 +111,9 @@ def test_validation_blocks_are_the_same_stretches_of_time_for_all_animals(
 
 
 @given(**sessions | {"animals": st.lists(stretches, min_size=1, max_size=1)})
+@example(
+    animals=[[(1, 23)]], window=8, fraction=0.5, seed=0
+)  # two blocks leave nothing to train on
 @settings(deadline=None)
 def test_one_animal_has_windows_of_both_splits_if_a_run_is_long_enough(
     animals, window, fraction, seed

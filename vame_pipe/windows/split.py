@@ -61,16 +61,28 @@ def split_frames(
         for a validation block, see `min_splittable` and `draw_sessions`.
     """
     total = int(lengths.sum())
-    split = np.zeros(total, dtype=np.int8)
     longest = int(lengths.max(initial=0))
     if longest < min_splittable(window):
-        return split
+        return np.zeros(total, dtype=np.int8)
     n_val = round(val_fraction * total)
     block = int(np.clip(n_val, window, min(VAL_BLOCK_WINDOWS * window, longest - 2 * window + 1)))
     n_blocks = max(1, round(n_val / block))
     candidates = _candidate_blocks(lengths, window, block, n_blocks, rng)
-    for i in rng.choice(len(candidates), size=min(n_blocks, len(candidates)), replace=False):
-        start, run_start, run_end = candidates[i]
+    drawn = rng.choice(len(candidates), size=min(n_blocks, len(candidates)), replace=False)
+    run = np.repeat(np.arange(len(lengths)), lengths)
+    # in a short session, as many blocks as were asked for may leave no training window; one block does
+    for n_used in range(len(drawn), 0, -1):
+        split = _mark([candidates[i] for i in drawn[:n_used]], block, window, total)
+        train = segments(run, split, 0)
+        if np.bincount(train[train >= 0], minlength=1).max() >= window:
+            break
+    return split
+
+
+def _mark(blocks: list[tuple[int, int, int]], block: int, window: int, total: int) -> np.ndarray:
+    """Return the split `(total,)` with validation blocks, given their start and the bounds of their run."""
+    split = np.zeros(total, dtype=np.int8)
+    for start, run_start, run_end in blocks:
         guard = slice(max(run_start, start - window + 1), min(run_end, start + block + window - 1))
         split[guard] = np.where(split[guard] == 1, 1, -1)
         split[start : start + block] = 1
