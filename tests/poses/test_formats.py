@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vame_pipe.alignment.session import align
+from vame_pipe.config.sections import Align
 from vame_pipe.core.errors import InputError
 from vame_pipe.poses.readers import read_header, read_keypoints, read_poses
 
@@ -171,3 +173,29 @@ def test_an_hdf5_file_of_another_program_is_refused_with_what_it_has(tmp_path):
     (tmp_path / "old.nc").write_bytes(b"CDF\x01" + bytes(100))
     with pytest.raises(InputError, match=r"is a netCDF file of version 3\. Save it as netCDF 4"):
         read_poses(tmp_path / "old.nc", 30)
+
+
+AXES = {
+    "bsoid-openfield/*.csv": ("bsoid-openfield/*.h5", "Butt/Proximal Tail", "Snout"),
+    "odor/Odortest*.csv": ("odor/Odortest*.h5", "TailBase", "Nose"),
+    "sleap/predictions.slp": ("sleap/predictions.analysis.h5", "abdomen", "thorax"),
+    "vame-sample/*.csv": ("vame-sample/*.n[cw]*", "Tailroot", "Nose"),
+    "nwb/*.nwb": ("nwb/*.h5", "tailbase", "snout"),
+}
+
+
+@pytest.mark.parametrize("pattern", AXES)
+def test_two_files_of_the_same_real_recording_are_aligned_alike(real_poses, pattern):
+    """Without a threshold, because SLEAP's analysis file has no scores."""
+    others, centre, forward = AXES[pattern]
+    align_settings = Align(centre=centre, forward=forward, min_confidence=0, head_fixed=True)
+    names = {centre: [centre], forward: [forward]}
+    (path,) = real_poses.glob(pattern)
+    expected = [align(each, align_settings, names) for each in read_poses(path, 30).values()]
+    found = list(real_poses.glob(others))
+    assert found
+    for other in found:
+        aligned = [align(each, align_settings, names) for each in read_poses(other, 30).values()]
+        for one, two in zip(expected, aligned, strict=True):
+            np.testing.assert_array_equal(one.valid, two.valid)
+            np.testing.assert_allclose(one.features, two.features, rtol=1e-3, atol=1e-4)
