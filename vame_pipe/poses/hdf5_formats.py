@@ -35,13 +35,13 @@ class Hdf5Reader(Protocol):
 
 
 FORMATS: dict[str, Hdf5Reader] = {
-    "deeplabcut": dlc_hdf5,
     "sleap": sleap_labels,
     "sleap-analysis": sleap_analysis,
     "sleap-anipose": sleap_anipose,
     "nwb": nwb,
     "movement": movement,
     "jabs": jabs,
+    "deeplabcut": dlc_hdf5,  # last: it looks into every group of the file
 }
 """In the order in which a file is compared with them."""
 
@@ -69,10 +69,10 @@ def open_poses(path: str, format: str | None) -> Iterator[tuple[str, Stored]]:
             f"{', '.join(FORMATS)}."
         )
     with h5py.File(path, "r", locking="best-effort") as file:
-        found = [format] if format else [n for n, reader in FORMATS.items() if reader.sniff(file)]
-        if not found:
+        found = format or next((n for n, reader in FORMATS.items() if reader.sniff(file)), None)
+        if found is None:
             raise InputError(
                 f"{path}: is an HDF5 file without poses of a known format: it has "
                 f"{listing(file) or 'nothing'}. Known formats: {', '.join(FORMATS)}."
             )
-        yield found[0], FORMATS[found[0]].open_poses(file, path)
+        yield found, FORMATS[found].open_poses(file, path)
