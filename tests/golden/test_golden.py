@@ -17,7 +17,9 @@ from vame_pipe.config.sections import Align, Model, Motifs, Session, Train, Wind
 from vame_pipe.core import source
 from vame_pipe.core.layout import Layout
 from vame_pipe.encoding.sessions import encode_sessions
+from vame_pipe.motifs.describe import Wishes, describe
 from vame_pipe.motifs.inputs import find_inputs
+from vame_pipe.motifs.recording import Folders
 from vame_pipe.motifs.segment import segment
 from vame_pipe.poses.simulate import write_recordings
 from vame_pipe.reporting.comparison import compare
@@ -27,7 +29,7 @@ from vame_pipe.windows.build import build
 
 FOLDER = Path(__file__).parent
 SESSIONS = ("sim-1", "sim-2")
-TOLERANCE = {"train": 2e-3, "encode": 2e-3, "segment": 2e-2, "compare": 2e-3}
+TOLERANCE = {"train": 2e-3, "encode": 2e-3, "segment": 2e-2, "describe": 2e-2, "compare": 2e-3}
 """Relative; processors round differently, and training amplifies it. Other stages: 1e-5."""
 
 
@@ -88,7 +90,10 @@ def numbers(tmp_path_factory) -> dict[str, dict[str, list[float]]]:
         layout.windows_folder.root,
         layout.model("m-s2").weights,
     )
-    segment(inputs, Motifs(n=3, seeds=2), layout.motifs("m-s2").root)
+    motifs = layout.motifs("m-s2")
+    segment(inputs, Motifs(n=3, seeds=2), motifs.root)
+    folders = Folders(motifs, layout.latents_folder("m-s2"), layout.aligned_folder)
+    describe(folders, SESSIONS, Wishes("m-s2", [], None, 2))
     untimed = record.summary.keys() - {"final/seconds", "final/windows_per_second"}
     return {
         "simulate": {
@@ -106,13 +111,15 @@ def numbers(tmp_path_factory) -> dict[str, dict[str, list[float]]]:
         "segment": columns(layout.motifs("m-s2").session("sim-2"), ["motif", "confidence", "bout"])
         | columns(layout.motifs("m-s2").usage)
         | columns(layout.motifs("m-s2").quality),
+        "describe": columns(motifs.described.profiles)
+        | columns(motifs.described.bouts, ["distance", "duration_s"]),
         "compare": columns(layout.similarity, ["cka", "r2"])
         | columns(layout.comparison, ["pca/r2_reconstruction"]),
     }
 
 
 @pytest.mark.parametrize(
-    "stage", ["simulate", "align", "windows", "train", "encode", "segment", "compare"]
+    "stage", ["simulate", "align", "windows", "train", "encode", "segment", "describe", "compare"]
 )
 def test_numbers_of_a_stage_change_only_with_its_version(stage, numbers, request):
     path, version = FOLDER / f"{stage}.json", getattr(source, stage.upper())
