@@ -86,8 +86,8 @@ class Align(Section):
     Points without a score are kept."""
     drop_bad_keypoints: Annotated[FiniteFloat, Field(gt=0, lt=1)] | None = None
     """Leave out of all sessions the keypoints that have no usable point in more than this fraction of the
-    frames of the training sessions. Those of the body axis stay. null: keep all. The report lists the
-    keypoints that are missing often."""
+    frames of the training sessions. Those of the body axis stay. The report says what is left out. null:
+    keep all."""
     max_gap_s: NotNegative = 0.25
     """Gaps up to this many seconds are interpolated; frames in longer gaps are invalid. The same holds for
     stretches in which head and tail are swapped."""
@@ -106,8 +106,8 @@ class Align(Section):
     """Add where another animal of the session is and how it moves, seen from this animal; rows without
     another animal are then not valid. Needs two or more animals."""
     partner: Keypoint | None = None
-    """Name of the animal that the others are seen with, if social is true; null: the nearest one, in each
-    frame."""
+    """Name of the animal that is the partner of all others, if social is true; null: in each frame the
+    nearest animal."""
     head_fixed: bool = False
     """The animal is held in place, so a body axis that never moves is accepted."""
     fps: Positive | None = None
