@@ -28,11 +28,16 @@ def test_rows_become_sessions(sheet):
 
 def test_columns_are_the_keys_of_a_session(sheet):
     """Empty cells have the defaults, empty rows are skipped."""
-    text = "session,poses,fps,format,video,use\na,a.csv,30,deeplabcut,a.mp4,encode\nb,b.csv,30,,,\n,,,,,\n"
+    text = (
+        "session,poses,fps,format,video,use,subject,pair\n"
+        "a,a.csv,30,deeplabcut,a.mp4,encode,m 1,litter 2\nb,b.csv,30,,,,,\n,,,,,,,\n"
+    )
     sessions = load(sessions=sheet(text)).sessions
     assert (sessions["a"].format, sessions["a"].video) == ("deeplabcut", "a.mp4")
     assert sessions["a"].use == "encode" and sessions["a"].metadata == {}
+    assert (sessions["a"].subject, sessions["a"].pair) == ("m 1", "litter 2")
     assert (sessions["b"].format, sessions["b"].video) == (None, None)
+    assert (sessions["b"].subject, sessions["b"].pair) == (None, None)
     assert sessions["b"].use == "train"
     assert list(sessions) == ["a", "b"]
 

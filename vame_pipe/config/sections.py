@@ -42,6 +42,9 @@ RENAMED = {
 """Keys of version 0.1 and their names now. The old ones are refused; their values are not converted."""
 
 
+Label = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
 def _kind_of_poses(value: Any) -> str:
     return "[files]" if isinstance(value, list) else "[file]"
 
@@ -63,6 +66,12 @@ class Session(Section):
     """Animals to use, by their names in the pose file; null: all."""
     group: str | None = None
     """Experimental group, if any."""
+    subject: Label | None = None
+    """Animal that was recorded, if it has several recordings: they are averaged before groups are compared.
+    null: the session; of several animals in a recording, each is one."""
+    pair: Label | None = None
+    """What belongs together in different groups, for a paired comparison: a litter, or a matched pair. null:
+    the subject, if it is in several groups."""
     video: str | None = None
     """Video from which the poses were tracked, relative to the working directory."""
     use: Literal["train", "encode"] = "train"
@@ -72,7 +81,7 @@ class Session(Section):
     """For several pose files: seconds at which each of them begins, [0, 3600]. null: the frame numbers
     tell, if they go on from file to file; otherwise it is unknown how long the camera stopped, and no
     window crosses the join."""
-    exclude: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)] | None = None
+    exclude: Label | None = None
     """Why the recording is left out; null: it is used. The report lists it with its reason."""
     px_per_cm: Positive | None = None
     """Scale: pixels per centimetre (of 3D poses, units of the file). Adds cm and cm/s to the tracking
