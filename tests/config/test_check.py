@@ -21,14 +21,16 @@ def test_wrong_settings_do_not_hide_wrong_files(recordings, tmp_path):
             "here": {"poses": str(recordings / "sim-1.csv"), "fps": 30},
         },
         "align": {"centre": "belly", "forward": "nose"},
+        "skeleton": [["nose", "ear"], ["ear", "tailbase"]],
         "unknown": 1,
     }
     with pytest.raises(InputError) as error:
         check.load(raw, generated={})
-    unknown, gone, belly = error.value.problems
+    unknown, gone, belly, ear = error.value.problems
     assert "unknown is not a known key" in unknown
     assert "session gone: nowhere.csv: no such file" in gone
     assert "session here: keypoint 'belly'" in belly and "tailbase, tail_tip" in belly
+    assert "skeleton: 'ear' not in" in ear and "tailbase, tail_tip" in ear
 
 
 def test_a_video_that_does_not_exist_is_reported(recordings, tmp_path):

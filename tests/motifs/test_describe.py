@@ -167,6 +167,17 @@ def test_what_does_not_belong_together_is_refused(merged, tmp_path):
         describe(merged, ["s1", "nobody"], wishes())
 
 
+def test_lines_to_keypoints_that_were_left_out_are_not_drawn(tmp_path):
+    project = new_project(tmp_path)
+    settings = SKELETON["settings"] | {"drop_bad_keypoints": 0.5}
+    project.add("s", np.ones(40, bool), draw_states(40), **SKELETON | {"settings": settings})
+    folder = project.layout.motifs("m")
+    segment(project.inputs("s"), Motifs(n=1, method="kmeans", seeds=1), folder.root)
+    folders = Folders(folder, project.layout.latents_folder("m"), project.layout.aligned_folder)
+    describe(folders, ["s"], wishes(bones=[["paw", "nose"], ["nose", "tail"]]))
+    assert description.read(folder.described.description).bones == [[1, 0]]
+
+
 def test_two_keypoints_and_one_motif_can_be_described(tmp_path):
     project = new_project(tmp_path)
     aligned = SKELETON | {"features": ["nose_x"], "keypoints": ["tail", "nose"]}

@@ -289,6 +289,8 @@ def test_motifs_and_their_quality_are_uploaded_and_renewed(copied):
         sent
     )
     assert "usage.png" in sent
+    described = {path.name for path in (uploaded / "described").iterdir()}
+    assert described == {path.name for path in folder.described.outputs}
     assert not any(name.startswith("motifs/") for name in runs["mice-z2"].data.metrics)
     # other settings: the lower number of the new segmentation replaces the old one
     write_quality(layout, "mice-z4", {5: {"latents": {"adjusted_rand": 0.5}}})

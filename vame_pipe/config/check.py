@@ -72,11 +72,24 @@ def _session_problems(
         if available:
             problems += _time_stamp_problems(path)
             problems += missing_keypoints(available, config.align, config.aliases)
+            problems += _skeleton_problems(available, config, path)
     if session.video is not None and not Path(session.video).is_file():
         problems.append(
             f"video {session.video}: no such file. Check the path; it is relative to the working directory."
         )
     return problems
+
+
+def _skeleton_problems(available: Sequence[str], config: Config, path: str) -> list[str]:
+    """Return one line if the skeleton has names that are not among the keypoints of a file."""
+    names = dict.fromkeys(name for pair in config.skeleton or [] for name in pair)
+    unknown = [name for name in names if config.aliases is None and name not in available]
+    if not unknown:
+        return []
+    return [
+        f"skeleton: {listing(unknown, quote=chr(39))} not in {path}, which has: {', '.join(available)}. "
+        "Correct the names, or set keypoints to those that all files have."
+    ]
 
 
 def _time_stamp_problems(poses: str) -> list[str]:

@@ -119,7 +119,7 @@ def describe(folders: Folders, sessions: Sequence[str], wishes: Wishes) -> None:
     motifs = names.resolve(wishes.names, found.n_motifs, found.fingerprint)
     chosen = recording.find_sessions(folders, sessions, found)
     meta = read_record(AlignedMetadata, chosen[0].aligned)
-    bones = None if wishes.bones is None else skeleton.named_bones(wishes.bones, meta.keypoints)
+    bones = None if wishes.bones is None else _named_bones(wishes.bones, meta)
     stride = max(1, sum(session.n_rows for session in chosen) // N_POSTURES)
     part = _join([_read(folders, session, found, motifs, stride) for session in chosen])
     if bones is None:
@@ -132,6 +132,16 @@ def describe(folders: Folders, sessions: Sequence[str], wishes: Wishes) -> None:
     write_exemplars(part.bouts, description, folders, chosen)
     descriptions.write(description, folder.description)
     log.info("%d motifs of %d sessions described", len(motifs), len(chosen))
+
+
+def _named_bones(pairs: Sequence[Sequence[str]], meta: AlignedMetadata) -> list[list[int]]:
+    """Return pairs of indices, without the keypoints that alignment left out."""
+    if meta.settings.get("drop_bad_keypoints") is not None:
+        kept = [pair for pair in pairs if set(pair) <= set(meta.keypoints)]
+        if len(kept) < len(pairs):
+            log.warning("lines of the skeleton to keypoints that are left out are not drawn")
+        pairs = kept
+    return skeleton.named_bones(pairs, meta.keypoints)
 
 
 def counts_as(motifs: Sequence[Motif], n_numbers: int) -> np.ndarray:
