@@ -67,3 +67,13 @@ def test_columns_that_are_missing_or_occur_twice_are_named(sheet):
 def test_a_sheet_that_cannot_be_read_is_named(tmp_path):
     (line,) = problems(sessions=str(tmp_path / "nowhere.csv"))
     assert line.startswith(f"sheet {tmp_path}/nowhere.csv: cannot be read (")
+
+
+def test_several_pose_files_have_one_video_or_one_each(sheet):
+    rows = (
+        "session,poses,video\na,a1.csv; a2.csv,a1.mp4; a2.mp4\nb,b1.csv; b2.csv,b.mp4\nc,c.csv,\n"
+    )
+    sessions = load(sessions=sheet(rows)).sessions
+    assert [sessions[name].videos for name in "abc"] == [["a1.mp4", "a2.mp4"], ["b.mp4"], []]
+    (line,) = problems(sessions=sheet("session,poses,video\na,a.csv,1.mp4; 2.mp4\n"))
+    assert "video has 2 files and poses 1: give one video in all or one per pose file" in line

@@ -73,10 +73,11 @@ def _session_problems(
             problems += _time_stamp_problems(path)
             problems += missing_keypoints(available, config.align, config.aliases)
             problems += _skeleton_problems(available, config, path)
-    if session.video is not None and not Path(session.video).is_file():
-        problems.append(
-            f"video {session.video}: no such file. Check the path; it is relative to the working directory."
-        )
+    problems += [
+        f"video {video}: no such file. Check the path; it is relative to the working directory."
+        for video in session.videos
+        if not Path(video).is_file()
+    ]
     return problems
 
 

@@ -72,8 +72,16 @@ class Session(Section):
     pair: Label | None = None
     """What belongs together in different groups, for a paired comparison: a litter, or a matched pair. null:
     the subject, if it is in several groups."""
-    video: str | None = None
-    """Video from which the poses were tracked, relative to the working directory."""
+    video: (
+        Annotated[
+            Annotated[str, Tag("[file]")]
+            | Annotated[list[str], Field(min_length=1), Tag("[files]")],
+            Discriminator(_kind_of_poses),
+        ]
+        | None
+    ) = None
+    """Video from which the poses were tracked, relative to the working directory; of several pose files,
+    one video or one per file. Needs the extra `video`, see docs/videos.md."""
     use: Literal["train", "encode"] = "train"
     """train: models are trained on this recording; encode: it is only encoded, with models that are trained
     on the other recordings, and changes neither windows nor models."""
@@ -94,6 +102,11 @@ class Session(Section):
         """The pose files, in the order of time."""
         return [self.poses] if isinstance(self.poses, str) else self.poses
 
+    @property
+    def videos(self) -> list[str]:
+        """The videos, in the order of time; empty without one."""
+        return [self.video] if isinstance(self.video, str) else self.video or []
+
     @model_validator(mode="after")
     def _parts(self) -> Session:
         repeated = sorted({path for path in self.files if self.files.count(path) > 1})
@@ -103,6 +116,11 @@ class Session(Section):
             raise ValueError(
                 f"starts_s has {len(self.starts_s)} values and poses {len(self.files)} files: give one "
                 "start per file"
+            )
+        if len(self.videos) not in (0, 1, len(self.files)):
+            raise ValueError(
+                f"video has {len(self.videos)} files and poses {len(self.files)}: give one video in all or "
+                "one per pose file"
             )
         return self
 

@@ -15,7 +15,7 @@ from vame_pipe.core.errors import InputError
 REQUIRED = ["session", *(key for key, field in Session.model_fields.items() if field.is_required())]
 COLUMNS = ["session", *(key for key in Session.model_fields if key != "metadata")]
 """Columns with a meaning; all others become metadata."""
-LISTS = {"poses", "starts_s", "individuals"}
+LISTS = {"poses", "video", "starts_s", "individuals"}
 """Columns whose cells may hold several values: part1.csv; part2.csv"""
 
 
@@ -59,7 +59,8 @@ def read_sheet(path: str | Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
         content: dict[str, Any] = {key: cells.pop(key) for key in COLUMNS if key in cells}
         for key in LISTS & content.keys():
             values = [part.strip() for part in content[key].split(";")]
-            content[key] = values[0] if key == "poses" and len(values) == 1 else values
+            is_file = key in ("poses", "video")
+            content[key] = values[0] if is_file and len(values) == 1 else values
         content["metadata"] = cells
         try:
             Session.model_validate(content)
