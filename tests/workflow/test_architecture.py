@@ -20,11 +20,12 @@ ARROWS = {
     "training": {"core", "windows.data", "encoding.model_file"},
     "encoding": {"core", "config", "windows.data", "training.network"},
     "motifs": {"core", "config.sections", "config.motif_names", "windows.data"},
+    "export": {"core", "config", "poses", "alignment.recorded", "motifs.bouts", "motifs.names"},
     "reporting": {"core", "poses", "windows.data", "motifs.skeleton"},
     "tracking": {"core", "encoding"},
     "cli": {
         *("core", "config", "poses", "alignment", "windows"),
-        *("training", "encoding", "motifs", "reporting", "tracking"),
+        *("training", "encoding", "motifs", "export", "reporting", "tracking"),
     },
 }
 """What the modules of a package may import, besides those of their own package."""

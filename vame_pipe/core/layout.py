@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vame_pipe.core.described_folder import DescribedFolder
+from vame_pipe.core.group_folder import GroupFolder
+from vame_pipe.core.windows_folder import WindowsFolder as WindowsFolder
 
 MOTIF_TABLES = ("bouts", "usage", "transitions", "quality")
 """Files next to the motifs of the sessions: no session can have one of these names."""
@@ -75,6 +77,10 @@ class Layout:
         """Return the files of the motifs that were found in the latents of a model."""
         return MotifFolder(self.root / "motifs" / model)
 
+    def groups(self, model: str) -> GroupFolder:
+        """Return the files of the comparison of groups."""
+        return GroupFolder(self.root / "groups" / model, self.root / "figures" / model)
+
     def session_folders(self) -> list[Path]:
         """Return the folders with one file per session, of all models: latents, motifs, bouts, usage."""
         patterns = ("latents/*", "motifs/*", "motifs/*/bouts", "motifs/*/usage")
@@ -136,6 +142,10 @@ class Layout:
     def external_report(self, model: str) -> Path:
         """Report of a model that was trained elsewhere."""
         return self.root / f"report-{model}.html"
+
+    def exported(self, model: str, file_format: str) -> Path:
+        """Folder of the results of a model in the format of another program."""
+        return self.root / "export" / model / file_format
 
     def log(self, stage: str, name: str = "") -> Path:
         """Log file of a job."""
@@ -201,28 +211,6 @@ class ModelFolder:
             *(self.weights, self.config, self.run, self.metrics),
             *(self.losses, self.reconstructions, self.spectrum),
         ]
-
-
-@dataclass(frozen=True)
-class WindowsFolder:
-    """The files of the training windows."""
-
-    root: Path
-
-    @property
-    def frames(self) -> Path:
-        """Every valid frame of the training sessions."""
-        return self.root / "frames.parquet"
-
-    @property
-    def index(self) -> Path:
-        """One row per window."""
-        return self.root / "windows.parquet"
-
-    @property
-    def session_faults(self) -> Path:
-        """Mirrored sessions and recordings that are given twice."""
-        return self.root / "session_faults.json"
 
 
 @dataclass(frozen=True)
