@@ -74,7 +74,7 @@ def wrap(angle: np.ndarray) -> np.ndarray:
 
 
 def smallest_p(sizes: Sequence[int], paired: bool) -> float:
-    """Return the smallest p that a test of these groups can have, whatever the values are.
+    """Return the smallest p that a test of these groups can have; 1 if a group has a single subject.
 
     Parameters
     ----------
@@ -87,6 +87,8 @@ def smallest_p(sizes: Sequence[int], paired: bool) -> float:
     >>> round(smallest_p([2, 2], paired=False), 3), smallest_p([3, 3], paired=True)
     (0.333, 0.25)
     """
+    if min(sizes) < 2:
+        return 1.0
     if paired:
         arrangements = factorial(len(sizes)) ** sizes[0]
         alike = factorial(len(sizes))
@@ -140,7 +142,7 @@ def permutation_p(groups: Sequence[np.ndarray], paired: bool, circular: bool = F
     Returns
     -------
     numpy.ndarray
-        `(n_tests,)`.
+        `(n_tests,)`; NaN if a group has a single subject.
 
     Examples
     --------
@@ -149,6 +151,8 @@ def permutation_p(groups: Sequence[np.ndarray], paired: bool, circular: bool = F
     >>> permutation_p([np.array([[1.0, 2.0]]), np.array([[8.0, 9.0]])], paired=False).round(3).tolist()
     [0.333]
     """
+    if min(values.shape[-1] for values in groups) < 2:
+        return np.full(len(groups[0]), np.nan)
     if not circular:  # so that rounding does not make equal statistics differ
         middle = np.concatenate(groups, axis=-1).mean(axis=-1, keepdims=True)
         groups = [values - middle for values in groups]
