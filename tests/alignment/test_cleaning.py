@@ -60,7 +60,8 @@ def test_a_threshold_is_a_number_or_a_fraction_for_all_keypoints_or_for_some():
     names, tenth = ["nose", "tail"], Quantile(quantile=0.1)
 
     def thresholds(min_confidence):
-        return cleaning.confidence_thresholds(confidence, min_confidence, names)
+        known = np.ones(confidence.shape, bool)
+        return cleaning.confidence_thresholds(confidence, known, min_confidence, names)
 
     np.testing.assert_allclose(thresholds(tenth), [1.2, 0.1])
     np.testing.assert_allclose(thresholds(3.0), [3.0, 3.0])
@@ -68,10 +69,13 @@ def test_a_threshold_is_a_number_or_a_fraction_for_all_keypoints_or_for_some():
     np.testing.assert_allclose(thresholds({"tail": 0.3, "default": 2.0}), [2.0, 0.3])
 
 
-def test_points_without_a_score_do_not_change_a_quantile():
-    confidence = np.full((202, 2), np.nan)
-    confidence[::2, 0] = np.linspace(0, 12, 101)
-    found = cleaning.confidence_thresholds(confidence, Quantile(quantile=0.1), ["nose", "tail"])
+def test_points_that_are_missing_or_have_no_score_do_not_change_a_quantile():
+    confidence, known = np.full((303, 2), np.nan), np.ones((303, 2), bool)
+    confidence[::3, 0] = np.linspace(0, 12, 101)
+    confidence[1::3, 0], known[1::3] = 0.0, False
+    found = cleaning.confidence_thresholds(
+        confidence, known, Quantile(quantile=0.1), ["nose", "tail"]
+    )
     np.testing.assert_allclose(found, [1.2, 0.0])
 
 

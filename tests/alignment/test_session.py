@@ -16,7 +16,7 @@ from test_egocentric import NAMES, RAW, animal, walking
 from vame_pipe.alignment import aligned_file, session
 from vame_pipe.alignment.session import align, align_session
 from vame_pipe.cli import main
-from vame_pipe.config.sections import Align, Session
+from vame_pipe.config.sections import Align, Quantile, Session
 from vame_pipe.core import metadata
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
@@ -44,6 +44,32 @@ def test_points_of_low_confidence_are_missing():
     aligned = align(poses, RAW)
     assert aligned.valid.sum() == 60
     assert aligned.quality.keypoints["nose"].below_confidence == pytest.approx(0.4)
+
+
+def test_frames_without_the_animal_are_missing_and_not_below_the_threshold():
+    """A reader gives them the confidence 0, which must not lower the quantile either."""
+    poses = make_poses(walking(200), NAMES)
+    poses.confidence[:] = np.linspace(0.5, 1, 200)[:, None]
+    poses.position[:80], poses.confidence[:80] = np.nan, 0.0
+    settings = RAW.model_copy(update={"min_confidence": Quantile(quantile=0.1), "max_gap_s": 0.0})
+    nose = align(poses, settings).quality.keypoints["nose"]
+    assert nose.below_confidence == pytest.approx(12 / 200)
+    assert nose.missing == pytest.approx(92 / 200)
+
+
+def test_animals_with_other_keypoints_are_refused():
+    poses = make_poses(walking(100), NAMES)
+    fewer = dataclasses.replace(
+        poses,
+        position=poses.position[:, :3],
+        confidence=poses.confidence[:, :3],
+        keypoints=NAMES[:3],
+    )
+    animals = {"a": poses, "b": fewer}
+    with pytest.raises(InputError, match=f"that all of them have: {', '.join(NAMES[:3])}"):
+        session.align_animals(animals, RAW)
+    same = {name: [name] for name in NAMES[:3]}
+    assert session.align_animals(animals, RAW, same).keys() == animals.keys()
 
 
 def test_time_and_frame_refer_to_the_video_after_resampling():

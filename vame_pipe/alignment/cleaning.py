@@ -95,6 +95,7 @@ def _extent(position: np.ndarray) -> float:
 
 def confidence_thresholds(
     confidence: np.ndarray,
+    known: np.ndarray,
     min_confidence: float | Quantile | dict[str, float | Quantile],
     names: list[str],
 ) -> np.ndarray:
@@ -104,6 +105,8 @@ def confidence_thresholds(
     ----------
     confidence : numpy.ndarray
         `(n_frames, n_keypoints)`, on the scale of the tracker; NaN where there is no score.
+    known : numpy.ndarray
+        `(n_frames, n_keypoints)` bool: where there is a point. Elsewhere the confidence says nothing.
     min_confidence : float, Quantile or dict
         One threshold for all keypoints, the fraction of each keypoint's points below its threshold, or one
         of both by the name of the keypoint; `default` is for the others.
@@ -116,7 +119,7 @@ def confidence_thresholds(
     for k, name in enumerate(names):
         rule = rules.get(name, default)
         if isinstance(rule, Quantile):
-            scores = confidence[:, k]
+            scores = confidence[known[:, k], k]
             scores = scores[~np.isnan(scores)]
             thresholds[k] = np.quantile(scores, rule.quantile) if len(scores) else 0.0
         else:

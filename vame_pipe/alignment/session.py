@@ -13,7 +13,7 @@ import numpy as np
 from vame_pipe.alignment import aligned_file, egocentric, social
 from vame_pipe.alignment.recorded import read_recorded
 from vame_pipe.alignment.track import Track, make_track
-from vame_pipe.core.errors import InputError
+from vame_pipe.core.errors import InputError, listing
 from vame_pipe.core.quality import SessionQuality, TrackingQuality
 from vame_pipe.core.quality import write as write_quality
 from vame_pipe.poses.contract import Poses
@@ -123,8 +123,11 @@ def align_animals(
     Raises
     ------
     InputError
-        If an animal cannot be aligned, or if there is no partner for `social`.
+        If an animal cannot be aligned, if animals have different keypoints, or if there is no partner for
+        `social`.
     """
+    if keypoints is None:
+        _require_same_keypoints(animals)
     if not settings.social:  # one after the other: the tracks of all animals need much memory
         return _each(
             animals,
@@ -144,6 +147,17 @@ def align_animals(
             "align.social to false."
         )
     return aligned
+
+
+def _require_same_keypoints(animals: dict[str, Poses]) -> None:
+    """Raise InputError unless all animals have the same keypoints, which is so if they are set."""
+    names = [poses.keypoints for poses in animals.values()]
+    if len(set(names)) > 1:
+        shared = [name for name in names[0] if all(name in each for each in names)]
+        raise InputError(
+            f"the animals {listing(list(animals))} have different keypoints. Set keypoints to those "
+            f"that all of them have: {listing(shared, limit=12) or 'there are none'}."
+        )
 
 
 def _each(animals: dict[str, Poses], make: Callable[[Poses], Made]) -> dict[str, Made]:

@@ -60,8 +60,8 @@ class Unreliable:
     Attributes
     ----------
     placeholder, low, lost : numpy.ndarray
-        `(n_frames, n_keypoints)` bool: values in place of missing points; points below their threshold;
-        both of these, and points that are missing in the file.
+        `(n_frames, n_keypoints)` bool: values in place of missing points; other points that are below their
+        threshold; both of these, and points that are missing in the file.
     thresholds : numpy.ndarray
         `(n_keypoints,)`, the smallest confidence that is used.
     warnings : list of str
@@ -133,7 +133,7 @@ def _clean(selected: Selection, settings: Align, fps: float) -> tuple[TrackingQu
     cleaning.fill_gaps(position, int(settings.max_gap_s * fps + 1e-9))
     missing = np.isnan(position[..., 0])
     n_flips, n_repaired = quality.count_flips(swapped, position)
-    masks = (placeholder, low & ~placeholder, outlier, before & ~missing, missing, zero)
+    masks = (placeholder, low, outlier, before & ~missing, missing, zero)
     numbers = np.stack([*(mask.mean(axis=0) for mask in masks), found.thresholds], axis=1)
     keypoints = {
         name: KeypointQuality(*row)
@@ -160,8 +160,8 @@ def find_unreliable(selected: Selection, settings: Align) -> Unreliable:
     position, confidence, names = selected.position, selected.confidence, selected.names
     placeholder, values = cleaning.find_placeholders(position)
     known = np.isfinite(position[..., 0]) & ~placeholder
-    thresholds = cleaning.confidence_thresholds(confidence, settings.min_confidence, names)
-    low = confidence < thresholds  # points without a score (NaN) are trusted
+    thresholds = cleaning.confidence_thresholds(confidence, known, settings.min_confidence, names)
+    low = known & (confidence < thresholds)  # points without a score (NaN) are trusted
     warnings = quality.placeholder_warnings(placeholder, values, names)
     warnings += quality.confidence_warnings(confidence, known, thresholds, names)
     return Unreliable(placeholder, low, ~known | low, thresholds, warnings)

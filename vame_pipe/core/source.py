@@ -7,8 +7,8 @@ tests/golden/ holds numbers of each stage: its test fails if they change and the
 """
 
 SIMULATE = 1
-KEYPOINTS = 1
-ALIGN = 2
+KEYPOINTS = 2
+ALIGN = 3
 WINDOWS = 2
 TRAIN = 2
 ENCODE = 1
