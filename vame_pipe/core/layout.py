@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vame_pipe.core.described_folder import DescribedFolder
+from vame_pipe.core.label_folder import LabelFolder
 from vame_pipe.core.group_folder import GroupFolder
 from vame_pipe.core.windows_folder import WindowsFolder as WindowsFolder
 
@@ -288,9 +289,19 @@ class MotifFolder:
         return DescribedFolder(self.root / "described")
 
     @property
+    def labelled(self) -> LabelFolder:
+        """How far the motifs hold what people labelled."""
+        return LabelFolder(self.root / "labelled")
+
+    @property
     def clips(self) -> Path:
         """Folder of one animated picture per motif."""
         return self.root / "clips"
+
+    @property
+    def videos(self) -> Path:
+        """Folder of the clips of each motif that are cut from videos."""
+        return self.root / "videos"
 
 
 def novelty_file(latents: Path) -> Path:
