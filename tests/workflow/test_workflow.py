@@ -28,6 +28,7 @@ from workflow_runs import (
     job_counts,
     planned_jobs,
     run,
+    with_next_version,
 )
 
 from vame_pipe.config import loading
@@ -264,8 +265,7 @@ def test_stages_are_rerun_when_their_version_changes_and_not_when_a_comment_does
             ("SEGMENT", {"segment": 2, "describe": 2, **LAST}),
             ("REPORT", {"report": 1, "all": 1}),
         ):
-            assert f"\n{stage} = 1\n" in before
-            versions.write_text(before.replace(f"\n{stage} = 1\n", f"\n{stage} = 2\n"))
+            versions.write_text(with_next_version(before, stage))
             assert planned_jobs(tiny_run) == expected, stage
     finally:
         shutil.rmtree(package)
@@ -277,12 +277,12 @@ def test_a_changed_alignment_changes_the_weights(tiny_run, tmp_path):
     shutil.copytree(tiny_run, folder)
     shutil.copytree(ROOT / "vame_pipe", folder / "vame_pipe")
     configure(folder, models={"vame": {}})
-    for old, new in (
-        ("MIN_SPEED = 0.01\n", "MIN_SPEED = 0.1\n"),
-        ("\nALIGN = 1\n", "\nALIGN = 2\n"),
-    ):
-        (path,) = (p for p in folder.glob("vame_pipe/*/*.py") if old in p.read_text())
-        path.write_text(path.read_text().replace(old, new))
+    changed, versions = (
+        folder / f"vame_pipe/{name}.py" for name in ("alignment/egocentric", "core/source")
+    )
+    assert "MIN_SPEED = 0.01\n" in changed.read_text()
+    changed.write_text(changed.read_text().replace("MIN_SPEED = 0.01\n", "MIN_SPEED = 0.1\n"))
+    versions.write_text(with_next_version(versions.read_text(), "ALIGN"))
     jobs, _ = run(folder, PYTHONPATH=str(folder))
     assert jobs == {
         "align": 2,

@@ -40,6 +40,13 @@ def configure(folder, **changes):
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
 
 
+def with_next_version(text, stage):
+    """The text of core/source.py with the version of a stage raised by one."""
+    pattern = rf"^{stage} = (\d+)$"
+    assert len(re.findall(pattern, text, re.M)) == 1
+    return re.sub(pattern, lambda found: f"{stage} = {int(found[1]) + 1}", text, flags=re.M)
+
+
 def add_session(folder, name, **session):
     """Add a session to config.yaml."""
     sessions = yaml.safe_load((folder / "config.yaml").read_text())["sessions"]
