@@ -21,11 +21,12 @@ ARROWS = {
     "encoding": {"core", "config", "windows.data", "training.network"},
     "motifs": {"core", "config.sections", "config.motif_names", "windows.data"},
     "export": {"core", "config", "poses", "alignment.recorded", "motifs.bouts", "motifs.names"},
+    "videos": {"core", "poses", "motifs.typical"},
     "reporting": {"core", "poses", "windows.data", "motifs.skeleton"},
     "tracking": {"core", "encoding"},
     "cli": {
         *("core", "config", "poses", "alignment", "windows"),
-        *("training", "encoding", "motifs", "export", "reporting", "tracking"),
+        *("training", "encoding", "motifs", "export", "videos", "reporting", "tracking"),
     },
 }
 """What the modules of a package may import, besides those of their own package."""
@@ -149,7 +150,8 @@ HOOK_FILES = {
 def test_environments_have_the_pins_of_the_project(name):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     environment = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())
-    assert environment["dependencies"][-1]["pip"] == project["dependencies"]
+    pins = [*project["dependencies"], *project["optional-dependencies"]["video"]]
+    assert environment["dependencies"][-1]["pip"] == sorted(pins)
 
 
 def test_the_container_recipe_is_clean():
