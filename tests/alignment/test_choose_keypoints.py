@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -46,6 +47,15 @@ def test_a_keypoint_is_left_out_if_it_is_missing_in_most_frames_of_all_sessions(
     assert choice.missing["spine"] == pytest.approx(220 / 600, abs=0.01)
     assert "keypoint 'left_ear' is left out of all sessions: missing in 80% of the" in caplog.text
     assert "keypoint 'nose' is missing in 67% of the frames" in caplog.text  # the axis needs it
+
+
+def test_a_keypoint_that_is_never_tracked_is_left_out(sessions, tmp_path):
+    for source in sessions.values():
+        table = pd.read_csv(source.poses, header=[0, 1, 2], index_col=0)
+        table.loc[:, table.columns.get_level_values(1) == "spine"] = np.nan
+        table.to_csv(source.poses)
+    choice = choice_of(sessions, SETTINGS, tmp_path)
+    assert choice.dropped == ["left_ear", "spine"] and choice.missing["spine"] == 1
 
 
 def test_names_in_the_files_stay_and_thresholds_of_what_is_left_out_do_no_harm(sessions, tmp_path):

@@ -157,7 +157,7 @@ def test_the_problems_of_all_animals_are_reported_at_once():
         position[:, 1] = np.nan
     with pytest.raises(InputError) as error:
         aligned(positions)
-    assert [problem.split(" has no")[0] for problem in error.value.problems] == [
+    assert [problem.split(" is never")[0] for problem in error.value.problems] == [
         "a: keypoint 'nose'",
         "b: keypoint 'nose'",
     ]

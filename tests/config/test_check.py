@@ -139,9 +139,15 @@ def test_frame_rates_and_animals_are_compared_with_the_files(tmp_path):
             "animals": {"poses": str(path), "individuals": ["a", "x", "y"]},
         },
     }
+    pose_files.write_movement(tmp_path / "c.nc", made, fps=25)
+    both = {"poses": [str(path), str(tmp_path / "c.nc")]}
+    raw["sessions"]["parts"] = both | {"individuals": ["a", "z"]}
     with pytest.raises(InputError) as error:
         check.load(raw, generated={})
-    wrong, unknown, animals = error.value.problems
+    wrong, unknown, animals, parts = error.value.problems
+    assert parts.startswith(
+        "session parts: individuals 'z' are in none of its files, which have: a, b."
+    )
     assert wrong.startswith(f"session wrong: {path}: fps is 30, but the file says 25.")
     assert (
         unknown

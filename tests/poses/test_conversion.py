@@ -118,9 +118,13 @@ def test_a_missing_or_repeated_column_is_a_fault_of_its_keypoint(tmp_path, heade
     assert list(poses.faults) == ["n"] and match in poses.faults["n"]
 
 
-def test_a_keypoint_that_is_never_tracked_is_a_fault(tmp_path):
-    poses = read(tmp_path, HEADER + "0,1,2,0.5,,,\n1,1,2,0.5,,4,1\n")
-    assert "every coordinate of keypoint 'n' is missing" in poses.faults["n"]
+def test_a_keypoint_that_is_never_tracked_is_missing_and_matters_if_it_is_used(tmp_path):
+    poses = read(tmp_path, HEADER + "0,1,2,0.9,,,\n1,1,2,0.9,,4,1\n")
+    assert not poses.faults and np.isnan(poses.position[:, 1]).all()
+    with pytest.raises(
+        InputError, match=r"^keypoint 'n' is never tracked\. Remove it from keypoints"
+    ):
+        align(poses, Align(centre="a b/c", forward="n"))
 
 
 def test_a_fault_matters_only_if_its_keypoint_is_used(tmp_path):

@@ -1,6 +1,8 @@
 """Recordings of several files on one time axis."""
 
 import numpy as np
+import pandas as pd
+import pose_files
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -92,8 +94,60 @@ def test_an_animal_that_is_in_one_file_only_is_missing_in_the_other(tmp_path, mo
         return Poses(np.ones((10, 2, 2)), np.ones((10, 2)), ("a", "b"), FPS, "x", first_frame, name)
 
     of_files = {"1": {"one": poses("one", 0)}, "2": {n: poses(n, 10) for n in ("one", "two")}}
-    monkeypatch.setattr(parts, "read_poses", lambda path, *_: of_files[path.name])
+    monkeypatch.setattr(parts, "read_poses", lambda path, *_, **__: of_files[path.name])
     animals, _ = read_parts(PoseSource((tmp_path / "1", tmp_path / "2"), FPS))
     assert np.isfinite(animals["one"].position).all() and len(animals["two"].position) == 20
     assert np.isnan(animals["two"].position[:10]).all()
     assert np.isfinite(animals["two"].position[10:]).all()
+
+
+def tracks(path, animals, n_frames=30, keypoints=("nose", "tail")):
+    """Write an analysis file of SLEAP."""
+    position = np.ones((n_frames, len(animals), len(keypoints), 2))
+    made = pose_files.Recording(position, np.ones(position.shape[:3]), tuple(animals), keypoints)
+    pose_files.write_sleap_analysis(path, made)
+    return path
+
+
+def test_an_animal_that_is_selected_needs_to_be_in_one_file_only(tmp_path):
+    """It leaves the cage before the second file begins; a name that is in no file is a mistake."""
+    paths = tracks(tmp_path / "1.h5", "ab"), tracks(tmp_path / "2.h5", "b")
+    animals, _ = read_parts(PoseSource(paths, FPS, individuals=("a", "b")))
+    known = {name: np.isfinite(poses.position[:, 0, 0]) for name, poses in animals.items()}
+    assert known["a"].sum() == 30 and known["a"][:30].all() and known["b"].sum() == 60
+    with pytest.raises(InputError, match="individuals 'c' are in none of its 2 files"):
+        read_parts(PoseSource(paths, FPS, individuals=("b", "c")))
+    with pytest.raises(InputError, match="individuals 'a' are not in its file"):
+        read_parts(PoseSource(paths[1:], FPS, individuals=("a", "b")))
+
+
+def test_keypoints_of_every_animal_are_compared(tmp_path, monkeypatch):
+    def poses(name, keypoints, first_frame):
+        shape = (10, len(keypoints))
+        return Poses(
+            np.ones((*shape, 2)), np.ones(shape), keypoints, FPS, "x", first_frame, individual=name
+        )
+
+    of_files = {
+        "1": {"one": poses("one", ("a", "b"), 0), "two": poses("two", ("a", "b"), 0)},
+        "2": {"one": poses("one", ("a", "b"), 10), "two": poses("two", ("a", "c"), 10)},
+    }
+    monkeypatch.setattr(parts, "read_poses", lambda path, *_, **__: of_files[path.name])
+    with pytest.raises(InputError, match="other keypoints than 1, they differ in b, c"):
+        read_parts(PoseSource((tmp_path / "1", tmp_path / "2"), FPS))
+
+
+def test_a_keypoint_that_is_never_tracked_in_one_file_is_missing_there(tmp_path):
+    paths = [write(tmp_path / "1.csv", slice(0, 60)), write(tmp_path / "2.csv", slice(60, 120), 60)]
+    table = pd.read_csv(paths[1], header=[0, 1, 2], index_col=0)
+    nose = table.columns.get_level_values(1) == KEYPOINTS[0]
+    table.loc[:, nose] = np.nan
+    table.to_csv(paths[1])
+    joined, _ = read(*paths)
+    assert not joined.faults
+    np.testing.assert_array_equal(np.isfinite(joined.position[:, 0, 0]), np.arange(120) < 60)
+
+
+def test_the_start_of_a_single_file_counts(tmp_path):
+    joined, found = read(write(tmp_path / "1.csv", slice(0, 60)), starts_s=(3,))
+    assert joined.first_frame == found[0].first_frame == 3 * FPS and len(joined.position) == 60

@@ -146,6 +146,14 @@ def _travel(rows: np.ndarray, middle: np.ndarray, axis: np.ndarray, step: int) -
 def require_tracked(position: np.ndarray, selected: Selection, thresholds: np.ndarray) -> None:
     """Check that every keypoint has points above its confidence threshold `(n_keypoints,)`.
 
+    Parameters
+    ----------
+    position : numpy.ndarray
+        `(n_frames, n_keypoints, 2 or 3)`, NaN where missing or not trusted.
+    selected : Selection
+    thresholds : numpy.ndarray
+        `(n_keypoints,)`.
+
     Raises
     ------
     InputError
@@ -155,11 +163,16 @@ def require_tracked(position: np.ndarray, selected: Selection, thresholds: np.nd
     if unused:
         names = listing([selected.names[k] for k in unused], "'")
         highest = np.fmax.reduce(selected.confidence[:, unused], axis=None)
+        remove = f"Remove {_by_count(unused, 'it', 'them')} from keypoints"
+        if not highest > 0:
+            raise InputError(
+                f"{_by_count(unused, f'keypoint {names} is', f'keypoints {names} are')} never tracked. "
+                f"{remove}."
+            )
         raise InputError(
             f"{_by_count(unused, f'keypoint {names} has', f'keypoints {names} have')} no usable point: "
             f"the highest confidence is {highest:.3g}, align.min_confidence is "
-            f"{thresholds[unused].max():.3g}. Remove {_by_count(unused, 'it', 'them')} from keypoints, "
-            "or lower align.min_confidence."
+            f"{thresholds[unused].max():.3g}. {remove}, or lower align.min_confidence."
         )
 
 

@@ -15,6 +15,7 @@ from vame_pipe.config.loading import Source
 from vame_pipe.config.sections import Session
 from vame_pipe.core.errors import InputError, listing
 from vame_pipe.core.layout import Layout
+from vame_pipe.poses.animals import individuals
 from vame_pipe.poses.readers import frame_rate, keypoint_names, missing_keypoints, read_header
 
 MAX_AHEAD_S = 1.0
@@ -59,13 +60,15 @@ def _session_problems(
     session: Session, config: Config, generated: Mapping[str, Sequence[str]]
 ) -> list[str]:
     """Return what is wrong with the files of a session, one line each."""
-    problems = []
+    problems: list[str] = []
+    several, animals = len(session.files) > 1, set[str]()
     for path in session.files:
         available = list(generated.get(path, []))
         try:
             if not available:
                 header = read_header(path, session.format)
-                available = keypoint_names(header, Path(path), session.individuals)
+                available = keypoint_names(header, Path(path), session.individuals, several)
+                animals.update(individuals(header.columns))
                 frame_rate(header, Path(path), session.fps)
         except InputError as error:
             problems += error.problems
@@ -73,6 +76,12 @@ def _session_problems(
             problems += _time_stamp_problems(path)
             problems += missing_keypoints(available, config.align, config.aliases)
             problems += _skeleton_problems(available, config, path)
+    unknown = [name for name in session.individuals or [] if several and name not in animals]
+    if unknown and not problems:
+        problems.append(
+            f"individuals {listing(unknown, chr(39))} are in none of its files, which have: "
+            f"{listing(sorted(animals), limit=12)}. Set individuals to names from this list."
+        )
     problems += [
         f"video {video}: no such file. Check the path; it is relative to the working directory."
         for video in session.videos

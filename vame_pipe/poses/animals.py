@@ -61,7 +61,9 @@ class Choice:
     notes: list[str]
 
 
-def choose(header: PoseHeader, path: Path, wanted: Sequence[str] | None) -> Choice:
+def choose(
+    header: PoseHeader, path: Path, wanted: Sequence[str] | None, partial: bool = False
+) -> Choice:
     """Return which animals of a file to read.
 
     Parameters
@@ -71,6 +73,8 @@ def choose(header: PoseHeader, path: Path, wanted: Sequence[str] | None) -> Choi
     wanted : sequence of str, optional
         Names of animals; None: all of the file. Of more than `MAX_ANIMALS`, those that were tracked
         longest.
+    partial : bool
+        Some of the names may be missing: the file is one of several of a recording.
 
     Raises
     ------
@@ -81,7 +85,7 @@ def choose(header: PoseHeader, path: Path, wanted: Sequence[str] | None) -> Choi
     found = individuals(header.columns)
     if wanted is not None:
         unknown = [name for name in dict.fromkeys(wanted) if name not in found]
-        if unknown:
+        if unknown and not (partial and set(wanted) & set(found)):
             raise InputError(
                 f"{path}: individuals {listing(unknown, chr(39))} are not in its file, which has: "
                 f"{listing(found, limit=12)}. Set individuals to names from this list."

@@ -51,7 +51,7 @@ def to_poses(
         fault = _column_fault(name, columns, coords, table, frame)
         if fault is None:
             values = {c: table.values[:, i[0]] for c, i in columns.items()}
-            fault = _value_fault(name, values, coords, frame)
+            fault = _value_fault(name, values, frame)
         if fault is not None:
             faults[name] = f"{source}: {fault}"
             continue
@@ -104,9 +104,7 @@ def _column_fault(
     return None
 
 
-def _value_fault(
-    name: str, values: dict[str, np.ndarray], coords: str, frame: np.ndarray
-) -> str | None:
+def _value_fault(name: str, values: dict[str, np.ndarray], frame: np.ndarray) -> str | None:
     """Return what is wrong with the numbers of a keypoint; None: nothing."""
     shown = shortened(name)
     for coord, column in values.items():
@@ -122,8 +120,6 @@ def _value_fault(
             f"{coord} of keypoint '{shown}' is {what} in frame {frame[row]}{more}. Clear such cells or "
             "re-export the file."
         )
-    if np.any([np.isnan(values[coord]) for coord in coords], axis=0).all():
-        return f"every coordinate of keypoint '{shown}' is missing (NaN). Remove it from keypoints."
     return None
 
 

@@ -36,7 +36,7 @@ class PoseSource:
     starts_s : tuple of float or None
         Seconds at which each file begins; None if the frame numbers tell, or if nothing does.
     individuals : tuple of str or None
-        Animals to read; None: all.
+        Animals to read; None: all. Each has to be in one of the files, not in all of them.
     """
 
     paths: tuple[Path, ...]
@@ -78,21 +78,14 @@ def read_parts(
     >>> animals["id_0"].position.shape, [part.first_frame for part in parts]
     ((120, 8, 2), [0, 60])
     """
-    files, problems = [], []
-    for path in source.paths:
-        try:
-            files.append(read_poses(path, source.fps, source.format, source.individuals))
-        except InputError as error:
-            problems += error.problems
-    if problems:
-        raise InputError(*problems)
+    files = read_files(source)
     firsts = [min(poses.first_frame for poses in animals.values()) for animals in files]
     ends = [
         max(poses.first_frame + len(poses.position) for poses in animals.values())
         for animals in files
     ]
     names = [path.name for path in source.paths]
-    if len(files) == 1:
+    if len(files) == 1 and source.starts_s is None:
         return files[0], (Part(names[0], firsts[0], ends[0] - firsts[0]),)
     _require_same(files, source.paths)
     fps = next(iter(files[0].values())).fps
@@ -113,13 +106,52 @@ def read_parts(
     return joined, parts
 
 
+def read_files(source: PoseSource) -> list[dict[str, Poses]]:
+    """Return the poses of each file of a recording by individual, with the frame numbers of the file.
+
+    Parameters
+    ----------
+    source : PoseSource
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or if an animal that is selected is in none of them.
+    """
+    files, problems = [], []
+    partial = len(source.paths) > 1
+    for path in source.paths:
+        try:
+            files.append(
+                read_poses(path, source.fps, source.format, source.individuals, partial=partial)
+            )
+        except InputError as error:
+            problems += error.problems
+    found = {name for animals in files for name in animals}
+    missing = [name for name in source.individuals or () if name not in found]
+    if missing and not problems:
+        problems.append(
+            f"individuals {listing(missing, chr(39))} are in none of its {len(files)} files, or never "
+            "tracked. Remove them from individuals."
+        )
+    if problems:
+        raise InputError(*problems)
+    return files
+
+
 def _require_same(files: Sequence[dict[str, Poses]], paths: Sequence[Path]) -> None:
     """Raise InputError unless all files have the same keypoints, coordinates and frame rate."""
     first = next(iter(files[0].values()))
+    known: dict[str, set[str]] = {}
+    for animals in files:
+        for name, poses in animals.items():
+            known.setdefault(name, set(poses.keypoints))
     problems = []
     for animals, path in zip(files[1:], paths[1:], strict=True):
         poses = next(iter(animals.values()))
-        different = set(poses.keypoints) ^ set(first.keypoints)
+        different = set[str]().union(
+            *(known[name] ^ set(each.keypoints) for name, each in animals.items())
+        )
         if different:
             problems.append(
                 f"{path}: has other keypoints than {paths[0].name}, they differ in "

@@ -53,6 +53,7 @@ def read_poses(
     fps: float | None = None,
     format: str | None = None,
     individuals: Sequence[str] | None = None,
+    partial: bool = False,
 ) -> dict[str, Poses]:
     """Return the poses in a pose file, by individual.
 
@@ -69,6 +70,8 @@ def read_poses(
         One of `vame_pipe.core.pose_formats.POSE_FORMATS`; default: recognised by the content of the file.
     individuals : sequence of str, optional
         Names of the animals to read; default: all. Of files with more than 50 tracks, the 50 longest.
+    partial : bool
+        The file is one of several of a recording, so some of `individuals` may be missing from it.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def read_poses(
     """
     path = Path(path)
     header = read_header(path, format)
-    choice = animals.choose(header, path, individuals)
+    choice = animals.choose(header, path, individuals, partial)
     rate = frame_rate(header, path, fps)
     wanted = animals.columns_of(header.columns, choice.individuals)
     if _is_hdf5(path):
@@ -104,7 +107,7 @@ def read_poses(
         )
         table = replace(table, labels=np.arange(len(table.values), dtype=np.float64))
     frame = _row_frames(table, path.name)
-    found = _tracked_animals(table, path, individuals is not None)
+    found = _tracked_animals(table, path, individuals is not None and not partial)
     return {one.individual: to_poses(table, one, frame, rate, path.name) for one in found}
 
 
@@ -177,7 +180,10 @@ def read_keypoints(
 
 
 def keypoint_names(
-    header: PoseHeader, path: Path, individuals: Sequence[str] | None = None
+    header: PoseHeader,
+    path: Path,
+    individuals: Sequence[str] | None = None,
+    partial: bool = False,
 ) -> list[str]:
     """Return the names of the keypoints that all animals of a file have.
 
@@ -185,7 +191,7 @@ def keypoint_names(
     ----------
     header : PoseHeader
     path : Path
-    individuals : sequence of str, optional
+    individuals, partial
         As for `read_poses`.
 
     Raises
@@ -193,7 +199,7 @@ def keypoint_names(
     InputError
         If the file has no such animal, or no keypoints.
     """
-    choice = animals.choose(header, path, individuals)
+    choice = animals.choose(header, path, individuals, partial)
     wanted = animals.columns_of(header.columns, choice.individuals)
     found = animals.group_columns([header.columns[i] for i in wanted])
     if not found:
@@ -284,13 +290,13 @@ def _row_frames(table: PoseTable, source: str) -> np.ndarray:
     return frame_numbers(table.labels, source)
 
 
-def _tracked_animals(table: PoseTable, path: Path, selected: bool) -> list[AnimalColumns]:
-    """Return the animals that were tracked at all; those that were selected have to be."""
+def _tracked_animals(table: PoseTable, path: Path, all_needed: bool) -> list[AnimalColumns]:
+    """Return the animals that were tracked at all; refuse a file without any, or if all are needed."""
     found = animals.group_columns(table.columns)
     never = [one.individual for one in found if _is_empty(table, one)]
     if not never or len(found) == 1:
         return found
-    if len(never) == len(found) or selected:
+    if len(never) == len(found) or all_needed:
         raise InputError(
             f"{path.name}: every coordinate of {listing(never, chr(39))} is missing (NaN). Track the video "
             "again, or select other individuals."
