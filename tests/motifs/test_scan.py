@@ -35,6 +35,7 @@ def sample_of(values, n_sessions=3):
         start=np.zeros(len(values), int),
         change=rng.random(len(values)),
         unit=values.std(axis=0),
+        is_complete=True,
     )
 
 

@@ -236,7 +236,7 @@ def test_latents_of_another_version_or_rate_are_refused(done, copied, change):
     assert line.startswith(f"{path}: has ") and "the segmentation needs 10 fps and stage" in line
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "empty", "pickle", "missing"])
+@pytest.mark.parametrize("damage", ["cut", "text", "empty", "pickle", "missing", "zip"])
 def test_a_damaged_segmentation_is_refused_in_one_line(done, copied, damage):
     path = copied.segmentation
     content = path.read_bytes()
@@ -245,7 +245,10 @@ def test_a_damaged_segmentation_is_refused_in_one_line(done, copied, damage):
     elif damage == "pickle":
         np.savez(path.with_suffix(".npz"), mean=np.array([{"a": 1}], object))
     else:
-        path.write_bytes({"cut": content[:300], "text": b"no", "empty": b""}[damage])
+        of_first = content.index(b"PK\1\2") + 10  # its compression, in the directory of the archive
+        strange = content[:of_first] + b"\xff" + content[of_first + 1 :]
+        damaged = {"cut": content[:300], "text": b"no", "empty": b"", "zip": strange}
+        path.write_bytes(damaged[damage])
     line = refused(copied, done[0])
     assert str(path) in line or str(copied.root) in line
 
@@ -404,14 +407,18 @@ def test_long_recordings_are_sampled_evenly(tmp_path, monkeypatch):
     monkeypatch.setattr("vame_pipe.motifs.sample.STRETCH", 100)
     project = new_project(tmp_path)
     states = [draw_states(900, seed=i) for i in range(2)]
-    for i in range(2):
-        project.add(f"s{i}", np.ones(900, bool), states[i], seed=i)
-    segment(project.inputs("s0", "s1"), FAST, project.layout.motifs("m").root)
-    for i in range(2):
+    states.append(np.repeat([0, 1, 2], 30))  # one stretch, none of which is in the sample
+    for i, of_session in enumerate(states):
+        project.add(f"s{i}", np.ones(len(of_session), bool), of_session, seed=i)
+    segment(project.inputs("s0", "s1", "s2"), FAST, project.layout.motifs("m").root)
+    for i, of_session in enumerate(states):
         table = read(project, f"s{i}")
         known = table["motif"].notna().to_numpy()
-        assert known.sum() == 900 - 2 * HALF
-        assert adjusted_rand_score(states[i][known], table["motif"][known]) > 0.97
+        assert known.sum() == len(of_session) - 2 * HALF
+        assert adjusted_rand_score(of_session[known], table["motif"][known]) > 0.97
+    quality = pd.read_parquet(project.layout.motifs("m").quality).set_index("representation")
+    assert quality.loc["latents", "n_sessions_min"] == 3
+    assert np.isnan(quality.loc["pca", "n_sessions_min"])
 
 
 def test_a_session_that_was_not_encoded_leaves_its_reasons_in_place_of_motifs(done, tmp_path):

@@ -60,8 +60,9 @@ class MotifQuality:
     boundary_z : float or None
         Change of the features at boundaries of motifs, compared with the same boundaries shifted in time:
         standard deviations above the mean of the shifts.
-    n_sessions_min : int
-        Number of sessions that use the motif that the fewest sessions use.
+    n_sessions_min : int or None
+        Number of sessions that use the motif that the fewest sessions use. Not known of segmentations that
+        were only tried, if they were tried on a part of the rows.
     chosen : bool
         Whether the results have this number of motifs.
     """
@@ -75,7 +76,7 @@ class MotifQuality:
     log_likelihood: float | None
     median_bout_s: float
     boundary_z: float | None
-    n_sessions_min: int
+    n_sessions_min: int | None
     chosen: bool = False
 
     @property

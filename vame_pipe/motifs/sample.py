@@ -47,6 +47,8 @@ class Sample:
         `(n_rows,)` float64, how much the features differ before and after the row.
     unit : numpy.ndarray
         `(n_dims,)`, what the values are divided by before distances are measured.
+    is_complete : bool
+        Whether these are all rows of the training sessions.
     """
 
     values: np.ndarray
@@ -56,6 +58,7 @@ class Sample:
     start: np.ndarray
     change: np.ndarray
     unit: np.ndarray
+    is_complete: bool
 
     @property
     def lengths(self) -> np.ndarray:
@@ -98,7 +101,7 @@ def sample_latents(inputs: Inputs) -> Sample:
     run = number_stretches(joined["session"], np.concatenate([part.run for part in parts]))
     posterior = [session.meta.posterior_std for session in inputs.sessions]
     unit = without_zeros(np.average(posterior, axis=0, weights=weight))
-    return Sample(**joined, run=run, start=start, unit=unit)
+    return Sample(**joined, run=run, start=start, unit=unit, is_complete=stride == 1)
 
 
 def _sample_session(
@@ -120,6 +123,7 @@ def _sample_session(
         start=(np.cumsum(kept) - 1)[start],
         change=_change(windows, frames.values, start),
         unit=np.array(session.meta.posterior_std),
+        is_complete=stride == 1,
     )
 
 

@@ -124,7 +124,7 @@ def try_number(
         log_likelihood=likelihood,
         median_bout_s=float(np.median(hmm.bout_lengths(state, lengths))) / fps,
         boundary_z=timing.z,
-        n_sessions_min=fewest_sessions(state, sample.session),
+        n_sessions_min=fewest_sessions(state, sample.session) if sample.is_complete else None,
     )
     return Trial(arrays, timing.lag, quality)
 

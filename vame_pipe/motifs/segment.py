@@ -68,13 +68,15 @@ def segment(inputs: Inputs, settings: Motifs, out: Path) -> None:
     )
     _warn(found, chosen, trials[chosen].quality)
     pca, _ = _scan(sample_pca(sample, inputs.windows.length), "pca", settings, inputs.windows)
+    segmentation.save(found, folder)
+    bouts, used = _write_sessions(found, inputs, folder)
+    of_all = replace(trials[chosen].quality, n_sessions_min=_fewest_sessions(used))
+    trials[chosen] = replace(trials[chosen], quality=of_all)
     scan = [
         replace(trial.quality, chosen=n == chosen)
         for each in (trials, pca)
         for n, trial in each.items()
     ]
-    segmentation.save(found, folder)
-    bouts, used = _write_sessions(found, inputs, folder)
     motif_quality.write(scan, folder.quality)
     plot_motifs(bouts.to_pandas(), used.to_pandas(), scan, folder)
 
@@ -111,6 +113,18 @@ def _warn(found: Segmentation, n: int, quality: MotifQuality) -> None:
             "seeds agree only to %.2f (adjusted Rand): do not trust single motifs, try fewer",
             quality.adjusted_rand,
         )
+
+
+def _fewest_sessions(used: pa.Table) -> int:
+    """Return the number of sessions that use the motif that the fewest sessions use.
+
+    Parameters
+    ----------
+    used : pyarrow.Table
+        Usage of all sessions.
+    """
+    table = used.to_pandas().groupby(["motif", "session"], observed=True)["n_rows"].sum()
+    return int((table > 0).groupby("motif").sum().min())
 
 
 def _write_sessions(
