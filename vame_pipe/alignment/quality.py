@@ -143,37 +143,46 @@ def _travel(rows: np.ndarray, middle: np.ndarray, axis: np.ndarray, step: int) -
     return travel
 
 
-def require_tracked(position: np.ndarray, selected: Selection, thresholds: np.ndarray) -> None:
-    """Check that every keypoint has points above its confidence threshold `(n_keypoints,)`.
+def require_tracked(
+    position: np.ndarray, selected: Selection, tracked: np.ndarray, thresholds: np.ndarray
+) -> None:
+    """Check that every keypoint is tracked, and has points above its confidence threshold.
 
     Parameters
     ----------
     position : numpy.ndarray
         `(n_frames, n_keypoints, 2 or 3)`, NaN where missing or not trusted.
     selected : Selection
+    tracked : numpy.ndarray
+        `(n_keypoints,)` bool: whether the file has any point of the keypoint.
     thresholds : numpy.ndarray
         `(n_keypoints,)`.
 
     Raises
     ------
     InputError
-        If a keypoint has none.
+        If a keypoint has no such point.
     """
     unused = [k for k in range(position.shape[1]) if not np.isfinite(position[:, k, 0]).any()]
-    if unused:
-        names = listing([selected.names[k] for k in unused], "'")
-        highest = np.fmax.reduce(selected.confidence[:, unused], axis=None)
-        remove = f"Remove {_by_count(unused, 'it', 'them')} from keypoints"
-        if not highest > 0:
-            raise InputError(
-                f"{_by_count(unused, f'keypoint {names} is', f'keypoints {names} are')} never tracked. "
-                f"{remove}."
-            )
-        raise InputError(
-            f"{_by_count(unused, f'keypoint {names} has', f'keypoints {names} have')} no usable point: "
-            f"the highest confidence is {highest:.3g}, align.min_confidence is "
-            f"{thresholds[unused].max():.3g}. {remove}, or lower align.min_confidence."
+    never, low = ([k for k in unused if tracked[k] == known] for known in (False, True))
+    problems = []
+    if never:
+        names = listing([selected.names[k] for k in never], "'")
+        problems.append(
+            f"{_by_count(never, f'keypoint {names} is', f'keypoints {names} are')} never tracked. Remove "
+            f"{_by_count(never, 'it', 'them')} from keypoints."
         )
+    if low:
+        names = listing([selected.names[k] for k in low], "'")
+        highest = np.fmax.reduce(selected.confidence[:, low], axis=None)
+        problems.append(
+            f"{_by_count(low, f'keypoint {names} has', f'keypoints {names} have')} no usable point: "
+            f"the highest confidence is {highest:.3g}, align.min_confidence is "
+            f"{thresholds[low].max():.3g}. Remove {_by_count(low, 'it', 'them')} from keypoints, "
+            "or lower align.min_confidence."
+        )
+    if problems:
+        raise InputError(*problems)
 
 
 def body_axis_warnings(position: np.ndarray, selected: Selection, settings: Align) -> list[str]:

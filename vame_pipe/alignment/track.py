@@ -110,10 +110,11 @@ def _clean(selected: Selection, settings: Align, fps: float) -> tuple[TrackingQu
     """Remove what cannot be trusted, in place, and fill short gaps; return the quality and warnings."""
     position, ends = selected.position, (selected.centre, selected.forward)
     zero = (position == 0).all(axis=2)
+    tracked = np.isfinite(position[..., 0]).any(axis=0)
     found = find_unreliable(selected, settings)
     placeholder, low = found.placeholder, found.low
     position[placeholder | low] = np.nan
-    quality.require_tracked(position, selected, found.thresholds)
+    quality.require_tracked(position, selected, tracked, found.thresholds)
     if settings.camera == "below":
         position[..., 1] *= -1
     warnings = found.warnings
