@@ -20,6 +20,8 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/encode.smk"
 include: "workflow/rules/motifs.smk"
 include: "workflow/rules/describe.smk"
+include: "workflow/rules/videos.smk"
+include: "workflow/rules/groups.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/external.smk"
 
@@ -45,6 +47,7 @@ rule all:
         [layout.aligned(session) for session in settings.analysed],
         [layout.quality(session) for session in settings.analysed],
         [path for model in settings.variants for path in layout.model(model).outputs],
+        [layout.motifs(model).videos for model in settings.variants if filmed()],
         [
             layout.latents(model, session)
             for model in settings.variants

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from described_files import write_described
+from group_files import write_groups
 
 from vame_pipe.config.sections import Motifs
 from vame_pipe.core import files, motif_quality, segmentation_facts
@@ -87,6 +88,7 @@ def write_motifs(
     table = pd.DataFrame(bouts, columns=["session", "motif", "duration_s"])
     _write(folder.bouts, table)
     write_described(layout, model, n, table, named)
+    write_groups(layout, model, sessions)
     _write(folder.usage, pd.DataFrame({"session": list(sessions)}))
     _write(folder.transitions, pd.DataFrame({"session": list(sessions)}))
     write_quality(layout, model, {n: {}})

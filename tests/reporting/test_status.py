@@ -26,7 +26,7 @@ from vame_pipe.windows.build import build
 
 AFTER_ALIGNMENT = (
     "1 set of windows, 1 table of the quality, 2 models, 4 encodings, 2 segmentations, 2 descriptions, "
-    "1 upload, 1 comparison, 1 report"
+    "2 comparisons of groups, 1 upload, 1 comparison, 1 report"
 )
 
 
@@ -67,7 +67,10 @@ def test_a_changed_pose_file_is_named_with_all_that_follows(finished):
 
 def test_a_changed_setting_of_one_model_concerns_that_model_only(finished):
     finished["models"]["wide"]["zdims"] = 7
-    work = "1 model, 2 encodings, 1 segmentation, 1 description, 1 upload, 1 comparison, 1 report"
+    work = (
+        "1 model, 2 encodings, 1 segmentation, 1 description, 1 comparison of groups, 1 upload, "
+        "1 comparison, 1 report"
+    )
     assert plan(status(finished)) == [f"model.zdims was 6, is 7: {work}"]
 
 
@@ -261,8 +264,8 @@ def test_a_changed_setting_of_the_motifs_trains_nothing(finished):
     before = finished["motifs"]["n"]
     finished["motifs"] |= {"n": before + 1, "communities": 2}
     assert plan(status(finished)) == [
-        f"motifs.n was {before}, is {before + 1}: 2 segmentations, 2 descriptions, 1 upload, "
-        "1 comparison, 1 report"
+        f"motifs.n was {before}, is {before + 1}: 2 segmentations, 2 descriptions, "
+        "2 comparisons of groups, 1 upload, 1 comparison, 1 report"
     ]
 
 
@@ -271,7 +274,7 @@ def test_motifs_of_other_latents_are_outdated(finished):
     facts = segmentation_facts.read(layout.motifs("vame").settings)
     other = replace(facts, latents=facts.latents | {"m2": "0" * 64})
     segmentation_facts.write(other, layout.motifs("vame").settings)
-    work = "1 segmentation, 1 description, 1 upload, 1 comparison, 1 report"
+    work = "1 segmentation, 1 description, 1 comparison of groups, 1 upload, 1 comparison, 1 report"
     assert plan(status(finished)) == [f"session m2 was encoded again: {work}"]
     layout.motifs("vame").settings.write_text("{}")
     (line,) = plan(status(finished))

@@ -164,6 +164,7 @@ def test_a_run_with_the_profile_equals_one_without_slurm(tmp_path, recordings, t
             "encode": 2,
             "segment": 2,
             "describe": 2,
+            "groups": 2,
             "upload_mlflow": 1,
             "compare": 1,
             "report": 1,

@@ -85,4 +85,11 @@ def test_what_a_dead_server_missed_is_sent_by_the_next_run(odd_run, tmp_path):
     assert planned_jobs(folder) == {}
     # with one more seed, only the new models are trained
     configure(folder, models={"mice": SWEEP | {"seeds": [1, 2, 3]}})
-    assert planned_jobs(folder) == {"train": 2, "encode": 2, "segment": 2, "describe": 2, **LAST}
+    assert planned_jobs(folder) == {
+        "train": 2,
+        "encode": 2,
+        "segment": 2,
+        "describe": 2,
+        "groups": 2,
+        **LAST,
+    }

@@ -83,6 +83,7 @@ def test_the_default_configuration_plans_all_stages(tmp_path):
         "encode": 1,
         "segment": 1,
         "describe": 1,
+        "groups": 1,
         **LAST,
     }
 
@@ -100,15 +101,15 @@ def test_a_second_run_does_nothing(tiny_run):
     [
         (
             {"motif_names": [{"motif": 0, "name": "<still>, 'it' {s}", "model": "vame"}]},
-            {"describe": 1, **LAST},
+            {"describe": 1, "groups": 1, **LAST},
         ),
         (
             {"train": {"learning_rate": 1e-3}},
-            {"train": 2, "encode": 2, "segment": 2, "describe": 2, **LAST},
+            {"train": 2, "encode": 2, "segment": 2, "describe": 2, "groups": 2, **LAST},
         ),
         (
             {"models": {"vame": {}, "wide": {"zdims": 7}}},
-            {"train": 1, "encode": 1, "segment": 1, "describe": 1, **LAST},
+            {"train": 1, "encode": 1, "segment": 1, "describe": 1, "groups": 1, **LAST},
         ),
         (
             {"windows": {"length_s": 0.6}},
@@ -119,6 +120,7 @@ def test_a_second_run_does_nothing(tiny_run):
                 "encode": 2,
                 "segment": 2,
                 "describe": 2,
+                "groups": 2,
                 **LAST,
             },
         ),
@@ -132,6 +134,7 @@ def test_a_second_run_does_nothing(tiny_run):
                 "encode": 2,
                 "segment": 2,
                 "describe": 2,
+                "groups": 2,
                 **LAST,
             },
         ),
@@ -153,6 +156,7 @@ def test_adding_a_session_aligns_only_that_session(editable_run, recordings):
         "encode": 2,
         "segment": 2,
         "describe": 2,
+        "groups": 2,
         **LAST,
     }
     assert planned_jobs(editable_run) == expected
@@ -260,9 +264,9 @@ def test_stages_are_rerun_when_their_version_changes_and_not_when_a_comment_does
         versions = package / "core/source.py"
         before = versions.read_text()
         for stage, expected in (
-            ("TRAIN", {"train": 2, "encode": 2, "segment": 2, "describe": 2, **LAST}),
-            ("ENCODE", {"encode": 2, "segment": 2, "describe": 2, **LAST}),
-            ("SEGMENT", {"segment": 2, "describe": 2, **LAST}),
+            ("TRAIN", {"train": 2, "encode": 2, "segment": 2, "describe": 2, "groups": 2, **LAST}),
+            ("ENCODE", {"encode": 2, "segment": 2, "describe": 2, "groups": 2, **LAST}),
+            ("SEGMENT", {"segment": 2, "describe": 2, "groups": 2, **LAST}),
             ("REPORT", {"report": 1, "all": 1}),
         ):
             versions.write_text(with_next_version(before, stage))
@@ -292,6 +296,7 @@ def test_a_changed_alignment_changes_the_weights(tiny_run, tmp_path):
         "encode": 1,
         "segment": 1,
         "describe": 1,
+        "groups": 1,
         **LAST,
     }
     before, after = (
@@ -344,6 +349,7 @@ def test_a_pose_file_that_is_replaced_is_noticed_by_its_content(tiny_run, tmp_pa
         "encode": 2,
         "segment": 2,
         "describe": 2,
+        "groups": 2,
         **LAST,
     }
     assert planned_jobs(folder) == expected
@@ -380,6 +386,7 @@ def test_every_command_can_be_pasted_into_a_shell(extended_run):
         "segment",
         "describe",
         "label",
+        "groups",
         "upload-mlflow",
         "compare",
         "report",
@@ -395,7 +402,7 @@ def test_every_command_can_be_pasted_into_a_shell(extended_run):
     assert [text.split()[1] for text in commands] == [
         *("align", "align", "align", "windows", "quality", "init-mlflow", "train", "train"),
         *("encode", "encode", "encode", "encode", "segment", "segment"),
-        *("describe", "describe", "label", "label"),
+        *("describe", "describe", "label", "label", "groups", "groups"),
         *("upload-mlflow", "compare", "report"),
     ]
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
@@ -455,6 +462,7 @@ def test_a_custom_configuration_stands_alone(tmp_path, recordings):
         "encode": 2,
         "segment": 2,
         "describe": 2,
+        "groups": 2,
     }
     assert job_counts(done.stdout) == {**models, **LAST}
     found = [json.loads(text) for text in re.findall(r"--model '(.+?)'", done.stdout)]
@@ -503,6 +511,7 @@ def test_bad_recordings_are_named_together_and_stop_no_other_job(tmp_path, recor
         "encode": 2,
         "segment": 2,
         "describe": 2,
+        "groups": 2,
         **LAST,
     }
     assert planned_jobs(tmp_path) == {"align": 2} | after

@@ -101,7 +101,9 @@ def by_group(study: Study, table: pd.DataFrame, motifs: Sequence[Motif]) -> Figu
                 )
         if last:
             axis.set_xlabel("Motif")
-    axes[0].plot([], [], linestyle="none", marker=(5, 2, 0), color="#222222", label=f"q < {ALPHA:g}")
+    axes[0].plot(
+        [], [], linestyle="none", marker=(5, 2, 0), color="#222222", label=f"q < {ALPHA:g}"
+    )
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", ncols=6)
     return figure

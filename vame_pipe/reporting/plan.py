@@ -22,6 +22,7 @@ NOUNS = {
     "encode": ("encoding", "encodings"),
     "segment": ("segmentation", "segmentations"),
     "describe": ("description", "descriptions"),
+    "groups": ("comparison of groups", "comparisons of groups"),
     "label": ("labelling", "labellings"),
     "upload": ("upload", "uploads"),
     "compare": ("comparison", "comparisons"),

@@ -27,6 +27,7 @@ from vame_pipe.reporting.current import has_windows, read_facts
 from vame_pipe.reporting.description_status import find_description
 from vame_pipe.reporting.differences import changes, versions
 from vame_pipe.reporting.external_status import find_external
+from vame_pipe.reporting.group_status import find_groups
 from vame_pipe.reporting.motif_status import Encoded, find_labels, find_segmentation
 from vame_pipe.reporting.plan import Item, find_item
 from vame_pipe.reporting.quality_status import find_quality, left_out
@@ -101,7 +102,11 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
         if session not in trained_on
     ]
     segmented = [each.item for each in motifs.values()]
-    segmented += [find_description(layout, name, config, motifs[name]) for name in models]
+    for name in models:
+        described = find_description(layout, name, config, motifs[name])
+        labelled = [item for item in labels if item.name.startswith(f"{name}/")]
+        compared = find_groups(layout, name, config, latents[name], [described, *labelled])
+        segmented += [described, compared]
     trained_models = [model.item for model in models.values()]
     upload = _upload(layout, config, [*trained_models, *segmented])
     learned_from = _without(trained_on, left_out(layout))

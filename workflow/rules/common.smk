@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from vame_pipe.config import loading
@@ -127,6 +128,32 @@ def gpus(model):
     if device == "auto":
         return int(workflow.non_local_exec or local_gpu())
     return int(device != "cpu")
+
+
+def members():
+    """Return group, subject and pair of each session, as far as they are given."""
+    keys = {"group", "subject", "pair"}
+    sessions = settings.analysed.items()
+    return {name: s.model_dump(include=keys, exclude_none=True) for name, s in sessions}
+
+
+def filmed():
+    """Return the training sessions that name a video."""
+    sessions = {name: settings.sessions[name] for name in settings.training_sessions}
+    return {name: session for name, session in sessions.items() if session.videos}
+
+
+def video_files():
+    """Return the videos as inputs; a path with braces cannot be one, see `pose_files`."""
+    paths = [path for session in filmed().values() for path in session.videos]
+    return [path for path in paths if not re.search("[{}]", path)]
+
+
+def filmed_json():
+    """Return the recordings and videos of sessions as the command line takes them."""
+    keys = {"poses", "fps", "format", "individuals", "starts_s", "video"}
+    found = {s: each.model_dump(include=keys, exclude_none=True) for s, each in filmed().items()}
+    return json.dumps(found)
 
 
 def names_json(rows):

@@ -10,6 +10,7 @@ rule upload_mlflow:
         ],
         motifs=[layout.motifs(model).quality for model in settings.variants],
         described=[layout.motifs(model).described.description for model in settings.variants],
+        groups=[layout.groups(model).facts for model in settings.variants],
         qc=[layout.quality(session) for session in settings.training_sessions],
     output:
         layout.uploaded,
@@ -100,6 +101,7 @@ rule report:
         ],
         motif_quality=rules.upload_mlflow.input.motifs,
         described=rules.upload_mlflow.input.described,
+        groups=rules.upload_mlflow.input.groups,
         frames=layout.windows_folder.frames,
         index=layout.windows_folder.index,
         faults=layout.windows_folder.session_faults,
