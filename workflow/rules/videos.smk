@@ -1,0 +1,34 @@
+rule videos:
+    """Cut clips of the motifs of one model from the videos that sessions name.
+
+    Nothing depends on them: a video that cannot be used is a warning.
+    """
+    input:
+        description=layout.motifs("{model}").described.description,
+        bouts=layout.motifs("{model}").described.bouts,
+        videos=video_files(),
+    output:
+        directory(layout.motifs("{model}").videos),
+    log:
+        layout.log("videos", "{model}"),
+    benchmark:
+        layout.benchmark("videos", "{model}")
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 4000,
+    params:
+        version=source.VIDEOS,
+        # so that clips are cut once the library is installed
+        has_library=find_spec("av") is not None,
+        results=layout.root,
+        # a function, because Snakemake would read braces in a plain text as wildcards
+        sessions=lambda wildcards: filmed_json(),
+    shell:
+        r"""
+        vame-pipe videos {params.results:q} \
+            --model {wildcards.model:q} \
+            --sessions {params.sessions:q} \
+            --out {output:q} \
+            --log {log:q}
+        """
