@@ -65,10 +65,11 @@ class Project:
         target = self.layout.latents(model, session)
         files.write_tables(target, [table], table.schema, to_metadata(record))
 
-    def inputs(self, *sessions, model="m") -> Inputs:
+    def inputs(self, *sessions, model="m", min_valid=None) -> Inputs:
         """The training sessions."""
         aligned = [self.layout.aligned(name) for name in sessions]
-        build(aligned, Windows(length_s=0.5, future_s=0.1), self.layout.windows_folder.root)
+        settings, windows = Windows(length_s=0.5, future_s=0.1), self.layout.windows_folder.root
+        build(aligned, settings, windows, min_valid)
         folders = self.layout.latents_folder(model), self.layout.aligned_folder
         return find_inputs(
             *folders, self.layout.windows_folder.root, self.layout.model(model).weights

@@ -93,7 +93,7 @@ def numbers(tmp_path_factory) -> dict[str, dict[str, list[float]]]:
     motifs = layout.motifs("m-s2")
     segment(inputs, Motifs(n=3, seeds=2), motifs.root)
     folders = Folders(motifs, layout.latents_folder("m-s2"), layout.aligned_folder)
-    describe(folders, SESSIONS, Wishes("m-s2", [], None, 2))
+    describe(folders, Wishes("m-s2", [], None, 2))
     untimed = record.summary.keys() - {"final/seconds", "final/windows_per_second"}
     return {
         "simulate": {

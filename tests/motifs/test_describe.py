@@ -6,6 +6,7 @@ import pytest
 from motif_project import ZDIMS, draw_states, new_project
 from PIL import Image
 
+from vame_pipe.cli.main import main
 from vame_pipe.config.motif_names import MotifName
 from vame_pipe.config.sections import Motifs
 from vame_pipe.core import description
@@ -49,7 +50,7 @@ def merged(made):
     names = [{"motif": 2, "merge_into": 0}, {"motif": 0, "name": "<b>walk</b> & 'run'"}]
     (made.motifs.clips).mkdir()
     (made.motifs.clips / "motif_14.gif").touch()  # of an earlier segmentation
-    describe(made, SESSIONS, wishes(names, bones=[["tail", "nose"]]))
+    describe(made, wishes(names, bones=[["tail", "nose"]]))
     return made
 
 
@@ -150,21 +151,56 @@ def test_the_same_settings_give_the_same_bytes_and_only_names_change_with_names(
     before = {path: path.read_bytes() for path in sorted(folder.root.glob("*/*"))}
     kept = {path: path.read_bytes() for path in folder.outputs if path.exists()}
     names = [{"motif": 2, "merge_into": 0}, {"motif": 0, "name": "<b>walk</b> & 'run'"}]
-    describe(merged, SESSIONS, wishes())
+    describe(merged, wishes())
     assert len(description.read(folder.described.description).motifs) == 3
     assert (folder.clips / "motif_02.gif").exists()
-    describe(merged, SESSIONS, wishes(names, bones=[["tail", "nose"]]))
+    describe(merged, wishes(names, bones=[["tail", "nose"]]))
     assert {path: path.read_bytes() for path in sorted(folder.root.glob("*/*"))} == before
     assert {path: path.read_bytes() for path in kept} == kept
 
 
 def test_what_does_not_belong_together_is_refused(merged, tmp_path):
     with pytest.raises(InputError, match="motif 9 does not exist: the motifs are 0 to 2"):
-        describe(merged, SESSIONS, wishes([{"motif": 9, "name": "x"}]))
+        describe(merged, wishes([{"motif": 9, "name": "x"}]))
     with pytest.raises(InputError, match="keypoint 'paw' is not in the recordings"):
-        describe(merged, SESSIONS, wishes(bones=[["paw", "nose"]]))
-    with pytest.raises(InputError, match=r"nobody.parquet"):
-        describe(merged, ["s1", "nobody"], wishes())
+        describe(merged, wishes(bones=[["paw", "nose"]]))
+    moved = tmp_path / "s1.parquet"
+    merged.motifs.session("s1").rename(moved)
+    try:
+        with pytest.raises(InputError, match=r"s1.parquet"):
+            describe(merged, wishes())
+    finally:
+        moved.rename(merged.motifs.session("s1"))
+
+
+@pytest.mark.parametrize(
+    "option", ["--skeleton=[[", '--skeleton=[["nose"]]', "--skeleton=[[1, 2]]", "--communities=0"]
+)
+def test_options_that_make_no_sense_end_in_one_line(merged, option, capsys):
+    folders = [f"--latents={merged.latents}", f"--aligned={merged.aligned}"]
+    with pytest.raises(SystemExit) as stopped:
+        main(["describe", str(merged.motifs.root), "--model=m", *folders, option])
+    assert stopped.value.code == 2
+    assert f"argument {option.partition('=')[0]}: " in capsys.readouterr().err
+
+
+def test_only_sessions_that_the_motifs_were_found_in_are_described(tmp_path):
+    """Not one that is tracked too badly for training; an animal without a window changes nothing."""
+    project = new_project(tmp_path)
+    pair = {"lost": np.arange(200) < 3, "pup": np.ones(200, bool)}
+    project.add("pair", pair, draw_states(400), **SKELETON)
+    project.add("bad", np.arange(300) < 100, draw_states(300), seed=1, **SKELETON)
+    inputs = project.inputs("pair", "bad", min_valid=0.5)
+    segment(inputs, Motifs(n=3, method="kmeans", seeds=1), project.layout.motifs("m").root)
+    layout = project.layout
+    folders = Folders(layout.motifs("m"), layout.latents_folder("m"), layout.aligned_folder)
+    assert folders.motifs.session("bad").exists()
+    describe(folders, wishes())
+    described, found = (
+        pd.read_parquet(f.bouts) for f in (folders.motifs.described, folders.motifs)
+    )
+    assert set(described["session"]) == {"pair"} and set(described["individual"]) == {"pup"}
+    assert len(described) == len(found) and described["distance"].max() < 3
 
 
 def test_lines_to_keypoints_that_were_left_out_are_not_drawn(tmp_path):
@@ -174,7 +210,7 @@ def test_lines_to_keypoints_that_were_left_out_are_not_drawn(tmp_path):
     folder = project.layout.motifs("m")
     segment(project.inputs("s"), Motifs(n=1, method="kmeans", seeds=1), folder.root)
     folders = Folders(folder, project.layout.latents_folder("m"), project.layout.aligned_folder)
-    describe(folders, ["s"], wishes(bones=[["paw", "nose"], ["nose", "tail"]]))
+    describe(folders, wishes(bones=[["paw", "nose"], ["nose", "tail"]]))
     assert description.read(folder.described.description).bones == [[1, 0]]
 
 
@@ -185,7 +221,7 @@ def test_two_keypoints_and_one_motif_can_be_described(tmp_path):
     folder = project.layout.motifs("m")
     segment(project.inputs("s"), Motifs(n=1, method="kmeans", seeds=1), folder.root)
     folders = Folders(folder, project.layout.latents_folder("m"), project.layout.aligned_folder)
-    describe(folders, ["s"], wishes())
+    describe(folders, wishes())
     facts = description.read(folder.described.description)
     assert facts.entropy_rate is None and facts.bones == [[0, 1]]
     assert facts.trees["kinematics"].communities == [0]

@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from vame_pipe.cli.arguments import name
+
+
+def skeleton(text: str) -> list[list[str]] | None:
+    """Return pairs of keypoints between which there is a line; None means near ones."""
+    pairs = json.loads(text)
+    if pairs is not None and not (
+        isinstance(pairs, list)
+        and all(isinstance(pair, list) and list(map(type, pair)) == [str, str] for pair in pairs)
+    ):
+        raise argparse.ArgumentTypeError(f'must be [["nose", "neck"], ...], found {text!r}')
+    return pairs
+
+
+def count(text: str) -> int:
+    """Return a number of things, at least one."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, found {text!r}")
+    return value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,19 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--latents", type=Path, required=True, help="folder of latents of the model"
     )
     parser.add_argument("--aligned", type=Path, required=True, help="folder of aligned recordings")
-    parser.add_argument(
-        "--sessions", nargs="+", type=name, required=True, help="sessions to describe, by name"
-    )
     parser.add_argument("--names", default="[]", help="rows of the table of motif names, as JSON")
-    parser.add_argument("--skeleton", default="null", help="key `skeleton` of config.yaml, as JSON")
     parser.add_argument(
-        "--communities", type=int, default=4, help="groups of motifs (default: %(default)s)"
+        "--skeleton", type=skeleton, help="key `skeleton` of config.yaml, as JSON (default: null)"
+    )
+    parser.add_argument(
+        "--communities", type=count, default=4, help="groups of motifs (default: %(default)s)"
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    import json
-
     from vame_pipe.config.motif_names import parse_names
     from vame_pipe.core.layout import MotifFolder
     from vame_pipe.motifs.describe import Wishes, describe
@@ -41,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
     wishes = Wishes(
         options.model,
         parse_names(options.names),
-        json.loads(options.skeleton),
+        options.skeleton,
         options.communities,
     )
-    describe(folders, options.sessions, wishes)
+    describe(folders, wishes)

@@ -100,14 +100,15 @@ class Part:
     postures: np.ndarray
 
 
-def describe(folders: Folders, sessions: Sequence[str], wishes: Wishes) -> None:
+def describe(folders: Folders, wishes: Wishes) -> None:
     """Write the description of the motifs of a model, and an animated picture of each.
+
+    The sessions that the motifs were found in are described; those that were left out of training for bad
+    tracking are not.
 
     Parameters
     ----------
     folders : Folders
-    sessions : sequence of str
-        Sessions that are described.
     wishes : Wishes
 
     Raises
@@ -117,7 +118,7 @@ def describe(folders: Folders, sessions: Sequence[str], wishes: Wishes) -> None:
     """
     found = segmentation.load(folders.motifs)
     motifs = names.resolve(wishes.names, found.n_motifs, found.fingerprint)
-    chosen = recording.find_sessions(folders, sessions, found)
+    chosen = recording.find_sessions(folders, list(found.latents), found)
     meta = read_record(AlignedMetadata, chosen[0].aligned)
     bones = None if wishes.bones is None else _named_bones(wishes.bones, meta)
     stride = max(1, sum(session.n_rows for session in chosen) // N_POSTURES)

@@ -22,7 +22,6 @@ rule describe:
         folder=lambda wildcards: layout.motifs(wildcards.model).root,
         latents=lambda wildcards: layout.latents_folder(wildcards.model),
         aligned=layout.aligned_folder,
-        sessions=settings.training_sessions,
         names=lambda wildcards: names_json(settings.names_of(wildcards.model)),
         # a function, because Snakemake would read braces in a plain text as wildcards
         skeleton=lambda wildcards: json.dumps(settings.skeleton),
@@ -33,7 +32,6 @@ rule describe:
             --model {wildcards.model:q} \
             --latents {params.latents:q} \
             --aligned {params.aligned:q} \
-            --sessions {params.sessions:q} \
             --names {params.names:q} \
             --skeleton {params.skeleton:q} \
             --communities {params.communities:q} \
