@@ -236,6 +236,14 @@ def test_only_placeholders_of_what_was_rejected_are_deleted(tmp_path):
     assert [path.name for path in latents.iterdir()] == ["s.parquet"]
 
 
+def test_frames_in_which_the_camera_did_not_run_are_not_frames_without_an_animal(tmp_path):
+    first = write_recording(tmp_path / "1.csv").poses
+    second = write_recording(tmp_path / "2.csv").poses
+    source = Session(poses=[first, second], fps=30, starts_s=[0, 60])
+    _, qc = align_to(tmp_path, source)
+    assert qc["fragments"] == {"n_fragments": 2, "longest_s": 20.0, "covered_fraction": 1.0}
+
+
 def test_alignment_loads_neither_torch_nor_mlflow():
     code = (
         "import sys, vame_pipe.alignment.session, vame_pipe.poses.readers, vame_pipe.windows.build\n"
@@ -265,6 +273,9 @@ def test_an_animal_that_cannot_be_aligned_is_left_out_with_its_reason(tmp_path, 
     assert f"session s: b is left out: {found.left_out['b']}" in caplog.text
     assert found.fragments.n_fragments == 2
     assert found.fragments.covered_fraction == 1
+    social = settings.model_copy(update={"social": True})
+    with pytest.raises(InputError, match="^session s: b: "):
+        align_session("s", source, social, None, out, qc)
     selected = source.model_copy(update={"individuals": ["a", "b"]})
     with pytest.raises(InputError, match="session s: "):
         align_session("s", selected, settings, None, out, qc)

@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import pose_files
 import pytest
 import yaml
 
@@ -90,6 +91,30 @@ def test_a_recording_that_cannot_be_aligned_is_excluded_with_the_reason(folder):
     assert still.name == "still" and "egocentric already" in still.exclude
     raw = yaml.safe_load(text(starter, small=False))
     assert raw["sessions"]["still"]["exclude"] == still.exclude and "model" not in raw
+
+
+def test_a_fragment_of_a_track_does_not_exclude_the_recording(tmp_path):
+    """The workflow leaves such an animal out, and uses the others."""
+    position, confidence, _ = simulate(300, 30, 0)
+    fragment = position.copy()
+    fragment[10:] = np.nan
+    fragment[:10, KEYPOINTS.index("nose")] = np.nan
+    two = np.stack([position, fragment], axis=1), np.stack([confidence, confidence], axis=1)
+    made = pose_files.Recording(*two, ("a", "b"), KEYPOINTS)
+    pose_files.write_sleap_analysis(tmp_path / "tracks.h5", made)
+    (session,) = make_starter([tmp_path], 30).sessions
+    assert session.exclude is None and [a.name for a in session.summary.animals] == ["a", "b"]
+
+
+def test_the_rate_of_a_video_comes_before_the_one_that_is_given(folder, monkeypatch):
+    """Which is for the recordings without a video."""
+    monkeypatch.setattr("vame_pipe.config.starter.frame_rate", lambda _: 25.0)
+    video = "data/control/mouse 3.mp4"
+    monkeypatch.setattr(
+        "vame_pipe.config.starter.video_of", lambda path: video if "mouse 3" in path.name else None
+    )
+    found = {each.name: (each.fps, each.fps_from) for each in make_starter([folder], 30).sessions}
+    assert found == {"mouse_3": (25.0, "video")} | {f"mouse_{i}": (30, "option") for i in (1, 2, 4)}
 
 
 def test_recordings_of_other_animals_are_not_mixed(folder):

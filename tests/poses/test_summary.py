@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from vame_pipe.cli.main import main
+from vame_pipe.poses.contract import Poses
 from vame_pipe.poses.names import CENTRE, FORWARD, end_of_axis, words
 from vame_pipe.poses.simulate import KEYPOINTS, simulate, write_deeplabcut
 from vame_pipe.poses.suggestion import suggest
-from vame_pipe.poses.summary import describe, summarise
+from vame_pipe.poses.summary import MAX_SAMPLE, _sample, describe, summarise
 
 POSITION, CONFIDENCE, _ = simulate(600, 30, 0)
 NAMES = list(KEYPOINTS)
@@ -52,6 +53,24 @@ def test_without_names_the_steady_axis_that_leads_is_chosen():
     assert (found.centre, found.forward, found.by_name) == ("c", "b", False)
 
 
+def test_one_jump_of_the_tracker_does_not_turn_the_body_axis():
+    shuffled = [2, 0, 6]
+    position = POSITION[:, shuffled].copy()
+    axis = position[300, 1] - position[300, 2]
+    position[300] -= 1000 * axis
+    found, _ = suggest(position[:301], CONFIDENCE[:301, shuffled], ["a", "b", "c"])
+    assert (found.centre, found.forward) == ("c", "b")
+
+
+def test_of_a_long_recording_frames_that_follow_one_another_are_looked_at():
+    n_frames = 3 * MAX_SAMPLE
+    position = np.arange(n_frames, dtype=float)[:, None, None] * np.ones((1, 2, 2))
+    poses = Poses(position, np.ones((n_frames, 2)), ("a", "b"), 30, "x")
+    sample, confidence = _sample(poses, ["b"])
+    assert sample.shape == (MAX_SAMPLE, 1, 2) and confidence.shape == (MAX_SAMPLE, 1)
+    assert (np.diff(sample[:, 0, 0]) == 1).mean() > 0.99 and sample.max() > 0.98 * n_frames
+
+
 def test_what_is_on_no_animal_or_rarely_known_is_left_out():
     position, confidence = POSITION.copy(), np.ones_like(CONFIDENCE)
     position[:, 2] = [500, 400]
@@ -93,7 +112,7 @@ def test_a_file_without_two_keypoints_of_an_animal_gets_no_body_axis(tmp_path):
     position = np.concatenate([POSITION[:, :1], objects], axis=1)
     names = ("nose", "objectA", "objectB")
     write_deeplabcut(tmp_path / "a.csv", position, np.ones((600, 3)), names)
-    found = summarise(tmp_path / "a.csv")
+    found, _ = summarise(tmp_path / "a.csv")
     assert found.suggestion.centre is None
     assert (
         describe(found)[-1]

@@ -243,7 +243,7 @@ def align_session(
     try:
         recorded, parts = read_recorded(source, settings.max_gap_s)
         if source.individuals is None:
-            animals, left_out = _align_usable(recorded, settings, keypoints)
+            animals, left_out = align_usable(recorded, settings, keypoints)
         else:
             animals, left_out = align_animals(recorded, settings, keypoints), {}
     except InputError as error:
@@ -269,18 +269,26 @@ def align_session(
     aligned_file.write(animals, name, source, source_fps, parts, out)
     tracking = {individual: aligned.quality for individual, aligned in animals.items()}
     fps = next(iter(animals.values())).fps
-    write_quality(SessionQuality(name, fps, tracking, left_out, fragments(recorded)), qc)
+    pieces = fragments(recorded, sum(part.n_frames for part in parts))
+    write_quality(SessionQuality(name, fps, tracking, left_out, pieces), qc)
 
 
-def _align_usable(
+def align_usable(
     recorded: dict[str, Poses], settings: Align, keypoints: dict[str, list[str]] | None
 ) -> tuple[dict[str, Aligned], dict[str, str]]:
     """Return the animals that can be aligned, and why others of the recording cannot.
 
+    Parameters
+    ----------
+    recorded : dict of str to Poses
+        All animals of the recording.
+    settings, keypoints
+        As for `align_animals`.
+
     Raises
     ------
     InputError
-        If no animal can be aligned.
+        If no animal can be aligned, or none that could be the partner of another for `social`.
     """
     try:
         return align_animals(recorded, settings, keypoints), {}
@@ -294,7 +302,9 @@ def _align_usable(
                 align_animals({name: poses}, alone, keypoints)
             except InputError as error:
                 left_out[name] = " ".join(error.problems)
-        if not left_out or len(left_out) == len(recorded):
+        n_needed = 2 if settings.social else 1
+        no_partner = settings.partner in left_out
+        if not left_out or no_partner or len(recorded) - len(left_out) < n_needed:
             raise
     usable = {name: poses for name, poses in recorded.items() if name not in left_out}
     return align_animals(usable, settings, keypoints), left_out

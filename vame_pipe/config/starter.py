@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from vame_pipe.alignment.session import align
+from vame_pipe.alignment.session import align_usable
 from vame_pipe.config.sections import Align, Quantile
 from vame_pipe.config.starter_files import (
     choose_files,
@@ -19,6 +19,7 @@ from vame_pipe.config.starter_files import (
 )
 from vame_pipe.core.errors import InputError, listing
 from vame_pipe.poses.names import CENTRE, FORWARD, end_of_axis, words
+from vame_pipe.poses.readers import read_poses
 from vame_pipe.poses.suggestion import QUANTILE
 from vame_pipe.poses.summary import FileSummary, summarise
 from vame_pipe.poses.video_rate import frame_rate, video_of
@@ -102,7 +103,7 @@ def make_starter(paths: Sequence[Path], fps: float | None = None) -> Starter:
     summaries = []
     for path in chosen:
         try:
-            summary = summarise(path)
+            summary, _ = summarise(path)  # the poses of all files can be too large for the memory
         except InputError as error:
             skipped += error.problems
             continue
@@ -174,7 +175,7 @@ def _frame_rate(summary: FileSummary, given: float | None) -> tuple[float, str] 
         return summary.fps, "file"
     video = video_of(summary.path)
     of_video = frame_rate(video) if video else None
-    if of_video is not None and given is None:
+    if of_video is not None:
         return round(of_video, 3), "video"
     return None if given is None else (given, "option")
 
@@ -249,9 +250,9 @@ def _checked(
 def _try_to_align(
     session: StarterSession, settings: Align, keypoints: dict[str, list[str]]
 ) -> StarterSession:
+    """Return the recording, excluded if no animal of it can be aligned."""
     try:
-        for poses in session.summary.poses.values():
-            align(replace(poses, fps=session.fps), settings, keypoints)
+        align_usable(read_poses(session.summary.path, session.fps), settings, keypoints)
     except InputError as error:
         return replace(session, exclude=" ".join(error.problems))
     return session

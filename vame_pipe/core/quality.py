@@ -94,7 +94,7 @@ class Fragments:
     longest_s : float
         Length of the longest of them, seconds.
     covered_fraction : float
-        Fraction of the frames of the recording in which at least one animal has a point.
+        Fraction of the frames in which the camera ran, in which at least one animal has a point.
     """
 
     n_fragments: int

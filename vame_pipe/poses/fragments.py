@@ -10,13 +10,15 @@ from vame_pipe.core.quality import Fragments
 from vame_pipe.poses.contract import Poses
 
 
-def fragments(animals: Mapping[str, Poses]) -> Fragments:
+def fragments(animals: Mapping[str, Poses], n_recorded: int | None = None) -> Fragments:
     """Return in how many pieces the animals of a recording were tracked.
 
     Parameters
     ----------
     animals : dict of str to Poses
         What `read_poses` returns: at least one animal, all with the same frames.
+    n_recorded : int, optional
+        Frames in which the camera ran, if it stopped between two files; default: all.
 
     Examples
     --------
@@ -35,4 +37,4 @@ def fragments(animals: Mapping[str, Poses]) -> Fragments:
         length = np.flatnonzero(step < 0) - np.flatnonzero(step > 0)
         n_fragments += len(length)
         longest = max(longest, float(length.max(initial=0)) / poses.fps)
-    return Fragments(n_fragments, longest, float(covered.mean()))
+    return Fragments(n_fragments, longest, float(covered.sum() / (n_recorded or len(covered))))

@@ -195,10 +195,13 @@ def _axis_by_movement(
             if score > best:
                 best, ends = score, (names[i], names[j])
     back, front = (position[:, names.index(name)] for name in ends)
-    step = min(5, len(position) - 1)
-    moved = np.diff((back + front)[:: max(1, step)], axis=0)
-    axis = (front - back)[:: max(1, step)][:-1]
-    ahead = np.nansum(moved * axis)
+    step = max(1, min(5, len(position) - 1))
+    moved = np.diff((back + front)[::step], axis=0) / 2
+    axis = (front - back)[::step][:-1]
+    # a longer step is a jump of the tracker, or to another stretch of the sample
+    size = np.linalg.norm(axis, axis=1)
+    steps = np.where(np.linalg.norm(moved, axis=1) < size, (moved * axis).sum(axis=1), 0.0)
+    ahead = np.nansum(steps)
     return ends if ahead >= 0 else (ends[1], ends[0])
 
 

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from vame_pipe.poses.contract import Poses
+from vame_pipe.poses.fragments import fragments
 from vame_pipe.poses.readers import read_header, read_poses
 from vame_pipe.poses.suggestion import Suggestion, describe_suggestion, suggest
 
 MAX_SAMPLE = 20_000
-"""Frames of an animal from which settings are suggested."""
+"""Frames of an animal from which settings are suggested, about."""
+BLOCK = 200
+"""Frames that follow one another in the sample: the movement between them counts."""
 QUANTILES = (0.01, 0.1, 0.5)
 
 
@@ -74,8 +77,6 @@ class FileSummary:
     animals : list of AnimalSummary
     keypoints : list of KeypointSummary
     suggestion : Suggestion
-    poses : dict of str to Poses
-        The poses themselves, by individual.
     """
 
     path: Path
@@ -87,11 +88,12 @@ class FileSummary:
     animals: list[AnimalSummary]
     keypoints: list[KeypointSummary]
     suggestion: Suggestion
-    poses: dict[str, Poses]
 
 
-def summarise(path: Path, format: str | None = None) -> FileSummary:
-    """Return what is in a pose file.
+def summarise(path: Path, format: str | None = None) -> tuple[FileSummary, dict[str, Poses]]:
+    """Return what is in a pose file, and its poses by individual.
+
+    The poses can be large: of many files, keep the summaries only.
 
     Parameters
     ----------
@@ -110,8 +112,8 @@ def summarise(path: Path, format: str | None = None) -> FileSummary:
     >>> from vame_pipe.poses.simulate import write_recordings
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_recordings(Path(folder), n_sessions=1, n_frames=300, fps=30, seed=0)
-    ...     found = summarise(Path(folder) / "sim-1.csv")
-    >>> found.format, found.fps, found.n_frames, [animal.name for animal in found.animals]
+    ...     found, poses = summarise(Path(folder) / "sim-1.csv")
+    >>> found.format, found.fps, found.n_frames, list(poses)
     ('deeplabcut', None, 300, ['id_0'])
     >>> found.suggestion.centre, found.suggestion.forward, found.suggestion.min_confidence
     ('tailbase', 'nose', 0.6)
@@ -124,7 +126,7 @@ def summarise(path: Path, format: str | None = None) -> FileSummary:
     confidence = np.concatenate([each[1] for each in sample])
     suggestion, kept = suggest(position, confidence, names)
     first = next(iter(poses.values()))
-    return FileSummary(
+    summary = FileSummary(
         path=path,
         format=header.format,
         fps=header.fps,
@@ -134,8 +136,8 @@ def summarise(path: Path, format: str | None = None) -> FileSummary:
         animals=[_summarise_animal(name, animal) for name, animal in poses.items()],
         keypoints=_summarise_keypoints(position, confidence, names, kept),
         suggestion=suggestion,
-        poses=poses,
     )
+    return summary, poses
 
 
 def _common_names(animals: Sequence[Poses]) -> list[str]:
@@ -144,17 +146,18 @@ def _common_names(animals: Sequence[Poses]) -> list[str]:
 
 
 def _sample(poses: Poses, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions and confidence of some frames; adjacent frames stay together."""
+    """Return positions and confidence of some frames: blocks of adjacent ones, evenly spaced."""
     columns = [poses.keypoints.index(name) for name in names]
-    step = max(1, len(poses.position) // MAX_SAMPLE)
-    return poses.position[::step][:, columns], poses.confidence[::step][:, columns]
+    frame = np.arange(len(poses.position))
+    every = -(-len(frame) // MAX_SAMPLE)
+    rows = frame[(frame // BLOCK) % every == 0]
+    return poses.position[rows][:, columns], poses.confidence[rows][:, columns]
 
 
 def _summarise_animal(name: str, poses: Poses) -> AnimalSummary:
-    seen = np.isfinite(poses.position[..., 0]).any(axis=1)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], seen, [False]])))
-    lengths = edges[1::2] - edges[::2]
-    return AnimalSummary(name, float(seen.mean()), len(lengths), int(lengths.max(initial=0)))
+    found = fragments({name: poses})
+    longest = round(found.longest_s * poses.fps)
+    return AnimalSummary(name, found.covered_fraction, found.n_fragments, longest)
 
 
 def _summarise_keypoints(

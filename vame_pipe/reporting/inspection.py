@@ -62,13 +62,13 @@ def inspect(
     summaries, pages, problems = [], [], []
     for path in paths:
         try:
-            summary = summarise(path, format)
+            summary, poses = summarise(path, format)
         except InputError as error:
             problems += error.problems
             continue
         summaries.append(summary)
         if plot is not None:
-            drawn = [p for name, poses in summary.poses.items() for p in draw(summary, name, poses)]
+            drawn = [p for name, animal in poses.items() for p in draw(summary, name, animal)]
             pages.append(("\n".join(describe(summary)), drawn))
     if pages and plot is not None:
         environment = Environment(
