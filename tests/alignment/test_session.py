@@ -274,7 +274,7 @@ def test_an_animal_that_cannot_be_aligned_is_left_out_with_its_reason(tmp_path, 
     assert found.fragments.n_fragments == 2
     assert found.fragments.covered_fraction == 1
     social = settings.model_copy(update={"social": True})
-    with pytest.raises(InputError, match="^session s: b: "):
+    with pytest.raises(InputError, match=r"^session s: b: "):
         align_session("s", source, social, None, out, qc)
     selected = source.model_copy(update={"individuals": ["a", "b"]})
     with pytest.raises(InputError, match="session s: "):

@@ -100,6 +100,8 @@ def draw(summary: FileSummary, name: str, poses: Poses) -> list[Picture]:
     centre, forward = names.index(chosen.centre), names.index(chosen.forward)
     used = [k for k, n in enumerate(names) if n not in chosen.leave_out]
     flat = np.where(above[..., None], position, np.nan)[..., :2]
+    if not (np.ptp(flat[:, [centre, forward]], axis=1) > 0).any():
+        return pictures  # both ends of the body axis are never known in the same frame
     return [
         Picture(f"{name}: path of {chosen.centre}", draw_path(flat[:, centre])),
         Picture(
@@ -113,7 +115,7 @@ def draw(summary: FileSummary, name: str, poses: Poses) -> list[Picture]:
 def draw_path(points: np.ndarray) -> Markup:
     """Return the path of a keypoint, `(n_frames, 2)`, NaN where missing; it is broken at gaps."""
     sample = points[:: max(1, len(points) // MAX_POINTS)]
-    low, high = np.nanmin(sample, axis=0), np.nanmax(sample, axis=0)
+    low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
     scaled = (sample - low) / max(float((high - low).max()), 1e-9) * SIZE
     known = np.isfinite(scaled).all(axis=1)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]])))
@@ -147,6 +149,7 @@ def draw_usual_posture(
     rows = np.flatnonzero(length > 0)
     rows = rows[:: max(1, len(rows) // MAX_POINTS)]
     unit = axis[rows] / length[rows, None]
+    used = [k for k in used if np.isfinite(position[rows, k, 0]).any()]
     offset = position[rows][:, used] - position[rows, centre][:, None]
     x = (offset * unit[:, None]).sum(axis=2)
     y = offset[..., 1] * unit[:, None, 0] - offset[..., 0] * unit[:, None, 1]
