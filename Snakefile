@@ -22,6 +22,7 @@ include: "workflow/rules/motifs.smk"
 include: "workflow/rules/describe.smk"
 include: "workflow/rules/videos.smk"
 include: "workflow/rules/groups.smk"
+include: "workflow/rules/labels.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/external.smk"
 
@@ -46,7 +47,13 @@ rule all:
         [layout.external_report(model) for model in settings.external],
         [layout.aligned(session) for session in settings.analysed],
         [layout.quality(session) for session in settings.analysed],
-        [path for model in settings.variants for path in layout.model(model).outputs],
+        [
+            path
+            for model in settings.variants
+            for motifs in [layout.motifs(model)]
+            for folder in [layout.model(model), motifs, motifs.described]
+            for path in folder.outputs
+        ],
         [layout.motifs(model).videos for model in settings.variants if filmed()],
         [
             layout.latents(model, session)
@@ -57,6 +64,16 @@ rule all:
             layout.motifs(model).session(session)
             for model in settings.variants
             for session in settings.analysed
+        ],
+        [
+            path
+            for model in settings.variants
+            for session in settings.new_sessions
+            for path in [
+                layout.novelty(model, session),
+                layout.motifs(model).bouts_of(session),
+                layout.motifs(model).usage_of(session),
+            ]
         ],
 
 

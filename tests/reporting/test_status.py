@@ -86,9 +86,16 @@ def test_a_changed_setting_of_alignment_or_windows_says_what_it_was(finished):
 def test_a_session_to_encode_trains_nothing(finished):
     finished["sessions"]["m3"] = finished["sessions"]["m1"] | {"use": "encode"}
     assert plan(status(finished)) == [
-        "not computed yet: 1 alignment, 1 table of the quality, 2 encodings, 2 labellings, 1 report",
+        "not computed yet: 1 alignment, 1 table of the quality, 2 encodings, 2 labellings, "
+        "2 comparisons of groups, 1 report",
         "session m3 is new: 1 report",
     ]
+
+
+def test_a_changed_subject_compares_the_groups_again(finished):
+    finished["sessions"]["m2"]["subject"] = "mouse 1"
+    work = "2 comparisons of groups, 1 report"
+    assert plan(status(finished)) == [f"session m2: subject was not set, is mouse 1: {work}"]
 
 
 def test_a_session_that_is_new_or_removed_is_named(finished):
@@ -202,6 +209,8 @@ def test_the_format_of_a_pose_file_counts(finished):
         ("motifs/vame/segmentation.json", "1 upload"),
         ("motifs/vame/quality.png", "1 upload"),
         ("motifs/vame/m2.parquet", "1 upload"),
+        ("figures/vame/map.svg", "1 report"),
+        ("groups/wide/groups.csv", "1 report"),
         ("compare.csv", "1 report"),
         ("similarity.csv", "1 report"),
     ],

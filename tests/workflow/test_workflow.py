@@ -193,6 +193,7 @@ def test_adding_a_session_to_encode_trains_nothing(extended_run, tiny_run):
         "quality": 1,
         "encode_new": 2,
         "label_new": 2,
+        "groups": 2,
         "report": 1,
         "all": 1,
     }
@@ -227,6 +228,19 @@ def test_adding_a_session_to_encode_trains_nothing(extended_run, tiny_run):
     assert not (folder / "pwned").exists()
     assert "new" in layout.report.read_text()
     assert planned_jobs(folder) == {}
+    lost = [
+        layout.motifs("wide").described.profiles,
+        layout.motifs("vame").usage,
+        layout.motifs("vame").usage_of("new"),
+    ]
+    kept = {path: path.read_bytes() for path in lost}
+    for path in lost:
+        path.unlink()
+    jobs = planned_jobs(folder)
+    assert (jobs["segment"], jobs["describe"], jobs["label_new"]) == (1, 2, 1)
+    assert "train" not in jobs and "encode" not in jobs
+    for path, data in kept.items():
+        path.write_bytes(data)
 
 
 def test_a_model_from_elsewhere_labels_every_session_and_nothing_is_trained(extended_run):

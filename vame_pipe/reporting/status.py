@@ -102,18 +102,19 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
         if session not in trained_on
     ]
     segmented = [each.item for each in motifs.values()]
+    compared = []
     for name in models:
         described = find_description(layout, name, config, motifs[name])
         labelled = [item for item in labels if item.name.startswith(f"{name}/")]
-        compared = find_groups(layout, name, config, latents[name], [described, *labelled])
-        segmented += [described, compared]
+        compared += [find_groups(layout, name, config, latents[name], [described, *labelled])]
+        segmented += [described]
     trained_models = [model.item for model in models.values()]
     upload = _upload(layout, config, [*trained_models, *segmented])
     learned_from = _without(trained_on, left_out(layout))
     comparison = _comparison(layout, models, learned_from, [upload])
     items = [*(session.item for session in sessions.values()), windows, quality, *trained_models]
     items += [each.item for encoded in latents.values() for each in encoded.values()]
-    items += [*segmented, *labels, upload, comparison]
+    items += [*segmented, *labels, *compared, upload, comparison]
     return [*items, _report(layout, models, sessions, items), *external]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vame_pipe.core import motif_quality
+from vame_pipe.core import label_facts, motif_quality
 from vame_pipe.core.layout import Layout
 
 FOLDER = "motifs"
@@ -14,7 +14,8 @@ FOLDER = "motifs"
 def motif_files(layout: Layout, model: str, sessions: list[str]) -> list[Path]:
     """Return the motif files of a model that exist: segmentation, tables, plots, clips, sessions."""
     folder = layout.motifs(model)
-    paths = [*folder.outputs, *folder.described.outputs, *sorted(folder.clips.glob("*.gif"))]
+    paths = [*folder.outputs, *folder.described.outputs, *folder.labelled.outputs]
+    paths += sorted(folder.clips.glob("*.gif"))
     return [path for path in [*paths, *map(folder.session, sessions)] if path.exists()]
 
 
@@ -52,6 +53,22 @@ def motif_metrics(quality: Path) -> dict[str, float]:
         if row.chosen
         for name, value in row.numbers.items()
     }
+
+
+def label_metrics(facts: Path) -> dict[str, float]:
+    """Return how far motifs and latents hold what people labelled; nothing without the file.
+
+    Parameters
+    ----------
+    facts : Path
+        labels.json of a model.
+
+    Returns
+    -------
+    dict of str to float
+        For example `labels/overlap` and `labels/pca_overlap`.
+    """
+    return label_facts.read(facts).metrics if facts.exists() else {}
 
 
 def motif_tags(quality: Path) -> dict[str, str]:

@@ -8,9 +8,13 @@ rule upload_mlflow:
             for model in settings.variants
             for session in settings.training_sessions
         ],
-        motifs=[layout.motifs(model).quality for model in settings.variants],
-        described=[layout.motifs(model).described.description for model in settings.variants],
-        groups=[layout.groups(model).facts for model in settings.variants],
+        motifs=[path for model in settings.variants for path in layout.motifs(model).outputs],
+        described=[
+            path for model in settings.variants for path in layout.motifs(model).described.outputs
+        ],
+        # another group, or a session that is only encoded, changes no model: the next upload sends it
+        groups=[ancient(layout.groups(model).facts) for model in settings.variants],
+        labels=[layout.motifs(model).labelled.facts for model in settings.variants if labelled()],
         qc=[layout.quality(session) for session in settings.training_sessions],
     output:
         layout.uploaded,
@@ -81,7 +85,7 @@ rule compare:
 
 
 rule report:
-    """Write the report, one self-contained HTML file."""
+    """Write the report, one self-contained HTML file, and a text for the methods section of a paper."""
     input:
         comparison=layout.comparison,
         similarity=layout.similarity,
@@ -101,12 +105,14 @@ rule report:
         ],
         motif_quality=rules.upload_mlflow.input.motifs,
         described=rules.upload_mlflow.input.described,
-        groups=rules.upload_mlflow.input.groups,
+        groups=[layout.groups(model).facts for model in settings.variants],
+        labels=rules.upload_mlflow.input.labels,
         frames=layout.windows_folder.frames,
         index=layout.windows_folder.index,
         faults=layout.windows_folder.session_faults,
     output:
-        report(layout.report, caption="../report/report.rst", category="Report"),
+        page=report(layout.report, caption="../report/report.rst", category="Report"),
+        methods=layout.methods,
     log:
         layout.log("report"),
     benchmark:
@@ -125,6 +131,7 @@ rule report:
         vame-pipe report {params.results:q} \
             --sessions {params.sessions:q} \
             --models {params.models:q} \
-            --out {output:q} \
+            --out {output.page:q} \
+            --methods {output.methods:q} \
             --log {log:q}
         """
