@@ -151,6 +151,21 @@ def test_an_animal_that_is_never_there_with_another_has_no_valid_row():
         aligned({name: positions[name] for name in "ac"})
 
 
+def test_heights_of_two_animals_are_measured_from_the_same_floor():
+    """Each stands on the lowest of its own keypoints, but one of them sits a body length higher."""
+    flat, _ = scene()
+    positions = {
+        name: np.concatenate([each, np.full((*each.shape[:2], 1), height)], axis=2)
+        for (name, each), height in zip(flat.items(), (20.0, 20.0 + SIZE), strict=True)
+    }
+    place = (flat["b"][:, 0] - flat["a"][:, 0]) / SIZE
+    for name, found in aligned(positions).items():
+        between = np.exp(partner(found)["partner_log_tail_nose"]) - 0.01
+        ahead = [0, 1] if name == "a" else [1, 0]  # the nose of the other, from its tail base
+        apart = (place if name == "a" else -place) + ahead
+        np.testing.assert_allclose(between, np.sqrt(np.sum(apart**2, axis=1) + 1), rtol=1e-5)
+
+
 def test_the_problems_of_all_animals_are_reported_at_once():
     positions, _ = scene()
     for position in positions.values():

@@ -73,4 +73,14 @@ def test_the_video_of_a_pose_file_is_the_one_its_name_begins_with(tmp_path):
         (tmp_path / name).touch()
     assert video_of(tmp_path / "m1_day2DLC_resnet.h5").name == "m1_day2.AVI"
     assert video_of(tmp_path / "m1.csv").name == "m1.mp4"
-    assert video_of(tmp_path / "x.csv") is None
+    for name in ("x.csv", "m10.csv", "m1b.csv"):
+        assert video_of(tmp_path / name) is None
+
+
+def test_boxes_that_claim_to_be_larger_than_the_one_around_them_are_read_once(tmp_path):
+    """Each pair would double the work."""
+    inner = struct.pack(">I4s", 2**31, b"mdia")
+    (tmp_path / "v.mp4").write_bytes(
+        b"".join(struct.pack(">I4s", 16, b"trak") + inner for _ in range(40))
+    )
+    assert frame_rate(tmp_path / "v.mp4") is None

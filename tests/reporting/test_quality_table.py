@@ -11,7 +11,7 @@ from vame_pipe.config.sections import Qc, Windows
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import AlignedMetadata, QualityMetadata, WindowsMetadata, read_record
 from vame_pipe.core.quality import read_quality
-from vame_pipe.reporting.quality_table import count_windows, write_quality_table
+from vame_pipe.reporting.quality_table import _median_speed, count_windows, write_quality_table
 from vame_pipe.windows.build import build
 
 SESSIONS = ["sim-1", "sim-2", "sim-3"]
@@ -46,6 +46,18 @@ def test_every_keypoint_has_a_row_with_what_was_measured(layout):
     assert others["body_length_cm"].isna().all() and others["speed_cm_s"].isna().all()
     meta = read_record(QualityMetadata, layout.qc)
     assert meta.px_per_cm == {"sim-1": 20.0} and list(meta.aligned) == SESSIONS
+
+
+def test_the_speed_is_that_in_all_dimensions():
+    run = np.array([0, 0, 0, -1])
+    flat = {
+        "run": run,
+        "speed_forward": np.array([3.0, 0, 6, 90]),
+        "speed_lateral": np.full(4, 4.0),
+    }
+    assert _median_speed(flat) == 5.0
+    assert _median_speed(flat | {"speed_vertical": np.array([12.0, 0, 0, 0])}) == np.sqrt(52)
+    assert np.isnan(_median_speed({"run": run}))
 
 
 def test_windows_gained_and_lost_add_up(layout):

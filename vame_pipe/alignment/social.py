@@ -6,6 +6,7 @@ Pure functions of tracks. Ahead and right are those of the focal animal; "nose" 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +47,7 @@ def features(focal: Track, others: list[Track], scale: bool) -> np.ndarray:
     numpy.ndarray
         NaN where no partner is known.
     """
+    others = [on_floor_of(focal, other) for other in others]
     offsets = [norm(_centre(other) - _centre(focal)) for other in others]
     distance = np.stack([np.where(np.isnan(offset), np.inf, offset) for offset in offsets])
     nearest = distance.argmin(axis=0)
@@ -55,13 +57,26 @@ def features(focal: Track, others: list[Track], scale: bool) -> np.ndarray:
     return values.T
 
 
+def on_floor_of(focal: Track, other: Track) -> Track:
+    """Return another animal with its heights measured from where those of the focal animal are.
+
+    Each animal has a floor of its own, the lowest of its keypoints.
+    """
+    lift = (other.quality.floor or 0.0) - (focal.quality.floor or 0.0)
+    if lift == 0.0:
+        return other
+    position = other.position.copy(order="K")
+    position[..., 2] += lift
+    return replace(other, position=position)
+
+
 def seen(focal: Track, partner: Track, scale: bool) -> np.ndarray:
     """Return the features of one partner, `(13, n_rows)` in the order of `NAMES`.
 
     Parameters
     ----------
     focal, partner : Track
-        Both with the same rows.
+        Both with the same rows and the same floor.
     scale : bool
         Lengths are in body lengths of the focal animal; false: in the unit of the positions.
     """

@@ -8,7 +8,7 @@ tests/golden/ holds numbers of each stage: its test fails if they change and the
 
 SIMULATE = 1
 KEYPOINTS = 2
-ALIGN = 3
+ALIGN = 4
 WINDOWS = 2
 TRAIN = 2
 ENCODE = 1
@@ -17,7 +17,7 @@ DESCRIBE = 1
 LABELS = 1
 GROUPS = 1
 VIDEOS = 1
-QUALITY = 1
+QUALITY = 2
 UPLOAD = 1
 COMPARE = 2
 REPORT = 2

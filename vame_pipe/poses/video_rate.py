@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -10,6 +11,8 @@ SUFFIXES = (".mp4", ".m4v", ".mov", ".avi")
 CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl"}
 MAX_FPS = 100_000
 """A higher rate is of a damaged file."""
+AFTER_NAME = re.compile(r"[^A-Za-z0-9]|DLC|DeepCut")
+"""What follows the name of the video in that of a pose file; m1.mp4 is not the video of m10.csv."""
 
 
 def video_of(poses: Path) -> Path | None:
@@ -17,7 +20,9 @@ def video_of(poses: Path) -> Path | None:
     videos = [
         path
         for path in sorted(poses.parent.iterdir())
-        if path.suffix.lower() in SUFFIXES and poses.name.startswith(path.stem)
+        if path.suffix.lower() in SUFFIXES
+        and poses.name.startswith(path.stem)
+        and AFTER_NAME.match(poses.name, len(path.stem))
     ]
     return max(videos, key=lambda path: len(path.stem), default=None)
 
@@ -49,7 +54,7 @@ def _mp4_rate(file: BinaryIO, end: int) -> float:
             header = 8
             if size == 1:
                 size, header = struct.unpack(">Q", file.read(8))[0], 16
-            size = end - position if size == 0 else size
+            size = end - position if size == 0 else min(size, end - position)
             if size < header:
                 return 0.0
             if kind in CONTAINERS:

@@ -124,7 +124,7 @@ def read_quality_section(
         keypoints=[_labelled(row, n_animals) for row in points[:MAX_ROWS]],
         n_keypoints=len(points),
         odd_sizes=[
-            f"{row['session']} ({row['body_length_ratio']:.2g} x the median)"
+            f"{_labelled(row, n_animals)['label']} ({row['body_length_ratio']:.2g} x the median)"
             for row in measured
             if not 1 / MAX_SIZE_RATIO <= row["body_length_ratio"] <= MAX_SIZE_RATIO
         ],

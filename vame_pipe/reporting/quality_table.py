@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from vame_pipe.config.sections import Qc
 
 
+SPEEDS = ("speed_forward", "speed_lateral", "speed_vertical")
+"""Parts of the velocity of the centre; the last one in three dimensions only."""
+
+
 @dataclass(frozen=True)
 class WindowCount:
     """Windows of one animal of a training session, and those that it does not have.
@@ -141,7 +145,7 @@ def _window_counts(layout: Layout) -> dict[tuple[str, str], tuple[int, int]]:
 
 def _read_tracks(path: Path, meta: AlignedMetadata) -> dict[str, dict[str, np.ndarray]]:
     """Return the runs and the speeds of each animal of an aligned session."""
-    columns = ["run", *(n for n in ("speed_forward", "speed_lateral") if n in meta.features)]
+    columns = ["run", *(name for name in SPEEDS if name in meta.features)]
     table = pq.read_table(path, columns=["individual", *columns])
     tracks = {}
     for individual in meta.individuals:
@@ -214,9 +218,10 @@ def _facts(
 
 def _median_speed(track: Mapping[str, np.ndarray]) -> float:
     """Return the median speed of the centre; NaN if the recording was aligned without kinematics."""
-    if not {"speed_forward", "speed_lateral"} <= track.keys():
+    parts = [track[name] for name in SPEEDS if name in track]
+    if not parts:
         return float("nan")
-    speed = np.hypot(track["speed_forward"], track["speed_lateral"])[track["run"] >= 0]
+    speed = np.linalg.norm(parts, axis=0)[track["run"] >= 0]
     return float(np.median(speed)) if len(speed) else float("nan")
 
 
