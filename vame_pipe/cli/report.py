@@ -14,12 +14,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sessions", nargs="+", type=name, required=True, help="sessions to show, by name"
     )
     parser.add_argument("--out", type=Path, required=True, help="output file (HTML)")
+    parser.add_argument(
+        "--methods",
+        type=Path,
+        help="also write a text for the methods section of a paper (Markdown)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     from vame_pipe.core.layout import Layout
     from vame_pipe.core.run_record import require_models
-    from vame_pipe.reporting import page
+    from vame_pipe.reporting import methods, page
 
     layout = Layout(options.results)
-    page.write(layout, options.sessions, options.models or require_models(layout), options.out)
+    models = options.models or require_models(layout)
+    page.write(layout, options.sessions, models, options.out)
+    if options.methods is not None:
+        methods.write(layout, options.sessions, models, options.methods)

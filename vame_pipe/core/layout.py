@@ -140,6 +140,10 @@ class Layout:
     def report(self) -> Path:
         return self.root / "report.html"
 
+    @property
+    def methods(self) -> Path:
+        return self.root / "methods.md"
+
     def external_report(self, model: str) -> Path:
         """Report of a model that was trained elsewhere."""
         return self.root / f"report-{model}.html"
