@@ -16,6 +16,7 @@ from vame_pipe.config.sections import Session
 from vame_pipe.core.errors import InputError, listing
 from vame_pipe.core.layout import Layout
 from vame_pipe.poses.animals import individuals
+from vame_pipe.motifs.label_file import read_labels
 from vame_pipe.poses.readers import frame_rate, keypoint_names, missing_keypoints, read_header
 
 MAX_AHEAD_S = 1.0
@@ -42,7 +43,7 @@ def load(*sources: Source, generated: Mapping[str, Sequence[str]]) -> Config:
     if config is not None:
         problems += writable_problems(config.results)
         for name, session in config.analysed.items():
-            found = _session_problems(session, config, generated)
+            found = _session_problems(session, config, generated) + _label_problems(name, session)
             problems += [f"session {name}: {line}" for line in found]
     if problems or config is None:
         raise InputError(*dict.fromkeys(problems))
@@ -88,6 +89,16 @@ def _session_problems(
         if not Path(video).is_file()
     ]
     return problems
+
+
+def _label_problems(name: str, session: Session) -> list[str]:
+    """Return what is wrong with the label file of a session, as far as it tells without the poses."""
+    try:
+        if session.labels is not None:
+            read_labels(Path(session.labels), name)
+    except InputError as error:
+        return error.problems
+    return []
 
 
 def _skeleton_problems(available: Sequence[str], config: Config, path: str) -> list[str]:

@@ -28,7 +28,15 @@ from vame_pipe.core.metadata import (
 from vame_pipe.core.run_record import RunRecord, best_model, differing_params, read_runs
 from vame_pipe.core.source import REPORT
 from vame_pipe.poses.parts import PoseSource
-from vame_pipe.reporting import described, figures, group_section, motif_pages, motifs, recordings
+from vame_pipe.reporting import (
+    described,
+    figures,
+    group_section,
+    label_section,
+    motif_pages,
+    motifs,
+    recordings,
+)
 from vame_pipe.reporting.current import REPORT_TAG, ReportFacts, require_current
 from vame_pipe.reporting.new_recordings import read_new
 from vame_pipe.reporting.projection import Projection, project_latents
@@ -150,6 +158,7 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
         motifs=motifs.read_motifs(layout, models, best, sessions, named),
         described=motif_pages.read_pages(layout, best, named, projections[best]),
         groups=group_section.read_groups(layout, best, named),
+        labels=label_section.read_labels(layout, best),
         recordings=rows,
         new_recordings=read_new(layout, best, sessions),
         limits=recordings,
@@ -185,6 +194,7 @@ def _require_files(layout: Layout, sessions: list[str], models: list[str]) -> No
     required += motifs.required_files(layout, models, sessions)
     required += described.required_files(layout, models)
     required += group_section.required_files(layout, models)
+    required += label_section.required_files(layout, models)
     problems = [
         f"report: {path} not found. Run snakemake." for path in required if not path.exists()
     ]

@@ -12,10 +12,10 @@ FOLDER = "motifs"
 
 
 def motif_files(layout: Layout, model: str, sessions: list[str]) -> list[Path]:
-    """Return the motif files of a model that exist: segmentation, tables, plots, clips, sessions."""
+    """Return the files of a model that exist: segmentation, tables, plots, clips, groups, sessions."""
     folder = layout.motifs(model)
     paths = [*folder.outputs, *folder.described.outputs, *folder.labelled.outputs]
-    paths += sorted(folder.clips.glob("*.gif"))
+    paths += [*sorted(folder.clips.glob("*.gif")), *layout.groups(model).outputs]
     return [path for path in [*paths, *map(folder.session, sessions)] if path.exists()]
 
 
@@ -28,6 +28,9 @@ def artifact_folder(layout: Layout, model: str, path: Path) -> str:
     >>> artifact_folder(layout, "vame", layout.motifs("vame").described.bouts)
     'motifs/described'
     """
+    groups = layout.groups(model)
+    if path.parent in (groups.tables, groups.figures):
+        return "groups"
     return (Path(FOLDER) / path.parent.relative_to(layout.motifs(model).root)).as_posix()
 
 

@@ -194,7 +194,9 @@ def read_results(
         artifacts=artifacts,
         latents=latents,
         motifs={path: motifs.artifact_folder(layout, name, path) for path in motif_files},
-        motif_quality=motifs.motif_metrics(layout.motifs(name).quality) | between_models,
+        motif_quality=motifs.motif_metrics(layout.motifs(name).quality)
+        | motifs.label_metrics(layout.motifs(name).labelled.facts)
+        | between_models,
         quality={session: json.loads(path.read_text()) for session, path in quality.items()},
         folder=layout.motifs(name),
         digest=content_digest(layout.model(name).weights, layout.motifs(name)),

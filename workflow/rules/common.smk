@@ -137,6 +137,18 @@ def members():
     return {name: s.model_dump(include=keys, exclude_none=True) for name, s in sessions}
 
 
+def labelled():
+    """Return the sessions that have labels."""
+    return {name: session for name, session in settings.analysed.items() if session.labels}
+
+
+def labels_json():
+    """Return the labelled sessions as the command line takes them."""
+    keys = {"labels", "subject"}
+    sessions = labelled().items()
+    return json.dumps({n: s.model_dump(include=keys, exclude_none=True) for n, s in sessions})
+
+
 def filmed():
     """Return the training sessions that name a video."""
     sessions = {name: settings.sessions[name] for name in settings.training_sessions}
