@@ -1,5 +1,6 @@
 """Clips of motifs show the bouts that they are named after."""
 
+import dataclasses
 import importlib.util
 
 import numpy as np
@@ -161,6 +162,20 @@ def test_a_pose_file_that_was_changed_is_refused(layout, sessions, tmp_path):
         InputError, match=r"session late: late\.csv was changed after it was aligned"
     ):
         read_tracks(filmed, layout)
+
+
+def test_a_video_of_another_size_is_named(layout, sessions, caplog):
+    filmed = find_filmed("late", sessions["late"], layout)
+    (placement,) = filmed.placements
+    small = dataclasses.replace(placement.video, width=WIDTH // 2)
+    other = dataclasses.replace(filmed, placements=[dataclasses.replace(placement, video=small)])
+    read_tracks(filmed, layout)
+    assert not caplog.records
+    points = position(np.arange(15, 100)).reshape(-1, 2)
+    read_tracks(other, layout)
+    share = 100 * (points[:, 0] > WIDTH // 2).mean()
+    assert f"session late: {share:.0f}% of the points in late.csv are outside the p" in caplog.text
+    assert "(32 x 48 pixels): is the video scaled or cropped?" in caplog.text
 
 
 def test_the_view_follows_small_animals_and_stays_in_the_picture():

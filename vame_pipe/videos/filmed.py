@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +16,16 @@ from vame_pipe.core.metadata import AlignedMetadata, read_record
 from vame_pipe.core.quality import read_quality
 from vame_pipe.poses.readers import read_poses
 from vame_pipe.videos.matching import Placement, place
-from vame_pipe.videos.video_file import read_facts
+from vame_pipe.videos.video_file import VideoFacts, read_facts
 
 if TYPE_CHECKING:
     from vame_pipe.config.sections import Session
     from vame_pipe.poses.contract import Poses
+
+log = logging.getLogger(__name__)
+
+MAX_OUTSIDE = 0.1
+"""Largest fraction of points outside the pictures; near an edge, some always are."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +153,25 @@ def read_tracks(filmed: Filmed, layout: Layout) -> Tracks:
         }
         for animals in recorded
     ]
+    for placement, part, animals in zip(filmed.placements, meta.parts, positions, strict=True):
+        lost = _outside(animals.values(), placement.video)
+        if lost > MAX_OUTSIDE:
+            video = placement.video
+            log.warning(
+                "session %s: %.0f%% of the points in %s are outside the pictures of %s (%d x %d pixels): "
+                "is the video scaled or cropped? Give the one that was tracked",
+                *(filmed.name, 100 * lost, part.source, video.path, video.width, video.height),
+            )
     return Tracks([part.first_frame for part in meta.parts], positions, len(meta.keypoints))
+
+
+def _outside(positions: Iterable[np.ndarray], video: VideoFacts) -> float:
+    """Return the fraction of known points that are outside the pictures of a video."""
+    points = np.concatenate([each[np.isfinite(each).all(axis=2)] for each in positions])
+    if not len(points):
+        return 0.0
+    inside = (points >= 0) & (points <= [video.width, video.height])
+    return float(1 - inside.all(axis=1).mean())
 
 
 def _read(source: Session) -> list[dict[str, Poses]]:
