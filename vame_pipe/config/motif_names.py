@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, Vali
 
 from vame_pipe.config.messages import explain
 from vame_pipe.config.sections import Name, Section
+from vame_pipe.config.spreadsheet import TOO_MANY_CELLS, read_spreadsheet
 from vame_pipe.core.errors import InputError
 
 
@@ -58,47 +58,24 @@ def read_names(path: str | Path) -> tuple[list[dict[str, Any]], list[str]]:
     InputError
         If the file cannot be read, or a column is missing, unknown or occurs twice.
     """
+    table = read_spreadsheet(Path(path), "motif names")
+    known = list(MotifName.model_fields)
+    faults = ["column motif is missing"] if "motif" not in table.columns else []
+    faults += [f"column '{column}' is unknown" for column in table.columns if column not in known]
+    faults += table.column_faults
+    if faults:
+        allowed = f"Allowed: {', '.join(known)}."
+        raise InputError(*(f"motif names {path}: {fault}. {allowed}" for fault in faults))
     rows, problems = [], []
-    for number, row in _read_rows(Path(path)):
-        where = f"motif names {path}, line {number}"
-        if None in row:
-            problems.append(f"{where}: too many cells. Quote values that contain commas.")
-            continue
-        cells = {key: value.strip() for key, value in row.items() if value and value.strip()}
+    for where, cells in table.rows:
         if not cells:
-            continue  # spreadsheets write such rows at the end
+            problems.append(f"{where}: {TOO_MANY_CELLS}")
+            continue
         try:
             rows.append(MotifName.model_validate(cells).model_dump(exclude_none=True))
         except ValidationError as error:
             problems += explain(error, where, MotifName)
     return rows, problems
-
-
-def _read_rows(path: Path) -> list[tuple[int, dict[Any, Any]]]:
-    """Return the rows with their line numbers, after a look at the columns."""
-    delimiter = "\t" if path.suffix.lower() in {".tsv", ".tab"} else ","
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, delimiter=delimiter)
-            columns = list(reader.fieldnames or [])
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"motif names {path}: cannot be read ({error}). Check the path, which is relative to the "
-            "working directory; the file must be text in UTF-8."
-        ) from None
-    known = list(MotifName.model_fields)
-    problems = ["column motif is missing"] if "motif" not in columns else []
-    problems += [f"column '{column}' is unknown" for column in columns if column not in known]
-    problems += [
-        f"column {column} occurs twice"
-        for column in dict.fromkeys(columns)
-        if columns.count(column) > 1
-    ]
-    if problems:
-        allowed = f"Allowed: {', '.join(known)}."
-        raise InputError(*(f"motif names {path}: {problem}. {allowed}" for problem in problems))
-    return rows
 
 
 def parse_names(text: str) -> list[MotifName]:

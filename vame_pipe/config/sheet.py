@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 
 from vame_pipe.config.messages import explain
 from vame_pipe.config.sections import Session
+from vame_pipe.config.spreadsheet import TOO_MANY_CELLS, read_spreadsheet
 from vame_pipe.core.errors import InputError
 
 REQUIRED = ["session", *(key for key, field in Session.model_fields.items() if field.is_required())]
@@ -36,17 +36,18 @@ def read_sheet(path: str | Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
     InputError
         If the file cannot be read, or a column is missing or occurs twice.
     """
-    path = Path(path)
+    table = read_spreadsheet(Path(path), "sheet")
+    faults = [f"column {column} is missing" for column in REQUIRED if column not in table.columns]
+    faults += table.column_faults
+    if faults:
+        has = f"It has: {', '.join(table.columns) or 'none'}. Needed: {', '.join(REQUIRED)}."
+        raise InputError(*(f"sheet {path}: {fault}. {has}" for fault in faults))
     sessions: dict[str, dict[str, Any]] = {}
     problems = []
-    for number, row in _read_rows(path):
-        where = f"sheet {path}, line {number}"
-        if None in row:
-            problems.append(f"{where}: too many cells. Quote values that contain commas.")
-            continue
-        cells = {key: value.strip() for key, value in row.items() if value and value.strip()}
+    for where, cells in table.rows:
         if not cells:
-            continue  # spreadsheets write such rows at the end
+            problems.append(f"{where}: {TOO_MANY_CELLS}")
+            continue
         name = cells.pop("session", "")
         if not name or name in sessions:
             fault = (
@@ -69,25 +70,3 @@ def read_sheet(path: str | Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
         else:
             sessions[name] = content
     return sessions, problems
-
-
-def _read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    """Return the rows of a sheet with their line numbers, after a look at its columns."""
-    delimiter = "\t" if path.suffix.lower() in {".tsv", ".tab"} else ","
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, delimiter=delimiter)
-            columns = list(reader.fieldnames or [])
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"sheet {path}: cannot be read ({error}). Check the path.") from None
-    problems = [f"column {column} is missing" for column in REQUIRED if column not in columns]
-    problems += [
-        f"column {column} occurs twice"
-        for column in dict.fromkeys(columns)
-        if column and columns.count(column) > 1
-    ]
-    if problems:
-        has = f"It has: {', '.join(columns) or 'none'}. Needed: {', '.join(REQUIRED)}."
-        raise InputError(*(f"sheet {path}: {problem}. {has}" for problem in problems))
-    return rows
