@@ -53,6 +53,7 @@ rule report_external:
         aligned=[layout.aligned(session) for session in settings.analysed],
         latents=[layout.latents("{model}", session) for session in settings.analysed],
         motifs=[layout.motifs("{model}").session(session) for session in settings.analysed],
+        usage=[layout.motifs("{model}").usage_of(session) for session in settings.analysed],
     output:
         report(
             layout.external_report("{model}"),
