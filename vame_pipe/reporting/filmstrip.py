@@ -14,7 +14,6 @@ from vame_pipe.core.colours import BLUE, ORANGE, VERMILLION
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import AlignedMetadata, read_record
-from vame_pipe.motifs.skeleton import nearest_tree
 from vame_pipe.poses.contract import Poses
 from vame_pipe.poses.parts import PoseSource
 from vame_pipe.reporting.recordings import Recording
@@ -26,8 +25,6 @@ CELL = 92
 """Pixels of the page, for one frame."""
 REACH = 1.2
 """Body lengths from the middle of a cell to its edge."""
-MAX_SAMPLE = 2000
-"""Postures from which the lines between keypoints are found."""
 MARGIN = 70
 
 
@@ -43,7 +40,7 @@ class Strip:
         Keypoints.
     centre, forward : int
         Ends of the body axis among them.
-    bones : list of list of int
+    bones : sequence of pairs of int
         Pairs of keypoints that are joined by a line.
     time_s : numpy.ndarray
         `(n_frames,)`.
@@ -64,7 +61,7 @@ class Strip:
     names: list[str]
     centre: int
     forward: int
-    bones: list[list[int]]
+    bones: Sequence[Sequence[int]]
     time_s: np.ndarray
     valid: np.ndarray
     aligned: np.ndarray
@@ -73,7 +70,12 @@ class Strip:
     note: str = ""
 
 
-def read_strip(layout: Layout, recording: Recording, source: PoseSource | None) -> Strip:
+def read_strip(
+    layout: Layout,
+    recording: Recording,
+    source: PoseSource | None,
+    bones: Sequence[Sequence[int]],
+) -> Strip:
     """Return frames of a recording around the invalid frame that is nearest to its middle.
 
     Parameters
@@ -82,6 +84,8 @@ def read_strip(layout: Layout, recording: Recording, source: PoseSource | None) 
     recording : Recording
     source : PoseSource, optional
         Without it only what was aligned is returned.
+    bones : sequence of pairs of int
+        Keypoints that are joined by a line.
     """
     path = layout.aligned(recording.session)
     meta = read_record(AlignedMetadata, path)
@@ -95,13 +99,12 @@ def read_strip(layout: Layout, recording: Recording, source: PoseSource | None) 
     zero = np.zeros(len(table))  # a coordinate without a column is always zero
     position = np.stack([[values.get(n, zero) for n in plane] for plane in planes]) / unit
     position = np.moveaxis(position, 2, 0)
-    known = position[np.isfinite(position).all(axis=(1, 2))]
     strip = Strip(
         label=recording.label,
         names=meta.keypoints,
         centre=meta.keypoints.index(meta.settings["centre"]),
         forward=meta.keypoints.index(meta.settings["forward"]),
-        bones=nearest_tree(known[:: max(1, len(known) // MAX_SAMPLE)]),
+        bones=bones,
         time_s=values["time_s"][rows],
         valid=values["run"][rows] >= 0,
         aligned=position[rows] - [0.5, 0.0],  # the middle of the body

@@ -163,7 +163,7 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
         new_recordings=read_new(layout, best, sessions),
         limits=recordings,
         warn_valid=quality.settings["warn_valid"],
-        quality=read_quality_section(layout, rows, sources),
+        quality=read_quality_section(layout, rows, sources, named.facts.bones),
         traces=_draw_traces(layout, rows[:MAX_TRACES], sources),
         excerpt_s=EXCERPT_S,
         windows=_read_windows(layout),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +83,10 @@ class QualitySection:
 
 
 def read_quality_section(
-    layout: Layout, recordings: list[Recording], sources: dict[str, PoseSource]
+    layout: Layout,
+    recordings: list[Recording],
+    sources: dict[str, PoseSource],
+    bones: Sequence[Sequence[int]],
 ) -> QualitySection:
     """Return what the report shows of results/qc.parquet.
 
@@ -93,6 +97,8 @@ def read_quality_section(
         Those on the page.
     sources : dict of str to PoseSource
         Pose files, by session.
+    bones : sequence of pairs of int
+        Keypoints that are joined by a line in pictures of the animal.
     """
     table = pq.read_table(layout.qc)
     rows = list(animals(table))
@@ -105,7 +111,7 @@ def read_quality_section(
     left_out = {row["session"]: row for row in rows if row["status"] != "used"}
     qualities = [read_quality(layout.quality(session)) for session in sorted(shown)]
     worst = sorted(recordings, key=lambda r: r.quality.valid_fraction)[:MAX_STRIPS]
-    strips = [read_strip(layout, recording, sources.get(recording.session)) for recording in worst]
+    strips = [read_strip(layout, each, sources.get(each.session), bones) for each in worst]
     return QualitySection(
         left_out=list(left_out.values()),
         lost_animals=[
