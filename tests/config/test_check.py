@@ -33,6 +33,23 @@ def test_wrong_settings_do_not_hide_wrong_files(recordings, tmp_path):
     assert "skeleton: 'ear' not in" in ear and "tailbase, tail_tip" in ear
 
 
+def test_label_files_with_faults_are_reported_before_any_job(recordings, tmp_path):
+    (tmp_path / "wrong.csv").write_text("frame,label\n1,walk\n1,rear\n")
+    (tmp_path / "right.csv").write_text("frame,label\n1,walk\n2,rear\n")
+    poses = {"poses": str(recordings / "sim-1.csv"), "fps": 30}
+    labels = {"a": "none.csv", "b": tmp_path / "wrong.csv", "c": tmp_path / "right.csv"}
+    raw = MINIMAL | {
+        "results": str(tmp_path / "r"),
+        "align": {"centre": "tailbase", "forward": "nose"},
+        "sessions": {name: poses | {"labels": str(path)} for name, path in labels.items()},
+    }
+    with pytest.raises(InputError) as error:
+        check.load(raw, generated={})
+    missing, overlap = error.value.problems
+    assert missing.startswith("session a: labels none.csv: cannot be read")
+    assert overlap.startswith("session b: labels ") and "bouts overlap: walk and rear" in overlap
+
+
 def test_a_video_that_does_not_exist_is_reported(recordings, tmp_path):
     poses = str(recordings / "sim-1.csv")
     raw = MINIMAL | {

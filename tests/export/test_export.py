@@ -17,6 +17,7 @@ from vame_pipe.core.errors import InputError
 from vame_pipe.export import run
 from vame_pipe.export.run import FORMATS, export
 from vame_pipe.export.tables import BORIS_COLUMNS
+from vame_pipe.motifs.label_file import frame_labels, read_labels
 from vame_pipe.poses.readers import read_poses
 
 WALK = NAMES[0]["name"]
@@ -97,6 +98,17 @@ def test_boris_events_are_pairs_in_the_order_of_time_that_give_the_motifs_back(l
             assert motifs_of_bouts(bouts, len(expected)).tolist() == expected.tolist()
     solo = pd.read_csv(exported(layout, "boris", "solo.tsv"), sep="\t")
     assert solo["Observation date"].unique().tolist() == ["2026-05-04 09:30:00"]
+
+
+def test_boris_events_are_labels_that_fit_the_motifs(layout, truth):
+    """What is exported can be corrected in BORIS and compared with the motifs."""
+    for session, animals in (("solo", "a"), ("pair", "ab")):
+        labels = read_labels(exported(layout, "boris", f"{session}.tsv"), session)
+        assert labels.fps == FPS
+        found = frame_labels(labels, list(animals), FPS, 0, 80)
+        for name in animals:
+            expected = [BEHAVIOURS.get(motif) for motif in truth[session, name]["motif"]]
+            assert found[name].tolist() == expected
 
 
 def test_elan_has_a_tier_per_animal_with_the_bouts(layout, truth):

@@ -18,6 +18,8 @@ from vame_pipe.core.layout import Layout
 from vame_pipe.reporting import figures
 
 REPRESENTATIONS = {"latents": "latents", "pca": "PCA"}
+MAX_TEXTS = 300
+"""Cells of the confusion up to which each has its number."""
 SAME = 0.02
 """Differences of scores that count as none."""
 HELD_OUT = {
@@ -184,14 +186,14 @@ def draw_confusion(confusion: pd.DataFrame) -> go.Figure:
             x=labels,
             y=counts.index.tolist(),
             customdata=counts.to_numpy().tolist(),
-            colorscale="Blues",
+            texttemplate="%{z:.0f}" if counts.size <= MAX_TEXTS else None,
+            colorscale=figures.CONTINUOUS,
             zmin=0,
             zmax=100,
-            colorbar={"title": "percent"},
+            colorbar={"thickness": 10, "title": "percent"},
             hovertemplate="%{y}, motif %{x}<br>%{z:.1f} % (%{customdata} frames)<extra></extra>",
         )
     )
-    figure.update_xaxes(title="Motif", type="category")
-    figure.update_yaxes(title="Behaviour", type="category", autorange="reversed")
-    figure.update_layout(height=160 + 40 * len(counts))
-    return figure
+    figure.update_xaxes(title="Motif", type="category", automargin=True, showgrid=False)
+    figure.update_yaxes(type="category", automargin=True, autorange="reversed", showgrid=False)
+    return figure.update_layout(template=figures.TEMPLATE, height=max(240, 130 + 30 * len(counts)))

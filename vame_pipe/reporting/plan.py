@@ -24,6 +24,7 @@ NOUNS = {
     "describe": ("description", "descriptions"),
     "label": ("labelling", "labellings"),
     "groups": ("comparison of groups", "comparisons of groups"),
+    "labels": ("comparison with labels", "comparisons with labels"),
     "upload": ("upload", "uploads"),
     "compare": ("comparison", "comparisons"),
     "report": ("report", "reports"),

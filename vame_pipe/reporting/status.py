@@ -28,6 +28,7 @@ from vame_pipe.reporting.description_status import find_description
 from vame_pipe.reporting.differences import changes, versions
 from vame_pipe.reporting.external_status import find_external
 from vame_pipe.reporting.group_status import find_groups
+from vame_pipe.reporting.label_status import find_labelled
 from vame_pipe.reporting.motif_status import Encoded, find_labels, find_segmentation
 from vame_pipe.reporting.plan import Item, find_item
 from vame_pipe.reporting.quality_status import find_quality, left_out
@@ -106,12 +107,12 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
     for name in models:
         described = find_description(layout, name, config, motifs[name])
         labelled = [item for item in labels if item.name.startswith(f"{name}/")]
-        compared += [find_groups(layout, name, config, latents[name], [described, *labelled])]
-        segmented += [described]
+        made = layout, name, config, latents[name], [described, *labelled]
+        compared += [find_groups(*made)]
+        segmented += [described, *find_labelled(*made)]
     trained_models = [model.item for model in models.values()]
     upload = _upload(layout, config, [*trained_models, *segmented])
-    learned_from = _without(trained_on, left_out(layout))
-    comparison = _comparison(layout, models, learned_from, [upload])
+    comparison = _comparison(layout, models, _without(trained_on, left_out(layout)), [upload])
     items = [*(session.item for session in sessions.values()), windows, quality, *trained_models]
     items += [each.item for encoded in latents.values() for each in encoded.values()]
     items += [*segmented, *labels, *compared, upload, comparison]
