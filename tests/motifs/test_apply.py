@@ -145,6 +145,24 @@ def test_the_segmentation_of_another_model_is_refused_by_name(
     assert not (tmp_path / "out").exists()
 
 
+def test_motifs_of_another_model_do_not_stay_next_to_its_latents(
+    trained, recordings, tmp_path, capsys
+):
+    """Applied again without a segmentation: motifs of the same model are kept."""
+    folder, poses = AppliedFolder(tmp_path / "out"), recordings / "sim-1.csv"
+    assert main(arguments(trained, folder.root, poses)) == 0
+    motifs = content(AppliedFolder(folder.motifs.root))
+    without = [g for g in arguments(trained, folder.root, poses) if "--segmentation" not in g]
+    assert main(without) == 0
+    assert len(motifs) == 3 and content(AppliedFolder(folder.motifs.root)) == motifs
+    other = tmp_path / "other.pt"
+    loaded = model_file.load(trained.model("m").weights)
+    model_file.save(dataclasses.replace(loaded, note="another one"), other)
+    assert main([*without, f"--model={other}"]) == 0
+    assert content(AppliedFolder(folder.motifs.root)) == {}
+    assert "sim-1.parquet is deleted" in capsys.readouterr().err
+
+
 def test_recordings_that_were_filmed_otherwise_are_named(trained, recordings, tmp_path, capsys):
     """At another scale, from the other side and at another frame rate; with other keypoints: refused."""
     position, confidence, _ = simulate.simulate(n_frames=900, fps=30, seed=7)

@@ -39,8 +39,8 @@ def test_every_contradiction_of_the_alignment_is_named(trained, tmp_path):
     layout = Layout(tmp_path / "results")
     align = ALIGN.model_copy(update={"smooth_s": 0.3, "scale": False, "fps": 30.0})
     assert problems_of(trained, layout, align) == [
-        "models.lab: align.scale is False in the configuration, True in the model. Set align.scale to "
-        "True.",
+        "models.lab: align.scale is false in the configuration, true in the model. Set align.scale to "
+        "true.",
         "models.lab: align.smooth_s is 0.3 in the configuration, 0.17 in the model. Set align.smooth_s to "
         "0.17.",
     ]

@@ -10,10 +10,10 @@ from pydantic import StringConstraints, ValidationError, model_validator
 
 from vame_pipe.config.messages import explain
 from vame_pipe.config.sections import Section
+from vame_pipe.core.layout import MotifFolder
 
 REGISTERED = "models:/"
 """How the address of a registered model of MLflow begins: models:/NAME@ALIAS or models:/NAME/VERSION."""
-SEGMENTATION_FILES = ("segmentation.npz", "segmentation.json")
 
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^{}]*$")]
 
@@ -43,8 +43,8 @@ class External(Section):
     @property
     def files(self) -> list[str]:
         """The files on disk that it is made of."""
-        folder = Path(self.segmentation) if self.segmentation else None
-        of_folder = [str(folder / name) for name in SEGMENTATION_FILES] if folder else []
+        folder = MotifFolder(Path(self.segmentation)) if self.segmentation else None
+        of_folder = [str(folder.segmentation), str(folder.settings)] if folder else []
         return of_folder if self.is_registered else [self.file, *of_folder]
 
     def file_problems(self) -> list[str]:

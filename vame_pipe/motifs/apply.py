@@ -16,7 +16,12 @@ from vame_pipe.core import files
 from vame_pipe.core.applied_layout import AppliedFolder
 from vame_pipe.core.errors import InputError, listing
 from vame_pipe.core.layout import MotifFolder
-from vame_pipe.core.metadata import AlignedMetadata, LatentsMetadata, read_record
+from vame_pipe.core.metadata import (
+    AlignedMetadata,
+    LatentsMetadata,
+    MotifsMetadata,
+    read_record,
+)
 from vame_pipe.core.source import ALIGN
 from vame_pipe.encoding.encode import Encoder
 from vame_pipe.encoding.novelty import write_novelty
@@ -155,6 +160,22 @@ def _apply_to(applied: _Applied, name: str, source: Session) -> None:
     write_novelty(applied.encoder.model, applied.encoder.network, aligned, latents)
     if applied.segmentation:
         label(applied.segmentation, latents, aligned, folder.motifs.session(name))
+    else:
+        _drop_other_motifs(folder, name)
+
+
+def _drop_other_motifs(folder: AppliedFolder, name: str) -> None:
+    """Delete the motifs of a session if they are of other latents than it has now."""
+    now = read_record(LatentsMetadata, folder.latents(name)).fingerprint
+    motifs = folder.motifs
+    for path in (motifs.session(name), motifs.bouts_of(name), motifs.usage_of(name)):
+        try:
+            is_current = read_record(MotifsMetadata, path).latents_fingerprint == now
+        except InputError:
+            is_current = not path.exists()
+        if not is_current:
+            path.unlink()
+            log.warning("%s is deleted: it was not made from the present latents", path)
 
 
 def _is_aligned(applied: _Applied, name: str, source: Session) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -57,7 +58,8 @@ def install_model(
             "model, results/motifs/MODEL of the run in which it was trained."
         )
     problems += [
-        f"models.{name}: {key} is {here} in the configuration, {there} in the model. Set {key} to {there}."
+        f"models.{name}: {key} is {json.dumps(here)} in the configuration, {json.dumps(there)} in the "
+        f"model. Set {key} to {json.dumps(there)}."
         for key, here, there in differing_settings(loaded, align.model_dump())
     ]
     if problems:
