@@ -57,6 +57,12 @@ def test_frames_without_the_animal_are_missing_and_not_below_the_threshold():
     assert nose.missing == pytest.approx(92 / 200)
 
 
+@pytest.mark.parametrize("n_frames", range(2, 8))
+def test_a_recording_can_be_shorter_than_the_filters(n_frames):
+    aligned = align(make_poses(walking(n_frames), NAMES), Align(centre="tail", forward="nose"))
+    assert aligned.valid.all() and np.isfinite(aligned.features).all()
+
+
 def test_animals_with_other_keypoints_are_refused():
     poses = make_poses(walking(100), NAMES)
     fewer = dataclasses.replace(

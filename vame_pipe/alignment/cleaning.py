@@ -279,6 +279,8 @@ def smooth(position: np.ndarray, window: int, order: int = 2) -> np.ndarray:
         return position
     starts, ends = runs(known_rows(position))
     long = ends - starts >= window
+    if not long.any():
+        return position
     starts, ends = starts[long], ends[long]
     half = window // 2
     edge, frame = np.arange(half), np.arange(window)
