@@ -2,6 +2,7 @@
 
 import dataclasses
 import html
+import json
 import re
 
 import pandas as pd
@@ -81,6 +82,16 @@ def test_a_model_from_elsewhere_labels_sessions_as_it_did_there(trained, data, t
         assert usage.max() == pytest.approx(expected.max())
         reasons = novelty.read(layout.novelty("lab", name)).reasons
         assert all(html.escape(reason) in out.read_text() for reason in reasons)
+    names = [{"motif": 1, "name": "<rear> & dig"}, {"motif": 0, "merge_into": 2}]
+    assert main([*given, f"--names={json.dumps(names)}", "--out", str(out)]) == 0
+    page = out.read_text()
+    assert "<th>1 &lt;rear&gt; &amp; dig</th><th>2</th></tr>" in page
+    for name in sessions:
+        (cells,) = re.findall(rf"<tr><td>{name}</td>((?:<td style[^>]*>[\d.]+</td>)+)</tr>", page)
+        merged = [float(x) for x in re.findall(r">([\d.]+)<", cells)]
+        assert merged == pytest.approx([shown[name][1], shown[name][0] + shown[name][2]], abs=0.11)
+    names = [{"motif": 9, "name": "x"}]
+    assert main([*given, f"--names={json.dumps(names)}", "--out", str(out)]) == 2
     settings = motifs.settings.read_text().replace(found.fingerprint, "0" * 64)
     motifs.settings.write_text(settings)
     assert main([*given, "--out", str(out)]) == 2

@@ -14,11 +14,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sessions", nargs="+", type=name, required=True, help="sessions to show, by name"
     )
+    parser.add_argument("--names", default="[]", help="rows of the table of motif names, as JSON")
     parser.add_argument("--out", type=Path, required=True, help="output file (HTML)")
 
 
 def run(options: argparse.Namespace) -> None:
+    from vame_pipe.config.motif_names import parse_names
+    from vame_pipe.core import segmentation_facts
     from vame_pipe.core.layout import Layout
+    from vame_pipe.motifs.names import resolve
     from vame_pipe.reporting.new_recordings import write_external
 
-    write_external(Layout(options.results), options.model, options.sessions, options.out)
+    layout, rows = Layout(options.results), parse_names(options.names)
+    facts = segmentation_facts.read(layout.motifs(options.model).settings)
+    motifs = resolve(rows, facts.n_motifs, facts.fingerprint)
+    write_external(layout, options.model, options.sessions, motifs, options.out)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vame_pipe import __version__
 from vame_pipe.core import files, novelty, segmentation_facts
+from vame_pipe.core.description import Motif
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import LatentsMetadata, MotifsMetadata, read_record
@@ -28,7 +28,7 @@ class MotifUsage:
     label : str
         The session; if it has several animals, also the individual.
     fraction : list of float
-        Of the rows with a motif, one per motif.
+        Of the rows with a motif, one per motif; merged motifs count as one.
     """
 
     label: str
@@ -51,7 +51,9 @@ def read_new(layout: Layout, model: str, sessions: Sequence[str]) -> list[Novelt
     return sorted(found, key=lambda record: -len(record.reasons))
 
 
-def write_external(layout: Layout, model: str, sessions: Sequence[str], out: Path) -> None:
+def write_external(
+    layout: Layout, model: str, sessions: Sequence[str], motifs: Sequence[Motif], out: Path
+) -> None:
     """Write the report of a model that was trained elsewhere.
 
     Parameters
@@ -59,6 +61,8 @@ def write_external(layout: Layout, model: str, sessions: Sequence[str], out: Pat
     layout : Layout
     model : str
     sessions : sequence of str
+    motifs : sequence of Motif
+        Its motifs, with their names.
     out : Path
         HTML file.
 
@@ -70,7 +74,7 @@ def write_external(layout: Layout, model: str, sessions: Sequence[str], out: Pat
     """
     facts = segmentation_facts.read(layout.motifs(model).settings)
     _require_current(layout, model, sessions, facts)
-    usage = [line for session in sessions for line in _read_usage(layout, model, session)]
+    usage = [line for session in sessions for line in _read_usage(layout, model, session, motifs)]
     template = Environment(
         loader=PackageLoader("vame_pipe.reporting", "."),
         autoescape=True,
@@ -81,6 +85,7 @@ def write_external(layout: Layout, model: str, sessions: Sequence[str], out: Pat
     page = template.render(
         model=model,
         facts=facts,
+        motifs=motifs,
         new_recordings=read_new(layout, model, sessions),
         usage=usage,
         folder=layout.motifs(model).root.as_posix(),
@@ -110,15 +115,17 @@ def _require_current(
         raise InputError(*dict.fromkeys(problems))
 
 
-def _read_usage(layout: Layout, model: str, session: str) -> list[MotifUsage]:
+def _read_usage(
+    layout: Layout, model: str, session: str, motifs: Sequence[Motif]
+) -> list[MotifUsage]:
     """Return the usage of each animal of a session."""
     table = pq.read_table(layout.motifs(model).usage_of(session)).to_pandas()
-    animals = table.sort_values("motif").groupby("individual", observed=True, sort=False)
+    animals = table.set_index("motif").groupby("individual", observed=True, sort=False)["fraction"]
     several = animals.ngroups > 1
     return [
         MotifUsage(
             f"{session}, {individual}" if several else session,
-            np.asarray(rows["fraction"], float).tolist(),
+            [float(fraction[motif.members].sum()) for motif in motifs],
         )
-        for individual, rows in animals
+        for individual, fraction in animals
     ]
