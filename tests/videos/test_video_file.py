@@ -85,6 +85,29 @@ def test_files_that_are_no_videos_are_named_in_one_line(videos, tmp_path):
     assert "cut.mp4: cannot be read (" in problem(tmp_path / "cut.mp4")
 
 
+@given(st.data())
+@settings(max_examples=25)
+def test_damaged_videos_have_pictures_or_a_problem_of_one_line(videos, tmp_path_factory, data):
+    content = bytearray(videos[data.draw(st.sampled_from(list(KINDS)))].read_bytes())
+    for _ in range(data.draw(st.integers(1, 20))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / "video"
+    path.write_bytes(content)
+    try:
+        facts = video_file.read_facts(path)
+        found = list(video_file.pictures(facts, 0, facts.n_frames - 1))
+        assert len(found) <= facts.n_frames
+    except InputError as error:
+        assert len(error.problems) == 1
+
+
+def test_words_in_another_encoding_do_not_matter(videos, tmp_path):
+    content = videos["b-frames.mp4"].read_bytes()
+    assert b"isomiso2" in content
+    (tmp_path / "words.mp4").write_bytes(content.replace(b"isomiso2", b"isom\xe4so2"))
+    assert video_file.read_facts(tmp_path / "words.mp4").n_frames == N
+
+
 def test_an_avi_that_was_cut_off_has_the_pictures_that_are_left(videos, tmp_path):
     (tmp_path / "cut.avi").write_bytes(videos["camera.avi"].read_bytes()[:20_000])
     facts = video_file.read_facts(tmp_path / "cut.avi")

@@ -98,11 +98,7 @@ def write_videos(layout: Layout, model: str, sessions: Mapping[str, Session], ou
     written = []
     for motif in facts.motifs:
         own = [clip for clip in clips if clip.bout["motif"] == motif.number]
-        try:
-            written += _write_motif(own, motif, facts, out)
-        except InputError as error:
-            for line in error.problems:
-                log.warning("%s", line)
+        written += _write_motif(own, motif, facts, out)
     files.write_text(
         out / "clips.csv", pd.DataFrame(written, columns=CLIP_COLUMNS).to_csv(index=False)
     )
@@ -193,7 +189,11 @@ def _write_motif(
     """Write the clips of one motif and their grid; return the rows of the table of clips."""
     colour, rows, drawn = motif_colour(motif.number), [], []
     for number, clip in enumerate(clips, start=1):
-        panels = _draw(clip, facts, colour)
+        try:
+            panels = _draw(clip, facts, colour)
+        except InputError as error:  # the video is damaged here
+            log.warning("%s", error)
+            continue
         path = out / f"motif_{motif.number:02d}_{number}.mp4"
         _write([panels], f"motif {motif.label}", clip.fps, path)
         drawn.append((panels, clip.fps))

@@ -142,7 +142,10 @@ def read_tracks(filmed: Filmed, layout: Layout) -> Tracks:
         raise InputError(
             f"session {filmed.name}: {meta.source} was changed after it was aligned. Run snakemake."
         )
-    quality = read_quality(layout.quality(filmed.name))
+    qc = layout.quality(filmed.name)
+    if not qc.exists():
+        raise InputError(f"session {filmed.name}: {qc} not found. Run snakemake.")
+    quality = read_quality(qc)
     positions = [
         {
             name: _used(

@@ -165,9 +165,12 @@ def _open(path: Path) -> Iterator[Any]:
             f"video {path}: no such file. Check the path; it is relative to the working directory."
         )
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"video {path}: has no pictures. Give the video of the recording.")
+        with av.open(str(path), metadata_errors="replace") as container:
+            videos = container.streams.video
+            if not videos or videos[0].codec_context is None:
+                raise InputError(
+                    f"video {path}: has no pictures that can be decoded. Give the video of the recording."
+                )
             yield container
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(
