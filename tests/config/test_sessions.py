@@ -30,6 +30,7 @@ def test_a_session_is_one_file_or_several():
         ({"poses": []}, "sessions.a.poses: List should have at least 1 item"),
         ({"poses": ["1.csv", "2.csv", "1.csv"]}, "poses lists 1.csv twice: name each file once"),
         ({"poses": ["1.csv", "2.csv"], "starts_s": [0]}, "starts_s has 1 values and poses 2 files"),
+        ({"poses": ["1.csv"], "starts_s": [9]}, "starts_s is for several pose files"),
         ({"exclude": " "}, "sessions.a.exclude: String should have at least 1 character"),
         ({"px_per_cm": 0}, "sessions.a.px_per_cm: Input should be greater than 0"),
     ],

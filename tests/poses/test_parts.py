@@ -146,8 +146,3 @@ def test_a_keypoint_that_is_never_tracked_in_one_file_is_missing_there(tmp_path)
     joined, _ = read(*paths)
     assert not joined.faults
     np.testing.assert_array_equal(np.isfinite(joined.position[:, 0, 0]), np.arange(120) < 60)
-
-
-def test_the_start_of_a_single_file_counts(tmp_path):
-    joined, found = read(write(tmp_path / "1.csv", slice(0, 60)), starts_s=(3,))
-    assert joined.first_frame == found[0].first_frame == 3 * FPS and len(joined.position) == 60

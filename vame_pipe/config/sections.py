@@ -115,6 +115,8 @@ class Session(Section):
         repeated = sorted({path for path in self.files if self.files.count(path) > 1})
         if repeated:
             raise ValueError(f"poses lists {', '.join(repeated)} twice: name each file once")
+        if self.starts_s is not None and len(self.files) == 1:
+            raise ValueError("starts_s is for several pose files, but poses is one: remove starts_s")
         if self.starts_s is not None and len(self.starts_s) != len(self.files):
             raise ValueError(
                 f"starts_s has {len(self.starts_s)} values and poses {len(self.files)} files: give one "

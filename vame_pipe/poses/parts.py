@@ -85,7 +85,7 @@ def read_parts(
         for animals in files
     ]
     names = [path.name for path in source.paths]
-    if len(files) == 1 and source.starts_s is None:
+    if len(files) == 1:
         return files[0], (Part(names[0], firsts[0], ends[0] - firsts[0]),)
     _require_same(files, source.paths)
     fps = next(iter(files[0].values())).fps
