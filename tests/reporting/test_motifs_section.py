@@ -251,10 +251,13 @@ def test_the_quality_table_has_every_number_of_motifs_next_to_pca(results):
     assert [points["y"] for points in scan["data"]] == [[0.9, 0.81], [0.62, 0.62]]
 
 
-def test_motifs_of_other_latents_or_of_two_segmentations_are_refused(results):
-    write_motifs(results, MODEL, SESSIONS, fingerprints={"sim-2": "another"})
-    with pytest.raises(InputError, match="its files come from 2 segmentations"):
+def test_motifs_of_other_latents_or_of_another_segmentation_are_refused(results):
+    write_motifs(results, MODEL, SESSIONS, fingerprints=dict.fromkeys(SESSIONS, "another"))
+    with pytest.raises(InputError) as caught:
         section_of(results)
+    assert [line.rpartition("/")[2] for line in caught.value.problems] == [
+        f"{name}.parquet: was made by another segmentation. Run snakemake." for name in SESSIONS
+    ]
     write_motifs(results, MODEL, SESSIONS)
     shutil.copy(results.motifs(MODEL).session("sim-1"), results.motifs(MODEL).session("sim-2"))
     with pytest.raises(InputError, match=r"sim-2.parquet: was made from other latents"):

@@ -6,15 +6,17 @@ import dataclasses
 import html
 import json
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vame_pipe.core import files
+from vame_pipe.core import files, segmentation_facts
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import (
     AlignedMetadata,
     LatentsMetadata,
+    MotifsMetadata,
     Record,
     WindowsMetadata,
     read_record,
@@ -112,6 +114,38 @@ def require_current(
     if problems:
         raise InputError(*dict.fromkeys(problems))
     return digests
+
+
+def require_current_motifs(layout: Layout, models: Iterable[str], sessions: Sequence[str]) -> None:
+    """Raise InputError unless all motifs are of the present latents and of the model's segmentation.
+
+    Parameters
+    ----------
+    layout : Layout
+    models : iterable of str
+    sessions : sequence of str
+
+    Raises
+    ------
+    InputError
+        With every session that could not be labelled, and with every file that was made from something
+        else.
+    """
+    problems: list[str] = []
+    for model in models:
+        segmentation = segmentation_facts.read(layout.motifs(model).settings).fingerprint
+        for session in sessions:
+            path = layout.motifs(model).session(session)
+            made_from = _read(MotifsMetadata, path, problems)
+            latents = _read(LatentsMetadata, layout.latents(model, session), problems)
+            if made_from is None or latents is None:
+                continue
+            if made_from.segmentation_fingerprint != segmentation:
+                problems.append(f"{path}: was made by another segmentation. Run snakemake.")
+            elif made_from.latents_fingerprint != latents.fingerprint:
+                problems.append(f"{path}: was made from other latents. Run snakemake.")
+    if problems:
+        raise InputError(*dict.fromkeys(problems))
 
 
 def other_windows(layout: Layout, model: str) -> str:

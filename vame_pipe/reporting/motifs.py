@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,9 @@ import pandas as pd
 
 from vame_pipe.core import segmentation_facts
 from vame_pipe.core.description import Motif
-from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.metadata import LatentsMetadata, MotifsMetadata, read_record
 from vame_pipe.reporting import figures, motif_figures
+from vame_pipe.reporting.current import require_current_motifs
 from vame_pipe.reporting.described import Described
 from vame_pipe.reporting.motif_lines import Line, raster, read_lines
 from vame_pipe.reporting.motif_quality import QualityRow, read_quality, verdict
@@ -100,9 +99,9 @@ def read_motifs(
     Raises
     ------
     InputError
-        If motif files are missing, or were made from other latents or by different segmentations.
+        If motif files are missing, or were made from other latents or by another segmentation.
     """
-    require_current(layout, models, sessions)
+    require_current_motifs(layout, models, sessions)
     folder = layout.motifs(best)
     facts = segmentation_facts.read(folder.settings)
     shown_motifs, heads = described.facts.motifs, described.facts.counts_as
@@ -164,27 +163,6 @@ def required_files(layout: Layout, models: Sequence[str], sessions: Sequence[str
     folders = [layout.motifs(model) for model in models]
     paths = [path for f in folders for path in (f.settings, f.bouts, f.quality)]
     return paths + [folder.session(name) for folder in folders for name in sessions]
-
-
-def require_current(layout: Layout, models: Iterable[str], sessions: Sequence[str]) -> None:
-    """Raise InputError unless all motifs come from the present latents and one segmentation per model."""
-    problems = []
-    for model in models:
-        segmentations = set()
-        for session in sessions:
-            path = layout.motifs(model).session(session)
-            made_from = read_record(MotifsMetadata, path)
-            segmentations.add(made_from.segmentation_fingerprint)
-            latents = read_record(LatentsMetadata, layout.latents(model, session))
-            if made_from.latents_fingerprint != latents.fingerprint:
-                problems.append(f"{path}: was made from other latents. Run snakemake.")
-        if len(segmentations) > 1:
-            problems.append(
-                f"{layout.motifs(model).root}: its files come from {len(segmentations)} segmentations, so "
-                "their motif numbers do not mean the same. Run snakemake."
-            )
-    if problems:
-        raise InputError(*problems)
 
 
 def _fewer_than_asked(n_found: int, n_asked: int) -> list[str]:

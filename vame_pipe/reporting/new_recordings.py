@@ -12,11 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from vame_pipe import __version__
 from vame_pipe.core import files, novelty, segmentation_facts
 from vame_pipe.core.description import Motif
-from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.metadata import LatentsMetadata, MotifsMetadata, read_record
+from vame_pipe.core.metadata import LatentsMetadata, read_record
 from vame_pipe.core.novelty import Novelty
-from vame_pipe.core.segmentation_facts import SegmentationFacts
+from vame_pipe.reporting.current import require_current_motifs
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def write_external(
         that another segmentation made.
     """
     facts = segmentation_facts.read(layout.motifs(model).settings)
-    _require_current(layout, model, sessions, facts)
+    require_current_motifs(layout, [model], sessions)
     usage = [line for session in sessions for line in _read_usage(layout, model, session, motifs)]
     template = Environment(
         loader=PackageLoader("vame_pipe.reporting", "."),
@@ -92,27 +91,6 @@ def write_external(
         version=__version__,
     )
     files.write_text(out, page)
-
-
-def _require_current(
-    layout: Layout, model: str, sessions: Sequence[str], facts: SegmentationFacts
-) -> None:
-    """Raise InputError unless all motifs are of the present latents and segmentation."""
-    problems = []
-    for session in sessions:
-        path = layout.motifs(model).session(session)
-        try:
-            found = read_record(MotifsMetadata, path)
-            latents = read_record(LatentsMetadata, layout.latents(model, session))
-        except InputError as error:
-            problems += error.problems
-            continue
-        if found.segmentation_fingerprint != facts.fingerprint:
-            problems.append(f"{path}: was made with another segmentation. Run snakemake.")
-        elif found.latents_fingerprint != latents.fingerprint:
-            problems.append(f"{path}: was made from other latents. Run snakemake.")
-    if problems:
-        raise InputError(*dict.fromkeys(problems))
 
 
 def _read_usage(
