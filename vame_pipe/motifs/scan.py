@@ -212,6 +212,6 @@ def _held_out(data: Scaled, n: int, covariance: Covariance) -> float | None:
     rows = data.rows[~held]
     model = fit(rows, lengths[0], n, seed=0, covariance=covariance, bout=None, n_starts=N_STARTS)
     total = hmm.log_likelihood(replace(model, temper=1.0), data.rows[held], lengths[1])
-    # the density of rows in units of their own spread: comparable between representations
+    # the density of rows in units of their own spread: it does not depend on the unit of a dimension
     spread = without_zeros(data.rows.std(axis=0))
     return total / int(held.sum()) + float(np.log(spread).sum())
