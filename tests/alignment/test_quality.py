@@ -1,4 +1,4 @@
-"""Swapped ends of the body, objects, poses that are egocentric already."""
+"""Placeholders, objects, thresholds, poses that are egocentric already."""
 
 import dataclasses
 
@@ -7,7 +7,6 @@ import pytest
 from conftest import make_poses, rotation
 from test_egocentric import NAMES, RAW, animal, walking
 
-from vame_pipe.alignment.quality import find_flips
 from vame_pipe.alignment.session import align
 from vame_pipe.config.sections import Align, Quantile
 from vame_pipe.core.errors import InputError
@@ -22,15 +21,6 @@ def walk(n_frames=900, seed=0):
     return simulate.simulate(n_frames, FPS, seed)[0]
 
 
-def swapped(position, where):
-    position = position.copy()
-    position[where, NOSE], position[where, TAIL] = (
-        position[where, TAIL],
-        position[where, NOSE].copy(),
-    )
-    return position
-
-
 def test_placeholders_are_missing_and_counted_and_cause_a_warning(caplog):
     position = walk()
     position[100:136, NOSE] = 0.0
@@ -41,60 +31,6 @@ def test_placeholders_are_missing_and_counted_and_cause_a_warning(caplog):
     (warning,) = aligned.warnings
     assert warning.startswith("36 points of 'nose' at exactly (0, 0), which programs write")
     assert caplog.text == ""  # whoever calls `align` decides what to log
-
-
-def test_swapped_ends_are_found_frame_by_frame():
-    position = walk()
-    truth = np.zeros(len(position), bool)
-    for start, end in ((100, 140), (300, 303), (500, 620)):
-        truth[start:end] = True
-    flipped = find_flips(swapped(position, truth), TAIL, NOSE, FPS, simulate.BODY_PX)
-    np.testing.assert_array_equal(flipped, truth)
-    aligned = align(make_poses(swapped(position, truth), simulate.KEYPOINTS), SETTINGS)
-    assert aligned.quality.flipped_fraction == pytest.approx(truth.mean())
-    (warning,) = aligned.warnings
-    assert "seem to be swapped (head for tail) in 18.1% of the frames" in warning
-    assert (aligned.quality.n_flips, aligned.quality.n_flips_repaired) == (3, 1)
-    kept = SETTINGS.model_copy(update={"outlier_threshold": None})
-    aligned = align(make_poses(swapped(position, truth), simulate.KEYPOINTS), kept)
-    np.testing.assert_array_equal(aligned.valid, ~truth | (np.arange(len(truth)) // 10 == 30))
-
-
-def test_a_short_flip_is_repaired_and_changes_no_other_frame():
-    """The whole animal is the wrong way round, not only both ends."""
-    position = walk()
-    turned = position.copy()
-    middle = (position[300:305, [NOSE]] + position[300:305, [TAIL]]) / 2
-    turned[300:305] = 2 * middle - position[300:305]
-    plain = {"smooth_s": None, "outlier_threshold": None, "kinematics": False, "scale": False}
-    settings = SETTINGS.model_copy(update=plain)
-    right, repaired = (
-        align(make_poses(p, simulate.KEYPOINTS), settings) for p in (position, turned)
-    )
-    assert repaired.quality.n_flips == repaired.quality.n_flips_repaired == 1
-    assert repaired.valid.all()
-    same = np.arange(900) // 5 != 60
-    np.testing.assert_allclose(repaired.features[same], right.features[same], atol=1e-5)
-    error = np.abs(repaired.features[~same] - right.features[~same])
-    assert np.median(error) < 2  # pixels
-    wrong = turned[302, NOSE] - turned[302, TAIL]
-    assert wrong @ (position[302, NOSE] - position[302, TAIL]) < 0
-
-
-def test_an_axis_that_is_named_the_wrong_way_round_costs_no_frame():
-    """What is then at fault is the stretch in which it is the right way round."""
-    position = walk()
-    backwards = Align(centre="nose", forward="tailbase")
-    aligned = align(make_poses(position, simulate.KEYPOINTS), backwards)
-    assert aligned.quality.flipped_fraction == 1 and aligned.quality.n_flips == 0
-    (warning,) = aligned.warnings
-    assert "backwards in 100.0% of the frames" in warning and "exchange align.centre" in warning
-    assert aligned.valid.all()
-    stretch = np.zeros(900, bool)
-    stretch[400:440] = True
-    aligned = align(make_poses(swapped(position, stretch), simulate.KEYPOINTS), backwards)
-    np.testing.assert_array_equal(aligned.valid, ~stretch)
-    assert (aligned.quality.n_flips, aligned.quality.n_flips_repaired) == (1, 0)
 
 
 def test_a_threshold_that_removes_most_points_is_reported_with_one_that_keeps_most():
@@ -132,28 +68,6 @@ def test_jumps_and_the_spread_of_the_body_length_are_counted():
     n_jumps = align(make_poses(walk(), simulate.KEYPOINTS), SETTINGS).quality.n_jumps
     assert aligned.quality.n_jumps == n_jumps + 1 and aligned.quality.floor is None
     assert aligned.quality.body_length_spread == pytest.approx(spread, rel=0.02)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_ends_that_are_swapped_throughout_are_found_by_the_direction_of_travel(seed):
-    position = walk(seed=seed)
-    everywhere = np.ones(len(position), bool)
-    right = find_flips(position, TAIL, NOSE, FPS, simulate.BODY_PX)
-    assert right.mean() == 0
-    wrong = find_flips(swapped(position, everywhere), TAIL, NOSE, FPS, simulate.BODY_PX)
-    assert wrong.mean() == 1
-
-
-def test_gaps_do_not_hide_which_end_is_the_head():
-    position = walk(1800)
-    truth = np.zeros(len(position), bool)
-    truth[600:1000] = True
-    position = swapped(position, truth)
-    position[580:600] = np.nan
-    position[1000:1020] = np.nan
-    known = np.isfinite(position[:, NOSE, 0])
-    flipped = find_flips(position, TAIL, NOSE, FPS, simulate.BODY_PX)
-    np.testing.assert_array_equal(flipped, truth & known)
 
 
 def egocentric(n=300):

@@ -5,7 +5,7 @@ import pytest
 
 from vame_pipe.cli.main import main
 from vame_pipe.poses.contract import Poses
-from vame_pipe.poses.names import CENTRE, FORWARD, end_of_axis, words
+from vame_pipe.poses.keypoint_names import CENTRE, FORWARD, end_of_axis, words
 from vame_pipe.poses.simulate import KEYPOINTS, simulate, write_deeplabcut
 from vame_pipe.poses.suggestion import suggest
 from vame_pipe.poses.summary import MAX_SAMPLE, _sample, describe, summarise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vame_pipe.alignment import body_axis, cleaning, quality
+from vame_pipe.alignment import body_axis, cleaning, flips, quality
 from vame_pipe.alignment.egocentric import Selection, body_lengths, select_keypoints
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.quality import KeypointQuality, TrackingQuality
@@ -120,10 +120,10 @@ def _clean(selected: Selection, settings: Align, fps: float) -> tuple[TrackingQu
     warnings = found.warnings
     warnings += quality.body_axis_warnings(position, selected, settings)
     length, _ = _body_length(selected, settings)
-    flipped = quality.find_flips(position, *ends, fps, length)
-    warnings += quality.flip_warnings(flipped, settings)
+    flipped = flips.find_flips(position, *ends, fps, length)
+    warnings += flips.flip_warnings(flipped, settings)
     n_jumps = quality.count_jumps(position, selected.centre, length)
-    swapped = quality.minority(flipped, position, *ends)
+    swapped = flips.minority(flipped, position, *ends)
     position[swapped] = np.nan
     outlier = np.zeros_like(low)
     if settings.outlier_threshold is not None:
@@ -133,7 +133,7 @@ def _clean(selected: Selection, settings: Align, fps: float) -> tuple[TrackingQu
     before = np.isnan(position[..., 0])
     cleaning.fill_gaps(position, int(settings.max_gap_s * fps + 1e-9))
     missing = np.isnan(position[..., 0])
-    n_flips, n_repaired = quality.count_flips(swapped, position)
+    n_flips, n_repaired = flips.count_flips(swapped, position)
     masks = (placeholder, low, outlier, before & ~missing, missing, zero)
     numbers = np.stack([*(mask.mean(axis=0) for mask in masks), found.thresholds], axis=1)
     keypoints = {

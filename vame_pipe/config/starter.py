@@ -18,7 +18,7 @@ from vame_pipe.config.starter_files import (
     session_names,
 )
 from vame_pipe.core.errors import InputError, listing
-from vame_pipe.poses.names import CENTRE, FORWARD, end_of_axis, words
+from vame_pipe.poses.keypoint_names import CENTRE, FORWARD, end_of_axis, words
 from vame_pipe.poses.readers import read_poses
 from vame_pipe.poses.suggestion import QUANTILE
 from vame_pipe.poses.summary import FileSummary, summarise

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vame_pipe.poses.names import CENTRE, FORWARD, OBJECTS, end_of_axis, words
+from vame_pipe.poses.keypoint_names import CENTRE, FORWARD, OBJECTS, end_of_axis, words
 
 USUAL_CONFIDENCE = 0.6
 QUANTILE = 0.1
