@@ -15,8 +15,8 @@ from vame_pipe.config.loading import Source
 from vame_pipe.config.sections import Session
 from vame_pipe.core.errors import InputError, listing
 from vame_pipe.core.layout import Layout
-from vame_pipe.poses.animals import individuals
 from vame_pipe.motifs.label_file import read_labels
+from vame_pipe.poses.animals import individuals
 from vame_pipe.poses.readers import frame_rate, keypoint_names, missing_keypoints, read_header
 
 MAX_AHEAD_S = 1.0

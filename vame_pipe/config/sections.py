@@ -83,8 +83,8 @@ class Session(Section):
     """Video from which the poses were tracked, relative to the working directory; of several pose files,
     one video or one per file. Needs the extra `video`, see docs/videos.md."""
     labels: str | None = None
-    """Labels that a person gave to frames or bouts of this recording, as CSV or as events of BORIS, relative
-    to the working directory; the motifs are compared with them, see annotations.md."""
+    """Labels that a person gave to frames or bouts of this recording: CSV, or events of BORIS, relative to
+    the working directory. The motifs are compared with them, see annotations.md."""
     use: Literal["train", "encode"] = "train"
     """train: models are trained on this recording; encode: it is only encoded, with models that are trained
     on the other recordings, and changes neither windows nor models."""

@@ -48,6 +48,10 @@ class LabelScores:
         values = dataclasses.asdict(self)
         return {name: float(value) for name, value in values.items() if value is not None}
 
+    def describe(self) -> str:
+        """Return the numbers that are known as one line, for the log."""
+        return ", ".join(f"{name} {value:.4g}" for name, value in self.numbers.items())
+
 
 @dataclass(frozen=True)
 class LabelFacts:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vame_pipe.core.described_folder import DescribedFolder
-from vame_pipe.core.label_folder import LabelFolder
 from vame_pipe.core.group_folder import GroupFolder
+from vame_pipe.core.label_folder import LabelFolder
 from vame_pipe.core.windows_folder import WindowsFolder as WindowsFolder
 
 MOTIF_TABLES = ("bouts", "usage", "transitions", "quality")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ from vame_pipe.core.label_facts import LabelFacts
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.source import LABELS
 from vame_pipe.motifs import recording, segmentation
-from vame_pipe.motifs.inputs import Inputs, find_inputs
+from vame_pipe.motifs.inputs import Inputs, SessionFiles, find_inputs
 from vame_pipe.motifs.label_scores import Labelled, contingency, notes, predict, score
 from vame_pipe.motifs.labelled_rows import AnimalRows, LabelSource, find_pca, read_session
 from vame_pipe.motifs.recording import Folders
@@ -80,11 +80,10 @@ def compare_labels(layout: Layout, model: str, sources: Mapping[str, LabelSource
             f"{folder.described.description}: describes the motifs of another segmentation. Run snakemake, "
             "or vame-pipe describe."
         )
-    inputs = find_inputs(
-        *(folders.latents, folders.aligned),
-        *(layout.windows_folder.root, layout.model(model).weights),
-    )
-    animals = _read(folders, sources, found, described, inputs)
+    windows, weights = layout.windows_folder.root, layout.model(model).weights
+    inputs = find_inputs(folders.latents, folders.aligned, windows, weights)
+    sessions = recording.find_sessions(folders, list(sources), found)
+    animals = _read(folders, sources, sessions, found, described, inputs)
     names = sorted({str(name) for a in animals for name in a.label if name is not None})
     labelled = Labelled(animals, names, inputs.windows.length)
     tables = {kind: contingency(labelled, kind, found.n_motifs) for kind in KINDS}
@@ -106,10 +105,7 @@ def compare_labels(layout: Layout, model: str, sources: Mapping[str, LabelSource
         held_out=unit,
         notes=notes(labelled, unit),
         labels={name: files.file_fingerprint(source.labels) for name, source in sources.items()},
-        latents={
-            s.name: s.meta.fingerprint
-            for s in recording.find_sessions(folders, list(sources), found)
-        },
+        latents={session.name: session.meta.fingerprint for session in sessions},
         segmentation=found.fingerprint,
         stage_version=LABELS,
     )
@@ -121,18 +117,19 @@ def compare_labels(layout: Layout, model: str, sources: Mapping[str, LabelSource
         content = pa.Table.from_pylist(table_rows, schema=schema)
         files.write_tables(path, [content], schema, files.metadata())
     label_facts.write(facts, folder.labelled.facts)
-    log.info("%s", facts.metrics)
+    for kind, numbers in scores.items():
+        log.info("labels, %s: %s", kind, numbers.describe())
 
 
 def _read(
     folders: Folders,
     sources: Mapping[str, LabelSource],
+    sessions: Sequence[SessionFiles],
     found: Segmentation,
     described: Description,
     inputs: Inputs,
 ) -> list[AnimalRows]:
     """Return the labelled animals of all sessions."""
-    sessions = recording.find_sessions(folders, list(sources), found)
     pca = find_pca(inputs, found, folders.motifs)
     animals, problems = [], []
     for session in sessions:

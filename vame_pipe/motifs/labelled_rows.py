@@ -177,7 +177,7 @@ def read_session(
                 subject=alone if len(names) == 1 else f"{alone}, {name}",
                 fps=meta.fps,
                 row=row[rows],
-                label=labels[name][np.clip(frame[rows], 0, len(labels[name]) - 1)],
+                label=labels[name][frame[rows]],
                 motif={kind: values[rows] for kind, values in motif.items()},
                 window=at[own] - rows[0],
                 values={"latents": latents.values[own], "pca": principal[own]},
