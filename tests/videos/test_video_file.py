@@ -1,6 +1,7 @@
 """Videos are read picture by picture, whatever their format."""
 
 import importlib.util
+import struct
 
 import numpy as np
 import pytest
@@ -99,6 +100,26 @@ def test_damaged_videos_have_pictures_or_a_problem_of_one_line(videos, tmp_path_
         assert len(found) <= facts.n_frames
     except InputError as error:
         assert len(error.problems) == 1
+
+
+@pytest.mark.parametrize(("matrix", "turned"), [((0, 1, -1, 0), 3), ((-1, 0, 0, -1), 2)])
+def test_pictures_are_turned_as_the_file_says(videos, tmp_path, matrix, turned):
+    """As phones store them: (x, y) is shown at (a x + c y, b x + d y)."""
+    a, b, c, d = (struct.pack(">i", value << 16) for value in matrix)
+    upright = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    content = videos["b-frames.mp4"].read_bytes()
+    head, track, rest = content.rpartition(upright)  # the last one is that of the track
+    assert track
+    zero, one = struct.pack(">2i", 0, 1 << 30)[:4], struct.pack(">i", 1 << 30)
+    turn = b"".join((a, b, zero, c, d, zero, zero, zero, one))
+    (tmp_path / "phone.mp4").write_bytes(head + turn + rest)
+    facts = video_file.read_facts(tmp_path / "phone.mp4")
+    size = (WIDTH, HEIGHT) if turned == 2 else (HEIGHT, WIDTH)
+    assert (facts.n_frames, facts.width, facts.height) == (N, *size)
+    ((_, picture),) = video_file.pictures(facts, 11, 11)
+    assert picture.shape == (facts.height, facts.width, 3)
+    # (1, 0), to the right, is shown below if a = 0 and b = 1: turned to the right
+    assert mark_of(np.rot90(picture, -turned)) == 11
 
 
 def test_words_in_another_encoding_do_not_matter(videos, tmp_path):

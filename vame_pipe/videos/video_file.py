@@ -34,6 +34,8 @@ class VideoFacts:
         `(n_frames,)` int64, ascending: time stamps of the pictures, in the unit of the file.
     has_stamps : bool
         Whether the stamps tell which picture is which; otherwise pictures are counted from the first.
+    quarter_turns : int
+        How often each stored picture is turned to the left before it is shown, as the file says.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class VideoFacts:
     height: int
     stamps: np.ndarray = field(repr=False)
     has_stamps: bool = True
+    quarter_turns: int = 0
 
     @property
     def n_frames(self) -> int:
@@ -64,7 +67,7 @@ def require_library() -> None:
 
 
 def read_facts(path: Path) -> VideoFacts:
-    """Return the number of pictures of a video and their times; no picture is decoded.
+    """Return the number of pictures of a video and their times; only the first one is decoded.
 
     Parameters
     ----------
@@ -85,13 +88,15 @@ def read_facts(path: Path) -> VideoFacts:
         rate, codec = stream.average_rate or stream.guessed_rate, stream.codec_context
         # AVI stores the order of decoding only
         in_order = container.format.name != "avi" or not codec.has_b_frames
-        width, height = codec.width, codec.height
+        container.seek(0)
+        turned = next((frame.rotation for frame in container.decode(stream)), 0) // 90 % 4
+        width, height = (codec.height, codec.width) if turned % 2 else (codec.width, codec.height)
     if not packets or not rate:
         raise InputError(f"video {path}: contains no pictures. Copy it again from the camera.")
     stamps = [dts if pts is None else pts for pts, dts in packets]
     known = in_order and None not in stamps and len(set(stamps)) == len(stamps)
     numbers = np.array(sorted(stamps) if known else range(len(stamps)), np.int64)
-    return VideoFacts(path, float(rate), width, height, numbers, known)
+    return VideoFacts(path, float(rate), width, height, numbers, known, turned)
 
 
 def pictures(video: VideoFacts, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -122,7 +127,7 @@ def pictures(video: VideoFacts, first: int, last: int) -> Iterator[tuple[int, np
             if number > last:
                 return
             if number >= first:
-                yield number, frame.to_ndarray(format="rgb24")
+                yield number, np.rot90(frame.to_ndarray(format="rgb24"), video.quarter_turns)
 
 
 @contextmanager
