@@ -90,6 +90,10 @@ def test_a_model_from_elsewhere_labels_sessions_as_it_did_there(trained, data, t
         (cells,) = re.findall(rf"<tr><td>{name}</td>((?:<td style[^>]*>[\d.]+</td>)+)</tr>", page)
         merged = [float(x) for x in re.findall(r">([\d.]+)<", cells)]
         assert merged == pytest.approx([shown[name][1], shown[name][0] + shown[name][2]], abs=0.11)
+    usage = motifs.usage_of("sim-1").read_bytes()
+    motifs.usage_of("sim-1").write_bytes(usage[:100])
+    assert main([*given, "--out", str(out)]) == 2
+    motifs.usage_of("sim-1").write_bytes(usage)
     names = [{"motif": 9, "name": "x"}]
     assert main([*given, f"--names={json.dumps(names)}", "--out", str(out)]) == 2
     settings = motifs.settings.read_text().replace(found.fingerprint, "0" * 64)

@@ -103,6 +103,12 @@ def test_transitions_have_no_diagonal_and_rows_of_100_percent(results):
 def test_a_description_of_another_segmentation_or_a_damaged_one_is_refused(results, tmp_path):
     layout = Layout(tmp_path / "results")
     shutil.copytree(results.root, layout.root)
+    profiles = layout.motifs(MODEL).described.profiles
+    content = profiles.read_bytes()
+    profiles.write_bytes(content[:-10])
+    with pytest.raises(InputError, match=r"profiles\.parquet: cannot be read as Parquet"):
+        read_described(layout, MODEL)
+    profiles.write_bytes(content)
     path = layout.motifs(MODEL).described.description
     path.write_text(path.read_text().replace(f"segmentation of {MODEL}", "another"))
     with pytest.raises(InputError, match="describes the motifs of another segmentation"):

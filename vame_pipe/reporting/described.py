@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vame_pipe.core import description, segmentation_facts
+from vame_pipe.core import description, files, segmentation_facts
 from vame_pipe.core.description import Description
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
@@ -68,9 +68,11 @@ def read_described(layout: Layout, model: str) -> Described:
         raise InputError(
             f"{folder.described.description}: describes the motifs of another segmentation. Run snakemake."
         )
-    files = folder.described
     names = ("motifs", "transitions", "profiles", "postures", "exemplars", "skeletons")
-    return Described(facts, **{name: pd.read_parquet(getattr(files, name)) for name in names})
+    paths = {name: getattr(folder.described, name) for name in names}
+    for path in paths.values():
+        files.read_metadata(path)  # refuses a file that is missing or damaged
+    return Described(facts, **{name: pd.read_parquet(path) for name, path in paths.items()})
 
 
 def required_files(layout: Layout, models: Sequence[str]) -> list[Path]:

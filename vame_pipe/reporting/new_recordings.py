@@ -97,7 +97,9 @@ def _read_usage(
     layout: Layout, model: str, session: str, motifs: Sequence[Motif]
 ) -> list[MotifUsage]:
     """Return the usage of each animal of a session."""
-    table = pq.read_table(layout.motifs(model).usage_of(session)).to_pandas()
+    path = layout.motifs(model).usage_of(session)
+    files.read_metadata(path)  # refuses a file that is missing or damaged
+    table = pq.read_table(path).to_pandas()
     animals = table.set_index("motif").groupby("individual", observed=True, sort=False)["fraction"]
     several = animals.ngroups > 1
     return [
