@@ -51,7 +51,7 @@ rule all:
             path
             for model in settings.variants
             for motifs in [layout.motifs(model)]
-            for folder in [layout.model(model), motifs, motifs.described]
+            for folder in [layout.model(model), motifs, motifs.described, layout.groups(model)]
             for path in folder.outputs
         ],
         [layout.motifs(model).videos for model in settings.variants if filmed()],

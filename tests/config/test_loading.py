@@ -22,7 +22,7 @@ def test_the_default_configuration_agrees_with_the_schema():
     raw = yaml.safe_load((ROOT / "config.yaml").read_text())
     jsonschema.validate(raw, json.loads(loading.schema()))
     loaded = loading.load(ROOT / "config.yaml")
-    assert list(loaded.sessions) == ["sim-1", "sim-2", "sim-3", "sim-4"]
+    assert list(loaded.sessions) == [f"sim-{i}" for i in range(1, 11)]
 
 
 def test_the_defaults_are_the_sizes_of_vame():

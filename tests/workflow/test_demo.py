@@ -1,5 +1,7 @@
 """The demo, run as the README describes."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -53,7 +55,7 @@ def test_the_latents_of_the_demo_tell_the_true_motifs(demo):
     index = pq.read_table(demo / "results/windows/windows.parquet").to_pandas()
     index["row"] = index["start"] + length // 2
     latents, motifs = [], []
-    for name in (f"sim-{i}" for i in range(1, 5)):
+    for name in (f"sim-{i}" for i in range(1, 11)):
         latents.append(pq.read_table(demo / f"results/latents/vame/{name}.parquet").to_pandas())
         motifs.append(pd.read_csv(demo / f"demo/{name}.motifs.csv").assign(session=name))
     encoded = pd.concat(latents).astype({"session": str})
@@ -111,20 +113,20 @@ def motifs_of_pca(demo):
         layout.windows_folder.root,
         layout.model("vame").weights,
     )
-    data = scaled(sample_pca(inputs, sample_latents(inputs)))
     fps, length = inputs.windows.fps, inputs.windows.length
+    data = scaled(sample_pca(sample_latents(inputs), length))
     lengths = data.sample.lengths
     model = fit(data.rows, lengths, len(simulate.MOTIFS), seed=0, bout=0.5 * fps, n_starts=20)
     motif = hmm.viterbi(model, torch.from_numpy(data.rows), lengths)
     lag = find_lag(motif, data.sample.run, data.sample.change, length, max(length, round(fps))).lag
-    names = [f"sim-{i}" for i in range(1, 5)]
+    names = [f"sim-{i}" for i in range(1, 11)]
     rows = pd.concat([pd.read_parquet(layout.latents("vame", name)) for name in names])
     assert len(rows) == len(motif)
     return rows.assign(motif=motif, frame=rows["frame"] + lag)[["session", "frame", "motif"]]
 
 
 def test_the_motifs_of_the_demo_are_the_true_ones(demo):
-    paths = (demo / f"results/motifs/vame/sim-{i}.parquet" for i in range(1, 5))
+    paths = (demo / f"results/motifs/vame/sim-{i}.parquet" for i in range(1, 11))
     found = pd.concat([pd.read_parquet(path) for path in paths])
     assert found["motif"].notna().mean() > 0.95
     assert found["motif"].nunique() == len(simulate.MOTIFS)
@@ -136,3 +138,24 @@ def test_the_motifs_of_the_demo_are_the_true_ones(demo):
             f"{information:.3f}, median distance of boundaries {distance:g} frames"
         )
     assert latents[0] > 0.6 and latents[1] > 0.7 and latents[2] <= 4
+
+
+def test_the_known_difference_between_the_groups_is_found(demo):
+    """Treated animals rear more: the motif that is rearing is used more, with its q below the limit."""
+    paths = (demo / f"results/motifs/vame/sim-{i}.parquet" for i in range(1, 11))
+    found = pd.concat([pd.read_parquet(path) for path in paths]).astype({"session": str})
+    truth = [
+        pd.read_csv(demo / f"demo/sim-{i}.motifs.csv").assign(session=f"sim-{i}")
+        for i in range(1, 11)
+    ]
+    joined = found.merge(pd.concat(truth), on=["session", "frame"], suffixes=("", "_true"))
+    rearing = joined.loc[joined["motif_true"] == "rear", "motif"].mode().item()
+    table = pd.read_csv(demo / "results/groups/vame/groups.csv")
+    usage = table[table["measure"] == "usage"].set_index("motif")
+    print(usage.loc[rearing, ["mean", "mean_other", "low", "high", "p", "q"]].to_string())
+    assert usage.loc[rearing, "q"] < 0.05
+    assert usage.loc[rearing, "low"] > 0.05  # the share of time
+    assert usage["hedges_g"].idxmax() == rearing
+    facts = json.loads((demo / "results/groups/vame/groups.json").read_text())
+    assert facts["groups"] == {"control": 5, "treated": 5}
+    assert f"usage of motif {rearing:.0f} " in facts["findings"][0]

@@ -37,6 +37,7 @@ from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import AlignedMetadata, read_record
 from vame_pipe.encoding import model_file
 from vame_pipe.poses import simulate
+from vame_pipe.videos.video_file import writer
 
 
 @pytest.fixture
@@ -49,9 +50,9 @@ def editable_run(tiny_run):
 
 @pytest.fixture(scope="module")
 def extended_run(tiny_run, recordings, tmp_path_factory):
-    """A copy of the tiny run with two more sessions, and the jobs of that.
+    """A copy of the tiny run with two more sessions and a video, and the jobs of that.
 
-    One is only encoded; the camera began a second file during it. The other one is excluded.
+    One session is only encoded; the camera began a second file during it. The other one is excluded.
     """
     folder = tmp_path_factory.mktemp("extended") / "run"
     shutil.copytree(tiny_run, folder)
@@ -61,6 +62,11 @@ def extended_run(tiny_run, recordings, tmp_path_factory):
     extra = {"use": "encode", "group": ODD, "metadata": {"age": "P60"}}
     add_session(folder, "new", poses=["part 1.csv", "part 2.csv"], **extra)
     add_session(folder, "lost", poses="lost.csv", exclude=ODD)
+    known = yaml.safe_load((folder / "config.yaml").read_text())["sessions"]["m1"]
+    add_session(folder, "m1", **known, video=f"{ODD}.mp4")
+    with writer(folder / f"{ODD}.mp4", 30, 64, 48) as add:
+        for _ in range(890):
+            add(np.zeros((48, 64, 3), np.uint8))
     jobs, _ = run(folder)
     return folder, jobs
 
@@ -76,7 +82,7 @@ def test_the_default_configuration_plans_all_stages(tmp_path):
     assert planned_jobs(tmp_path) == {
         "demo": 1,
         "init_mlflow": 1,
-        "align": 4,
+        "align": 10,
         "windows": 1,
         "quality": 1,
         "train": 1,
@@ -194,6 +200,7 @@ def test_adding_a_session_to_encode_trains_nothing(extended_run, tiny_run):
         "encode_new": 2,
         "label_new": 2,
         "groups": 2,
+        "videos": 2,
         "report": 1,
         "all": 1,
     }
@@ -226,6 +233,10 @@ def test_adding_a_session_to_encode_trains_nothing(extended_run, tiny_run):
     meta = read_record(AlignedMetadata, layout.aligned("new"))
     assert (meta.group, meta.metadata) == (ODD, {"age": "P60"})
     assert not (folder / "pwned").exists()
+    rows = pd.read_csv(layout.motifs("wide").videos / "videos.csv")
+    assert rows["session"].tolist() == ["m1"] and "The last 10 frames" in rows.loc[0, "note"]
+    cut = pd.read_csv(layout.motifs("wide").videos / "clips.csv")["file"]
+    assert len(cut) > 0 and all((layout.motifs("wide").videos / name).exists() for name in cut)
     assert "new" in layout.report.read_text()
     assert planned_jobs(folder) == {}
     lost = [
@@ -399,6 +410,7 @@ def test_every_command_can_be_pasted_into_a_shell(extended_run):
         "encode",
         "segment",
         "describe",
+        "videos",
         "label",
         "groups",
         "upload-mlflow",
@@ -416,11 +428,11 @@ def test_every_command_can_be_pasted_into_a_shell(extended_run):
     assert [text.split()[1] for text in commands] == [
         *("align", "align", "align", "windows", "quality", "init-mlflow", "train", "train"),
         *("encode", "encode", "encode", "encode", "segment", "segment"),
-        *("describe", "describe", "label", "label", "groups", "groups"),
+        *("describe", "describe", "videos", "videos", "label", "label", "groups", "groups"),
         *("upload-mlflow", "compare", "report"),
     ]
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-    others = ("--session m", "--name vame", "models/vame/", "motifs/vame")
+    others = ("--session m", "--name vame", "models/vame/", "motifs/vame", "groups/vame")
     chosen = [text for text in commands if not any(part in text for part in others)]
     assert len(chosen) == len(stages) + 1
     for command in chosen:

@@ -19,7 +19,7 @@ def count(text: str) -> int:
     return value
 
 
-def seed(text: str) -> int:
+def whole(text: str) -> int:
     """Return a whole number that is not negative."""
     value = int(text)
     if value < 0:
@@ -42,13 +42,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fps", type=positive, default=30.0, help="frames per second (default: 30)"
     )
-    parser.add_argument("--seed", type=seed, default=0, help="random seed (default: 0)")
+    parser.add_argument(
+        "--treated",
+        type=whole,
+        default=0,
+        help="the last recordings, of animals that rear more (default: 0)",
+    )
+    parser.add_argument("--seed", type=whole, default=0, help="random seed (default: 0)")
 
 
 def run(options: argparse.Namespace) -> None:
     from vame_pipe.poses.simulate import write_recordings
 
-    write_recordings(options.folder, options.sessions, options.frames, options.fps, options.seed)
+    write_recordings(
+        *(options.folder, options.sessions, options.frames, options.fps, options.seed),
+        n_treated=options.treated,
+    )
     recordings = "1 recording" if options.sessions == 1 else f"{options.sessions} recordings"
     frames = "1 frame" if options.frames == 1 else f"{options.frames} frames"
     log.info("%s of %s in %s", recordings, frames, options.folder)

@@ -38,7 +38,7 @@ NAMES = {
     "elongation": "length of the body",
     "height": "height",
 }
-"""Measures in words."""
+"""Measures in words, the ones that are told first at the top."""
 N_SHOWN = 5
 """Differences that are told of two groups."""
 
@@ -143,7 +143,8 @@ def _differences(table: pd.DataFrame, design: Design, labels: Mapping[int, str])
     """Return the clearest differences between two groups, or that there is none."""
     first, second = design.names
     rows = table[(table["group"] == first) & (table["other"] == second)]
-    clear = rows[rows["q"] < ALPHA].sort_values(["q", "p"], kind="stable")
+    rows = rows.assign(order=rows["measure"].map(list(NAMES).index))
+    clear = rows[rows["q"] < ALPHA].sort_values(["order", "q"], kind="stable")
     if not len(clear):
         smallest = rows["q"].min()
         return (
@@ -164,7 +165,9 @@ def _differences(table: pd.DataFrame, design: Design, labels: Mapping[int, str])
 
 
 def _value(value: float, unit: str) -> str:
-    return f"{value:.1%}" if unit in ("fraction", "probability") else f"{value:.3g} {unit}"
+    if unit in ("fraction", "probability"):
+        return f"{value:.1%}"
+    return f"{value:.3g}" if unit == "bouts/min" else f"{value:.3g} {unit}"
 
 
 def _where(row: pd.Series, labels: Mapping[int, str]) -> str:

@@ -32,13 +32,18 @@ MIN_MOTIF_S, MEAN_MOTIF_S = 0.8, 2.0
 """Shortest and mean duration of a motif, seconds."""
 SCORER = "simulated"
 """Name of the tracker in the header of the files."""
-DEMO_SESSIONS, DEMO_FRAMES, DEMO_FPS = 4, 5000, 30
-"""Recordings of the default configuration, frames per recording and frames per second."""
+REARING = 12
+"""How many times as often treated animals rear next as they do anything else."""
+DEMO_SESSIONS, DEMO_TREATED, DEMO_FRAMES, DEMO_FPS = 10, 5, 2500, 30
+"""Recordings of the default configuration, how many of them are of treated animals, frames of each, and
+frames per second."""
 DEMO_POSES = [f"demo/sim-{i + 1}.csv" for i in range(DEMO_SESSIONS)]
 """Pose files of the default configuration, which the workflow writes."""
 
 
-def simulate(n_frames: int, fps: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def simulate(
+    n_frames: int, fps: float, seed: int, rearing: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the poses of one simulated recording and its true motifs.
 
     Parameters
@@ -49,6 +54,8 @@ def simulate(n_frames: int, fps: float, seed: int) -> tuple[np.ndarray, np.ndarr
         Frames per second.
     seed : int
         Random seed; the same seed gives the same recording.
+    rearing : int
+        How many times as often `rear` is next as each of the other motifs; 1: as often.
 
     Returns
     -------
@@ -60,21 +67,23 @@ def simulate(n_frames: int, fps: float, seed: int) -> tuple[np.ndarray, np.ndarr
         `(n_frames,)` int64, true motifs as indices into `MOTIFS`.
     """
     rng = np.random.default_rng(seed)
-    motif = _draw_motifs(n_frames, fps, rng)
+    motif = _draw_motifs(n_frames, fps, rearing, rng)
     position = _animal(motif, fps, rng)
     return *_track(position, fps, rng), motif
 
 
-def _draw_motifs(n_frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
+def _draw_motifs(n_frames: int, fps: float, rearing: int, rng: np.random.Generator) -> np.ndarray:
     """Return the motif of each frame, drawn from a semi-Markov chain without self-transitions."""
     motif = np.empty(n_frames, dtype=np.int64)
-    at, current = 0, int(rng.integers(len(MOTIFS)))
+    at, current, rear = 0, int(rng.integers(len(MOTIFS))), MOTIFS.index("rear")
     while at < n_frames:
         seconds = MIN_MOTIF_S + rng.exponential(MEAN_MOTIF_S - MIN_MOTIF_S)
         end = at + max(1, round(seconds * fps))
         motif[at:end] = current
         at = end
-        current = (current + 1 + int(rng.integers(len(MOTIFS) - 1))) % len(MOTIFS)
+        following = [(current + 1 + k) % len(MOTIFS) for k in range(len(MOTIFS) - 1)]
+        following += [rear] * (rearing - 1 if current != rear else 0)
+        current = following[int(rng.integers(len(following)))]
     return motif
 
 
@@ -187,7 +196,9 @@ def write_deeplabcut(
     files.write_text(path, text.getvalue())
 
 
-def write_recordings(folder: Path, n_sessions: int, n_frames: int, fps: float, seed: int) -> None:
+def write_recordings(
+    folder: Path, n_sessions: int, n_frames: int, fps: float, seed: int, n_treated: int = 0
+) -> None:
     """Write recordings sim-1.csv, sim-2.csv, ... and their true motifs sim-1.motifs.csv, ...
 
     Parameters
@@ -200,9 +211,12 @@ def write_recordings(folder: Path, n_sessions: int, n_frames: int, fps: float, s
         Frames per second.
     seed : int
         Random seed of the first recording; each following recording has the next higher seed.
+    n_treated : int
+        The last recordings, of treated animals, which rear more.
     """
     for i in range(n_sessions):
-        position, confidence, motif = simulate(n_frames, fps, seed + i)
+        rearing = REARING if i >= n_sessions - n_treated else 1
+        position, confidence, motif = simulate(n_frames, fps, seed + i, rearing)
         write_deeplabcut(folder / f"sim-{i + 1}.csv", position, confidence, KEYPOINTS)
         lines = [f"{frame},{MOTIFS[m]}" for frame, m in enumerate(motif)]
         files.write_text(

@@ -14,7 +14,14 @@ from vame_pipe.core.digests import DIGEST_CACHE, combined, pose_digests
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.machine import has_gpu, useful_threads
-from vame_pipe.poses.simulate import DEMO_FPS, DEMO_FRAMES, DEMO_POSES, DEMO_SESSIONS, KEYPOINTS
+from vame_pipe.poses.simulate import (
+    DEMO_FPS,
+    DEMO_FRAMES,
+    DEMO_POSES,
+    DEMO_SESSIONS,
+    DEMO_TREATED,
+    KEYPOINTS,
+)
 from vame_pipe.tracking.upload import failures
 
 KNOWN_DIGESTS = {}

@@ -14,12 +14,14 @@ rule demo:
     params:
         version=source.SIMULATE,
         sessions=DEMO_SESSIONS,
+        treated=DEMO_TREATED,
         frames=DEMO_FRAMES,
         fps=DEMO_FPS,
     shell:
         r"""
         vame-pipe simulate demo \
             --sessions {params.sessions:q} \
+            --treated {params.treated:q} \
             --frames {params.frames:q} \
             --fps {params.fps:q} \
             --log {log:q}
