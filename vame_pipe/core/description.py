@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vame_pipe import __version__
-from vame_pipe.core import files
-from vame_pipe.core.errors import InputError
+from vame_pipe.core import facts_file
 
 FORMAT_VERSION = 1
 
@@ -119,8 +115,7 @@ class Description:
 
 def write(description: Description, path: Path) -> None:
     """Write description.json, atomically."""
-    versions = {"format_version": FORMAT_VERSION, "package_version": __version__}
-    files.write_json(path, versions | dataclasses.asdict(description))
+    facts_file.write(description, FORMAT_VERSION, path)
 
 
 def read(path: Path) -> Description:
@@ -131,19 +126,12 @@ def read(path: Path) -> Description:
     InputError
         If the file is missing, damaged or of another version.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("format_version") != FORMAT_VERSION:
-            raise InputError(f"{path}: is of another version of vame_pipe. Run snakemake.")
-        content.pop("package_version")
-        content["motifs"] = [Motif(**motif) for motif in content["motifs"]]
-        content["trees"] = {name: Tree(**tree) for name, tree in content["trees"].items()}
-        return Description(**content)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}). Run vame-pipe describe first."
-        ) from None
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError):
-        raise InputError(
-            f"{path}: is damaged, or not a description of motifs. Delete it and run snakemake."
-        ) from None
+    return facts_file.read(
+        path, FORMAT_VERSION, _make, "a description of motifs", "vame-pipe describe"
+    )
+
+
+def _make(content: dict[str, Any]) -> Description:
+    content["motifs"] = [Motif(**motif) for motif in content["motifs"]]
+    content["trees"] = {name: Tree(**tree) for name, tree in content["trees"].items()}
+    return Description(**content)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from vame_pipe import __version__
-from vame_pipe.core import files
-from vame_pipe.core.errors import InputError
+from vame_pipe.core import facts_file
 
 FORMAT_VERSION = 1
 
@@ -99,8 +97,7 @@ class LabelFacts:
 
 def write(facts: LabelFacts, path: Path) -> None:
     """Write labels.json, atomically."""
-    versions = {"format_version": FORMAT_VERSION, "package_version": __version__}
-    files.write_json(path, versions | dataclasses.asdict(facts))
+    facts_file.write(facts, FORMAT_VERSION, path)
 
 
 def read(path: Path) -> LabelFacts:
@@ -111,18 +108,11 @@ def read(path: Path) -> LabelFacts:
     InputError
         If the file is missing, damaged or of another version.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("format_version") != FORMAT_VERSION:
-            raise InputError(f"{path}: is of another version of vame_pipe. Run snakemake.")
-        content.pop("package_version")
-        scores = {kind: LabelScores(**values) for kind, values in content.pop("scores").items()}
-        return LabelFacts(scores=scores, **content)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}). Run vame-pipe compare-labels first."
-        ) from None
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError):
-        raise InputError(
-            f"{path}: is damaged, or not a comparison with labels. Delete it and run snakemake."
-        ) from None
+    return facts_file.read(
+        path, FORMAT_VERSION, _make, "a comparison with labels", "vame-pipe compare-labels"
+    )
+
+
+def _make(content: dict[str, Any]) -> LabelFacts:
+    scores = {kind: LabelScores(**values) for kind, values in content.pop("scores").items()}
+    return LabelFacts(scores=scores, **content)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vame_pipe import __version__
-from vame_pipe.core import files
-from vame_pipe.core.errors import InputError
+from vame_pipe.core import facts_file
 
 FORMAT_VERSION = 2
 
@@ -57,8 +53,7 @@ class SegmentationFacts:
 
 def write(facts: SegmentationFacts, path: Path) -> None:
     """Write segmentation.json, atomically."""
-    versions = {"format_version": FORMAT_VERSION, "package_version": __version__}
-    files.write_json(path, versions | dataclasses.asdict(facts))
+    facts_file.write(facts, FORMAT_VERSION, path)
 
 
 def read(path: Path) -> SegmentationFacts:
@@ -69,29 +64,12 @@ def read(path: Path) -> SegmentationFacts:
     InputError
         If the file is missing, damaged or of another version.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version = content["format_version"]
-        facts = {
-            field.name: content.get(field.name) for field in dataclasses.fields(SegmentationFacts)
-        }
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}). Run vame-pipe segment first."
-        ) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise _damaged(path) from None
-    if version != FORMAT_VERSION:
-        raise InputError(
-            f"{path}: has format {version}, this version of vame_pipe reads format {FORMAT_VERSION}. Run "
-            "vame-pipe segment again."
-        )
-    if None in facts.values():
-        raise _damaged(path)
-    return SegmentationFacts(**facts)
-
-
-def _damaged(path: Path) -> InputError:
-    return InputError(
-        f"{path}: is damaged, or not the settings of a segmentation. Delete it and run snakemake."
+    return facts_file.read(
+        path, FORMAT_VERSION, _make, "the settings of a segmentation", "vame-pipe segment"
     )
+
+
+def _make(content: dict[str, Any]) -> SegmentationFacts:
+    if None in content.values():
+        raise ValueError("every fact is known")
+    return SegmentationFacts(**content)
