@@ -196,6 +196,20 @@ def test_nwbinspector_misses_only_what_a_session_does_not_tell(layout):
     }
 
 
+def test_videos_are_named_where_a_format_has_a_place_for_them(tmp_path):
+    layout = make_project(tmp_path, video="a b.mp4")
+    for file_format in ("elan", "boris"):
+        export(layout, file_format, sessions=["solo"], model="vame")
+    media = Eaf(exported(layout, "elan", "solo.eaf")).media_descriptors
+    assert [m["MIME_TYPE"] for m in media] == ["video/mp4"]
+    assert media[0]["MEDIA_URL"].startswith("file:///") and media[0]["MEDIA_URL"].endswith(
+        "a%20b.mp4"
+    )
+    events = pd.read_csv(exported(layout, "boris", "solo.tsv"), sep="\t")
+    assert set(events["Observation type"]) == {"Media file(s)"}
+    assert set(events["Source"]) == {"player #1:a b.mp4"}
+
+
 def test_the_same_results_are_the_same_bytes(layout, tmp_path):
     for file_format in ("csv", "boris", "elan", "netcdf"):
         assert (

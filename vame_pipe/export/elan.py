@@ -42,7 +42,7 @@ def document(results: SessionResults) -> ElementTree.Element:
         },
     )
     header = _add(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
-    for video in results.videos:
+    for video in results.source.videos:
         kind = f"video/{Path(video).suffix.lstrip('.').lower() or 'mp4'}"
         _add(header, "MEDIA_DESCRIPTOR", MEDIA_URL=Path(video).resolve().as_uri(), MIME_TYPE=kind)
     for name, value in (("model", results.model), ("identifier", results.identifier)):

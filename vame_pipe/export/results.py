@@ -115,12 +115,6 @@ class SessionResults:
         return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     @property
-    def videos(self) -> list[str]:
-        """The videos of the recording."""
-        given: str | list[str] = self.source.video or []
-        return [given] if isinstance(given, str) else given
-
-    @property
     def duration_s(self) -> float:
         """Seconds from the start of the video to the end of the last row."""
         last = max(float(animal.rows["time_s"].iloc[-1]) for animal in self.animals)

@@ -51,7 +51,7 @@ def boris_events(results: SessionResults) -> pd.DataFrame:
 
     Where one bout follows another of the same animal, the end comes before the start.
     """
-    video = ";".join(results.videos)
+    video = ";".join(results.source.videos)
     started = results.start
     shared = {
         "Observation id": results.name,
