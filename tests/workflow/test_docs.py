@@ -133,6 +133,7 @@ def test_every_results_file_is_known_to_the_layout(page):
         layout.motifs(model).described.names,
         *(layout.motifs(model).bouts_of(session), layout.motifs(model).usage_of(session)),
         *(layout.novelty(model, session), layout.motifs("vame").usage_of(session)),
+        *layout.groups(model).outputs,
         layout.external_report("lab"),
         *(layout.methods, layout.motifs(model).videos),
         *(layout.exported(model, "nwb"), layout.motifs(model).labelled.facts),
