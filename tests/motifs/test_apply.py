@@ -145,6 +145,15 @@ def test_the_segmentation_of_another_model_is_refused_by_name(
     assert not (tmp_path / "out").exists()
 
 
+def test_the_results_of_a_workflow_are_not_replaced(trained, recordings, tmp_path, capsys):
+    (tmp_path / "config.yaml").touch()
+    (tmp_path / "logs").mkdir()
+    assert main(arguments(trained, tmp_path, recordings / "sim-1.csv")) == 2
+    (line,) = errors_of(capsys)
+    assert f"{tmp_path}: is the results folder of a workflow" in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml", "logs"]
+
+
 def test_motifs_of_another_model_do_not_stay_next_to_its_latents(
     trained, recordings, tmp_path, capsys
 ):

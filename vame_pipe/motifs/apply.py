@@ -15,7 +15,7 @@ from vame_pipe.config.sections import Align, Session
 from vame_pipe.core import files
 from vame_pipe.core.applied_layout import AppliedFolder
 from vame_pipe.core.errors import InputError, listing
-from vame_pipe.core.layout import MotifFolder
+from vame_pipe.core.layout import Layout, MotifFolder
 from vame_pipe.core.metadata import (
     AlignedMetadata,
     LatentsMetadata,
@@ -113,6 +113,12 @@ def apply(poses: Sequence[Path], application: Application) -> None:
 
 
 def _load(application: Application) -> _Applied:
+    workflow = Layout(application.out)
+    if workflow.config.exists() and workflow.log("align").parent.exists():
+        raise InputError(
+            f"{application.out}: is the results folder of a workflow, whose aligned sessions would be "
+            "replaced. Give another --out, or add the recordings to the configuration with `use: encode`."
+        )
     encoder = load_encoder(application.model, application.device, application.threads)
     align, keypoints = encoder.model.alignment()
     found = None
