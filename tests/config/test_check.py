@@ -50,6 +50,15 @@ def test_label_files_with_faults_are_reported_before_any_job(recordings, tmp_pat
     assert overlap.startswith("session b: labels ") and "bouts overlap: walk and rear" in overlap
 
 
+def test_labels_without_a_model_that_is_trained_here_are_not_compared(tmp_path):
+    sessions = {"a": MINIMAL["sessions"]["a"] | {"labels": "a.csv"}}
+    raw = MINIMAL | {"sessions": sessions, "results": str(tmp_path)}
+    external = {"lab": {"file": "lab.pt", "segmentation": "lab"}}
+    (line,) = check.warnings(loading.load(raw | {"models": external}), on_cluster=False)
+    assert line.startswith("the labels of a are not compared with motifs")
+    assert check.warnings(loading.load(raw), on_cluster=False) == []
+
+
 def test_a_video_that_does_not_exist_is_reported(recordings, tmp_path):
     poses = str(recordings / "sim-1.csv")
     raw = MINIMAL | {

@@ -166,6 +166,12 @@ def warnings(config: Config, on_cluster: bool) -> list[str]:
             "single node only. For jobs on several nodes set mlflow.tracking_uri or MLFLOW_TRACKING_URI to "
             "a server."
         )
+    labelled = [name for name, session in config.analysed.items() if session.labels]
+    if labelled and not config.variants:
+        found.append(
+            f"the labels of {listing(labelled, limit=3)} are not compared with motifs: that needs the "
+            "training windows of a model that is trained here."
+        )
     aligned = Layout(Path(config.results)).aligned_folder
     others = sorted({path.stem for path in aligned.glob("*.parquet")} - config.sessions.keys())
     if others:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mimetypes import MimeTypes
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -43,7 +44,7 @@ def document(results: SessionResults) -> ElementTree.Element:
     )
     header = _add(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     for video in results.source.videos:
-        kind = f"video/{Path(video).suffix.lstrip('.').lower() or 'mp4'}"
+        kind = MimeTypes().guess_type(video)[0] or "unknown"
         _add(header, "MEDIA_DESCRIPTOR", MEDIA_URL=Path(video).resolve().as_uri(), MIME_TYPE=kind)
     for name, value in (("model", results.model), ("identifier", results.identifier)):
         _add(header, "PROPERTY", NAME=f"vame_pipe.{name}").text = value
