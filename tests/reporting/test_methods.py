@@ -88,7 +88,7 @@ def test_several_models_have_a_table(layout, material):
     )
     several = dataclasses.replace(material, runs={"small": material.best, "other": other})
     text = words_of(several)["Model"]
-    assert "the one of 2 models with the lowest squared error per validation window:" in text
+    assert "This model, small, is the one of 2 models with the lowest squared error per" in text
     assert f"| small | 2 | 0 | 1 | {error:.4g} |" in text
     assert f"| other | 7 | 3 | 1 | {error:.4g} |" in text
 

@@ -96,8 +96,8 @@ def _recordings(material: Material) -> str:
     keypoints = material.aligned.keypoints
     sentences = [
         f"{_count(len(names), 'recording')} with {minutes:.1f} minutes in total "
-        f"{'was' if len(names) == 1 else 'were'} analysed. They show {_count(len(rows), 'animal')}, each "
-        "animal of a recording counted once.",
+        f"{'was' if len(names) == 1 else 'were'} analysed. {'It shows' if len(names) == 1 else 'They show'} "
+        f"{_count(len(rows), 'animal')}, each animal of a recording counted once.",
         f"The positions of {_count(len(keypoints), 'keypoint')} ({', '.join(keypoints)}) were tracked at "
         f"{_join(f'{rate:g}' for rate in material.rates)} frames per second.",
         f"The models were trained on {_count(len(material.windows.aligned), 'recording')}.",
@@ -242,9 +242,9 @@ def _all_models(material: Material) -> str:
         cells = (run.params["model.zdims"], run.params["train.seed"])
         epochs, error = int(run.summary["final/epochs"]), run.error
         rows.append(f"| {name} | {cells[0]} | {cells[1]} | {epochs} | {error:.4g} |")
-    n_models = len(material.runs)
     choice = (
-        f"It is the one of {n_models} models with the lowest squared error per validation window:"
+        f"This model, {material.best.name}, is the one of {len(material.runs)} models with the lowest "
+        "squared error per validation window:"
     )
     return f"{choice}\n\n" + "\n".join(rows)
 
