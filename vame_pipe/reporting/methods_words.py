@@ -94,9 +94,9 @@ def _recordings(material: Material) -> str:
     minutes = sum({row.session: row.minutes for row in rows}.values())
     new = dict.fromkeys(row.session for row in rows if row.use == "encode")
     keypoints = material.aligned.keypoints
+    were, they = ("was", "It shows") if len(names) == 1 else ("were", "They show")
     sentences = [
-        f"{_count(len(names), 'recording')} with {minutes:.1f} minutes in total "
-        f"{'was' if len(names) == 1 else 'were'} analysed. {'It shows' if len(names) == 1 else 'They show'} "
+        f"{_count(len(names), 'recording')} with {minutes:.1f} minutes in total {were} analysed. {they} "
         f"{_count(len(rows), 'animal')}, each animal of a recording counted once.",
         f"The positions of {_count(len(keypoints), 'keypoint')} ({', '.join(keypoints)}) were tracked at "
         f"{_join(f'{rate:g}' for rate in material.rates)} frames per second.",
