@@ -54,6 +54,7 @@ rule all:
             for folder in [layout.model(model), motifs, motifs.described, layout.groups(model)]
             for path in folder.outputs
         ],
+        [layout.motifs(model).clips for model in settings.variants],
         [layout.motifs(model).videos for model in settings.variants if filmed()],
         [
             layout.latents(model, session)
