@@ -137,7 +137,7 @@ def _points(
             color="#222222",
             linewidth=1.2,
             zorder=3,
-            label="mean" if g == len(groups) - 1 else None,
+            label="mean" if g == len(groups) - 1 else "_nolegend_",
         )
 
 
