@@ -41,11 +41,12 @@ def find_quality(
         causes += changes("qc.", meta.settings, config.qc.model_dump())
         causes += changes("", {"px_per_cm": meta.px_per_cm}, {"px_per_cm": scales})
         causes += changes("", {"exclude": meta.excluded}, {"exclude": config.excluded})
-        causes += [
-            f"session {name} was aligned again"
-            for name, fingerprint in aligned.items()
-            if fingerprint is not None and meta.aligned.get(name, fingerprint) != fingerprint
-        ]
+        causes += [f"session {name} was removed" for name in meta.aligned if name not in aligned]
+        for name, fingerprint in aligned.items():
+            if fingerprint is not None and name not in meta.aligned:
+                causes.append(f"session {name} is new")
+            elif fingerprint is not None and meta.aligned[name] != fingerprint:
+                causes.append(f"session {name} was aligned again")
     return find_item(layout, "quality", layout.qc.name, [layout.qc], causes)
 
 
