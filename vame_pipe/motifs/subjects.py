@@ -51,13 +51,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Member:
-    """Where a session belongs.
-
-    Attributes
-    ----------
-    group, subject, pair : str or None
-        As in the configuration.
-    """
+    """Where a session belongs, as in the configuration."""
 
     group: str | None = None
     subject: str | None = None
