@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -87,3 +87,29 @@ def find_labels(
             if meta.latents_fingerprint != encoded.fingerprint:
                 causes.append(f"session {session} was encoded again")
     return find_item(layout, "label", f"{model}/{session}", outputs, causes)
+
+
+def find_all_labels(
+    layout: Layout,
+    segmentations: Mapping[str, Segmentation],
+    latents: Mapping[str, Mapping[str, Encoded]],
+    trained_on: Collection[str],
+) -> list[Item]:
+    """Return the state of the motifs of all sessions that no model was trained on.
+
+    Parameters
+    ----------
+    layout : Layout
+    segmentations : mapping of str to Segmentation
+        By model.
+    latents : mapping of str to mapping
+        By model and session.
+    trained_on : collection of str
+        Training sessions.
+    """
+    return [
+        find_labels(layout, model, session, segmentations[model], encoded)
+        for model, sessions in latents.items()
+        for session, encoded in sessions.items()
+        if session not in trained_on
+    ]

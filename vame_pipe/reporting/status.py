@@ -29,7 +29,7 @@ from vame_pipe.reporting.differences import changes, versions
 from vame_pipe.reporting.external_status import find_external
 from vame_pipe.reporting.group_status import find_groups
 from vame_pipe.reporting.label_status import find_labelled
-from vame_pipe.reporting.motif_status import Encoded, find_labels, find_segmentation
+from vame_pipe.reporting.motif_status import Encoded, find_all_labels, find_segmentation
 from vame_pipe.reporting.plan import Item, find_item
 from vame_pipe.reporting.quality_status import find_quality, left_out
 
@@ -96,20 +96,15 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
         )
         for model, encoded in latents.items()
     }
-    labels = [
-        find_labels(layout, model, session, motifs[model], latents[model][session])
-        for model in models
-        for session in sessions
-        if session not in trained_on
-    ]
+    labels = find_all_labels(layout, motifs, latents, trained_on)
     segmented = [each.item for each in motifs.values()]
     compared = []
     for name in models:
-        described = find_description(layout, name, config, motifs[name])
-        labelled = [item for item in labels if item.name.startswith(f"{name}/")]
-        made = layout, name, config, latents[name], [described, *labelled]
+        item = find_description(layout, name, config, motifs[name])
+        labelled = [label for label in labels if label.name.startswith(f"{name}/")]
+        made = layout, name, config, latents[name], [item, *labelled]
         compared += [find_groups(*made)]
-        segmented += [described, *find_labelled(*made)]
+        segmented += [item, *find_labelled(*made)]
     trained_models = [model.item for model in models.values()]
     upload = _upload(layout, config, [*trained_models, *segmented])
     comparison = _comparison(layout, models, _without(trained_on, left_out(layout)), [upload])
