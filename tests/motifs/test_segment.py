@@ -27,8 +27,10 @@ from vame_pipe.core.metadata import (
     write_rejection,
 )
 from vame_pipe.motifs import segmentation
-from vame_pipe.motifs.labels import label
-from vame_pipe.motifs.segment import segment
+from vame_pipe.motifs.inputs import Latents, read_latents
+from vame_pipe.motifs.labels import label, used_rows
+from vame_pipe.motifs.scan import select
+from vame_pipe.motifs.segment import numbered_by_usage, segment
 
 FAST = Motifs(n=3, seeds=2)
 N_ROWS = 900
@@ -432,3 +434,38 @@ def test_a_session_that_was_not_encoded_leaves_its_reasons_in_place_of_motifs(do
     assert main([*command, "--record-failure", "--out", str(out)]) == 0
     with pytest.raises(InputError, match="session bad: no frames"):
         read_record(MotifsMetadata, out)
+
+
+def test_motifs_are_numbered_by_the_rows_that_have_them_in_the_results(done):
+    project, _ = done
+    used = pd.read_parquet(project.layout.motifs("m").usage)
+    rows = used.groupby("motif")["n_rows"].sum().to_numpy()
+    assert (np.diff(rows) <= 0).all()
+    found = segmentation.load(project.layout.motifs("m"))
+    latents = [read_latents(project.layout.latents("m", name)) for name in ("s0", "s1")]
+    backwards = replace(found, arrays=select(found.arrays, np.array([2, 1, 0])))
+    again = numbered_by_usage(backwards, latents)
+    for name, array in found.arrays.items():
+        np.testing.assert_allclose(again.arrays[name], array)
+
+
+def test_rows_too_uncertain_for_a_motif_do_not_count_in_its_number(done):
+    """Most rows are at 0, between states 0 and 1; the fit numbers state 0 first, but no row gets it."""
+    arrays = {
+        "offset": np.zeros(1),
+        "scale": np.ones(1),
+        "mean": np.array([[-0.1], [0.12], [9.0]]),
+        "start": np.full(3, 1 / 3),
+        "transition": np.full((3, 3), 0.05) + 0.85 * np.eye(3),
+        "covariance": np.ones((1, 1, 1)),
+        "temper": np.array(1.0),
+    }
+    found = replace(
+        segmentation.load(done[0].layout.motifs("m")),
+        arrays=arrays,
+        settings=FAST.for_segmentation() | {"min_confidence": 0.9},
+    )
+    values, run = np.repeat([0.0, 9.0], [60, 40])[:, None], np.repeat([0, 1], [60, 40])
+    latents = Latents(values, np.zeros(100, np.int64), np.arange(100), run)
+    assert used_rows(found, latents).tolist() == [0, 0, 40]
+    assert numbered_by_usage(found, [latents]).arrays["mean"].ravel().tolist() == [9.0, -0.1, 0.12]

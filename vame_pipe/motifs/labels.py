@@ -199,6 +199,13 @@ def label_runs(
     return motif, confidence
 
 
+def used_rows(segmentation: Segmentation, latents: Latents) -> np.ndarray:
+    """Return the number of rows that get each motif, `(n_motifs,)` int; uncertain ones get none."""
+    motif, confidence = segmentation.decode(latents)
+    sure = _sure(segmentation, motif, confidence, latents.run)
+    return np.bincount(motif[sure], minlength=segmentation.n_motifs)
+
+
 def _sure(
     segmentation: Segmentation, motif: np.ndarray, confidence: np.ndarray | None, run: np.ndarray
 ) -> np.ndarray:

@@ -51,7 +51,7 @@ class Movement:
     posture : numpy.ndarray
         `(n_rows, n_keypoints, n_axes)`, in the animal's own frame; two or three axes.
     linear : dict of str to numpy.ndarray
-        Measures `(n_rows,)` that are averaged as numbers.
+        Measures `(n_rows,)` that are averaged as numbers over the rows of a motif.
     velocity : numpy.ndarray or None
         `(n_rows, 2)`, forward and to the right, units per second; None if alignment kept no speeds.
     turn_rate : numpy.ndarray or None
@@ -157,7 +157,7 @@ class Sums:
     Attributes
     ----------
     linear : dict of str to numpy.ndarray
-        `(3, n_motifs)`: number, sum and sum of squares.
+        `(3, n_motifs)`: number, sum and sum of squares, over rows; of `heading_change` over bouts.
     angles : dict of str to numpy.ndarray
         `(2, n_motifs)` complex: sum of the vectors, and sum of their lengths.
     postures : numpy.ndarray
@@ -194,18 +194,19 @@ def sum_session(
     def add(weights: np.ndarray, groups: np.ndarray) -> np.ndarray:
         return np.bincount(groups, weights, minlength=n_motifs)
 
-    linear = {}
-    for name, values in moved.linear.items():
-        finite = np.isfinite(values[known])
-        chosen, groups = values[known][finite], of_row[finite]
-        linear[name] = np.stack([add(chosen**power, groups) for power in range(3)])
+    def powers(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        finite = np.isfinite(values)
+        return np.stack([add(values[finite] ** power, groups[finite]) for power in range(3)])
+
+    linear = {name: powers(values[known], of_row) for name, values in moved.linear.items()}
     angles = {}
     if moved.velocity is not None and moved.turn_rate is not None:
         ahead, right = np.nan_to_num(moved.velocity[known]).T
         angles["direction"] = _vectors(ahead + 1j * right, of_row, n_motifs)
         path = np.append(0, np.cumsum(np.nan_to_num(moved.turn_rate))) / fps
         change = path[bouts[:, 2] + 1] - path[bouts[:, 1]]
-        angles["heading_change"] = _vectors(np.exp(1j * change), of_bout, n_motifs)
+        # a sum of turning, not an angle: 270 degrees to the right are not 90 to the left
+        linear["heading_change"] = powers(np.degrees(change), of_bout)
     phases = np.linspace(0, 1, N_PHASES)
     rows = np.rint(bouts[:, 1:2] + phases * (bouts[:, 2:3] - bouts[:, 1:2])).astype(np.int64)
     postures = np.zeros((n_motifs, N_PHASES, *moved.posture.shape[1:]))

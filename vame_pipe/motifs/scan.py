@@ -170,7 +170,7 @@ def _ordered(
         order = order[count[order] > 0]
         if np.array_equal(order, np.arange(len(count))):
             return arrays, state
-        arrays = _select(arrays, order)
+        arrays = select(arrays, order)
         if len(order) == len(count):
             inverse = np.argsort(order)
             return arrays, inverse[state]
@@ -180,8 +180,15 @@ def _ordered(
             state = nearest(torch.from_numpy(rows), torch.from_numpy(arrays["mean"])).numpy()
 
 
-def _select(arrays: dict[str, np.ndarray], order: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the arrays of some states, in an order."""
+def select(arrays: dict[str, np.ndarray], order: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the arrays of some states of a segmentation, in an order.
+
+    Parameters
+    ----------
+    arrays : dict of str to numpy.ndarray
+    order : numpy.ndarray
+        `(n_chosen,)` int, the present number of each state.
+    """
     chosen = arrays | {"mean": arrays["mean"][order]}
     if "start" in arrays:
         start, transition = arrays["start"][order], arrays["transition"][np.ix_(order, order)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import torch
 
@@ -18,11 +20,11 @@ from vame_pipe.core.source import SEGMENT
 from vame_pipe.motifs import segmentation
 from vame_pipe.motifs.bouts import find_bouts, transitions, usage
 from vame_pipe.motifs.figures import plot_motifs
-from vame_pipe.motifs.inputs import Inputs
-from vame_pipe.motifs.labels import write_labels
+from vame_pipe.motifs.inputs import Inputs, Latents, read_latents
+from vame_pipe.motifs.labels import used_rows, write_labels
 from vame_pipe.motifs.quality import FLOOR, choose_n
 from vame_pipe.motifs.sample import Sample, sample_latents, sample_pca
-from vame_pipe.motifs.scan import Scaled, Trial, numbers, scaled, try_number
+from vame_pipe.motifs.scan import Scaled, Trial, numbers, scaled, select, try_number
 from vame_pipe.motifs.segmentation import Segmentation
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ def segment(inputs: Inputs, settings: Motifs, out: Path) -> None:
         stage_version=SEGMENT,
         reason_for_n=reason,
     )
+    found = numbered_by_usage(found, (read_latents(s.latents) for s in inputs.sessions))
     _warn(found, chosen, trials[chosen].quality)
     pca, _ = _scan(sample_pca(sample, inputs.windows.length), "pca", settings, inputs.windows)
     segmentation.save(found, folder)
@@ -79,6 +82,23 @@ def segment(inputs: Inputs, settings: Motifs, out: Path) -> None:
     ]
     motif_quality.write(scan, folder.quality)
     plot_motifs(bouts.to_pandas(), used.to_pandas(), scan, folder)
+
+
+def numbered_by_usage(found: Segmentation, latents: Iterable[Latents]) -> Segmentation:
+    """Return a segmentation whose motif 0 is the one of most rows in the results, and so on.
+
+    The fit orders its states by the rows of the sample. Here all rows count, without those that are too
+    uncertain for a motif. Of motifs with the same number of rows, the present first one stays first.
+
+    Parameters
+    ----------
+    found : Segmentation
+    latents : iterable of Latents
+        Of each training session.
+    """
+    rows = sum((used_rows(found, each) for each in latents), np.zeros(found.n_motifs, np.int64))
+    order = np.argsort(-rows, kind="stable")
+    return replace(found, arrays=select(found.arrays, order))
 
 
 def _scan(

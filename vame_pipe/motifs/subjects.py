@@ -18,7 +18,7 @@ from vame_pipe.motifs.group_tests import centre
 from vame_pipe.motifs.profiles import Sums
 from vame_pipe.motifs.recording import Recording
 
-CIRCULAR = ("direction", "heading_change")
+CIRCULAR = ("direction",)
 """Measures of movement that are angles."""
 
 
