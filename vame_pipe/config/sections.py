@@ -70,8 +70,8 @@ class Session(Section):
     """Animal that was recorded, if it has several recordings: they are averaged before groups are compared.
     null: the session; of several animals in a recording, each is one."""
     pair: Label | None = None
-    """What belongs together in different groups, for a paired comparison: a litter, or a matched pair. null:
-    the subject, if it is in several groups."""
+    """What belongs together in different groups, for a paired comparison: a litter, or a matched pair.
+    null: the subject, if it is in several groups."""
     video: (
         Annotated[
             Annotated[str, Tag("[file]")]
