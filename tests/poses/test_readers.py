@@ -113,6 +113,11 @@ def test_other_formats_and_missing_files_are_refused(tmp_path):
         tmp_path, "x", "is not in a supported format, or damaged. deeplabcut: ", name="poses.mat"
     )
     refuse(tmp_path, "not hdf5", "cannot be read as HDF5", name="poses.h5")
+    long = tmp_path / "long.csv"
+    long.write_text("\n".join(",".join(f"{i} {'x' * 60}" for i in range(n)) for n in (9, 8, 7, 9)))
+    with pytest.raises(InputError) as error:
+        read_poses(long, 30)
+    assert len(error.value.problems) == 1 and len(str(error.value)) < len(str(long)) + 550
     with pytest.raises(InputError, match="no such file"):
         read_poses(tmp_path / "gone.csv", 30)
     with pytest.raises(InputError, match="cannot be read"):

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -29,6 +30,8 @@ HDF5_SUFFIXES = (".h5", ".hdf5", ".slp", ".nwb", ".nc")
 NETCDF3_SIGNATURES = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 FPS_TOLERANCE = 0.01
 """Fraction by which a frame rate may differ from that in the file, as 30 does from 29.97."""
+MAX_REASON = 200
+"""Characters of the reason why a file is not of a format: the message has one for each format."""
 
 
 class CsvReader(Protocol):
@@ -150,8 +153,8 @@ def read_header(path: str | Path, format: str | None = None) -> PoseHeader:
         try:
             return reader.read_header(path)
         except InputError as error:
-            problems = (line.removeprefix(f"{path}: ") for line in error.problems)
-            reasons.append(f"{name}: {' '.join(problems)}")
+            problems = " ".join(line.removeprefix(f"{path}: ") for line in error.problems)
+            reasons.append(f"{name}: {shorten(problems, MAX_REASON, placeholder=' ...')}")
     raise InputError(
         f"{path}: is not in a supported format, or damaged. {' '.join(dict.fromkeys(reasons))}"
     )
