@@ -136,3 +136,18 @@ def test_inspect_shows_every_file_and_draws_them(recordings, tmp_path, capsys):
     assert text.count("<figure>") == 3 and "http" not in text.replace("http-equiv", "")
     assert "usual posture, nose to the right" in text and ">left_ear</text>" in text
     assert main(["inspect", str(good)]) == 0
+
+
+def test_the_body_axis_is_of_keypoints_that_are_tracked_and_move():
+    """A long axis is of no use if it is rarely known, or if one end stays where it is."""
+    rng = np.random.default_rng(0)
+    body = np.cumsum(rng.normal(size=(2000, 1, 2)), axis=0)
+    offset = np.array([[0.0, 0], [30, 0], [12, 5], [200, 0]])
+    position = body + offset + rng.normal(size=(2000, 4, 2)) * 0.2
+    wall = np.full((2000, 1, 2), [500.0, 0]) + rng.normal(size=(2000, 1, 2)) * 1.5
+    position = np.concatenate([position, wall, wall], axis=1)
+    position[rng.random(2000) < 0.3, 3] = np.nan
+    names = ["a", "b", "c", "often lost", "lick", "joystick"]
+    found, _ = suggest(position, np.full(position.shape[:2], np.nan), names)
+    assert {found.centre, found.forward} == {"a", "b"} and not found.by_name
+    assert found.leave_out["joystick"] == "is an object, by its name"

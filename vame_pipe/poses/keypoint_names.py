@@ -24,7 +24,10 @@ CENTRE = (
     *("thorax", "back", "spine", "neck"),
 )
 """Words of keypoints behind it, the best first."""
-OBJECTS = {"object", "corner", "arena", "cage", "box", "spout"}
+OBJECTS = {
+    *("object", "corner", "arena", "cage", "box", "spout", "tube", "port", "feeder"),
+    *("joystick", "lever", "pedal", "wheel", "led"),
+}
 """Words of keypoints that are on no animal."""
 NOT_AXIS = OBJECTS | {"left", "right", "tip", "end", "paw", "leg", "hand", "foot", "finger", "ear"}
 """Words of keypoints that end no body axis."""

@@ -23,6 +23,10 @@ MAX_USUAL_SCALE = 1.5
 """Scores of a tracker with another scale than 0 to 1 go beyond it."""
 MIN_EXTENT = 0.05
 """A keypoint that moves over less than this fraction of the largest range counts as an object."""
+MAX_LOSS = 0.05
+"""An end of the body axis is known in at most this fraction of the frames less than the best keypoint."""
+MIN_MOVEMENT = 0.25
+"""It moves over at least this fraction of what such keypoints usually move."""
 MAX_SPREAD = 0.8
 """Relative spread of a length, above which both ends are not on the same animal."""
 
@@ -60,8 +64,9 @@ def suggest(
 
     The confidence threshold is 0.6. If the scale goes beyond 1, or if a quantile keeps clearly more frames
     without keeping points that are far worse than the usual ones, it is a quantile. Keypoints that are on
-    no animal or rarely known are left out. The body axis is chosen by names, else by what varies least in
-    length and leads when the animal moves.
+    no animal or rarely known are left out. The body axis is chosen by names, else of the
+    keypoints that are nearly always known and move: it is long, varies little in length and leads when the
+    animal moves.
 
     Parameters
     ----------
@@ -89,12 +94,11 @@ def suggest(
     chosen = None if highest > MAX_USUAL_SCALE or (few and harmless) else USUAL_CONFIDENCE
     _, above, kept, leave_out = choices[chosen]
     usable = [name for name in names if name not in leave_out]
-    forward = end_of_axis(usable, FORWARD)
-    centre = end_of_axis(usable, CENTRE, taken=forward or "")
-    by_name = forward is not None and centre is not None
+    centre, forward = axis_by_name(usable) or (None, None)
+    by_name = centre is not None
     if len(usable) > 1 and not by_name:
         trusted = np.where(above[..., None], position, np.nan)
-        centre, forward = _axis_by_movement(trusted, names, usable)
+        centre, forward = _axis_by_movement(trusted, names, _ends(trusted, usable, kept, names))
     if centre and forward:
         leave_out |= _spoilers(above, n_tracked, names, usable, {centre, forward})
     used = [k for k, name in enumerate(names) if name not in leave_out]
@@ -147,11 +151,7 @@ def _scores(known: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.n
 def _leave_out(position: np.ndarray, kept: np.ndarray, names: Sequence[str]) -> dict[str, str]:
     """Return keypoints that are on no animal or rarely known, and why."""
     reasons = {}
-    extent = np.zeros(len(names))
-    for k in range(len(names)):
-        at = position[np.isfinite(position[:, k]).all(axis=1), k]
-        if len(at):
-            extent[k] = np.linalg.norm(np.subtract(*np.quantile(at, [0.95, 0.05], axis=0)))
+    extent = np.array([_extent(position[:, k]) for k in range(len(names))])
     for k, name in enumerate(names):
         if kept[k] < MIN_KEPT:
             reasons[name] = f"known in only {kept[k]:.0%} of the frames"
@@ -160,6 +160,41 @@ def _leave_out(position: np.ndarray, kept: np.ndarray, names: Sequence[str]) -> 
         elif extent[k] < MIN_EXTENT * extent.max():
             reasons[name] = "does not move, like an object or a corner of the arena"
     return reasons
+
+
+def axis_by_name(names: Sequence[str]) -> tuple[str, str] | None:
+    """Return the back and the front of the body axis by their names; None if the names do not tell.
+
+    Examples
+    --------
+    >>> axis_by_name(["tail_tip", "TailBase", "Snout"]), axis_by_name(["Snout", "left_ear"])
+    (('TailBase', 'Snout'), None)
+    """
+    forward = end_of_axis(names, FORWARD)
+    centre = end_of_axis(names, CENTRE, taken=forward or "")
+    return None if centre is None or forward is None else (centre, forward)
+
+
+def _ends(
+    position: np.ndarray, usable: Sequence[str], kept: np.ndarray, names: Sequence[str]
+) -> list[str]:
+    """Return the keypoints that can end a body axis: nearly always known, and moving as most of them."""
+    shares = {name: kept[names.index(name)] for name in usable}
+    known = [name for name in usable if shares[name] >= max(shares.values()) - MAX_LOSS]
+    extent = {name: _extent(position[:, names.index(name)]) for name in known}
+    usual = float(np.median(list(extent.values())))
+    moving = [name for name in known if extent[name] >= MIN_MOVEMENT * usual]
+    return moving if len(moving) > 1 else list(usable)
+
+
+def _extent(points: np.ndarray) -> float:
+    """Return over which distance a keypoint moves, without the outermost frames."""
+    at = points[np.isfinite(points).all(axis=1)]
+    return (
+        float(np.linalg.norm(np.subtract(*np.quantile(at, [0.95, 0.05], axis=0))))
+        if len(at)
+        else 0.0
+    )
 
 
 def _spoilers(
@@ -205,17 +240,27 @@ def _axis_by_movement(
     return ends if ahead >= 0 else (ends[1], ends[0])
 
 
-def describe_suggestion(suggestion: Suggestion) -> list[str]:
-    """Return a suggestion as lines of text."""
+def describe_suggestion(suggestion: Suggestion, is_scored: bool) -> list[str]:
+    """Return a suggestion as lines of text.
+
+    Parameters
+    ----------
+    suggestion : Suggestion
+    is_scored : bool
+        Whether the file has scores; without any, the threshold has no effect.
+    """
     lines = [f"  leave out   {name}: {why}" for name, why in suggestion.leave_out.items()]
     if suggestion.centre is None or suggestion.forward is None:
         return [*lines, "  suggested   nothing: a body axis needs two keypoints of the animal"]
+    confidence = f"min_confidence: {threshold(suggestion)}; then"
+    if not is_scored:
+        confidence = "not scored, so every tracked point is trusted:"
     return [
         *lines,
         f"  suggested   centre: {suggestion.centre}, forward: {suggestion.forward}"
         f"{'' if suggestion.by_name else ' (by how they move: check them)'}",
-        f"              min_confidence: {threshold(suggestion)}; then {suggestion.valid:.0%} of the frames "
-        "have all keypoints, without interpolation",
+        f"              {confidence} {suggestion.valid:.0%} of the frames have all keypoints, without "
+        "interpolation",
     ]
 
 
