@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from vame_pipe.core.motif_quality import MotifQuality
 from vame_pipe.reporting import motif_figures, motif_lines, page
 from vame_pipe.reporting.described import read_described
 from vame_pipe.reporting.motif_lines import Line, raster
-from vame_pipe.reporting.motif_quality import verdict
+from vame_pipe.reporting.motif_quality import Rare, verdict
 from vame_pipe.reporting.motifs import notes, read_motifs
 
 SESSIONS = ["sim-1", "sim-2", "sim-3"]
@@ -196,6 +197,30 @@ def test_the_verdict_is_plain_and_hides_nothing(latents, pca, first, second):
     found = verdict([quality("latents", latents), quality("pca", pca)])
     assert found[0].startswith(first) and f"agreement {latents:.2f}" in found[0]
     assert found[1].startswith(second) and f"(agreement {pca:.2f})" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("boundary_z", "rare", "less", "expected"),
+    [
+        (0.6, Rare(4), False, "the pose changes no more where they end than by chance"),
+        (9.0, Rare(4, n_once=3), False, "3 of 4 have a single bout or none"),
+        (9.0, Rare(4, n_local=2), False, "2 of 4 occur in one session only"),
+        (9.0, Rare(4), True, "the model explains less than PCA"),
+    ],
+)
+def test_motifs_that_may_be_chance_are_not_called_reproducible(boundary_z, rare, less, expected):
+    latents = replace(quality("latents", 0.9), boundary_z=boundary_z)
+    rows = [latents, replace(quality("pca", 0.6), boundary_z=9.0)]
+    first, second, third = verdict(rows, rare=rare, less_than_pca=less)
+    assert first.startswith("Other random seeds find nearly the same")
+    assert second.startswith(f"Do not rely on them yet: {expected}")
+    assert "chance" not in third
+
+
+def test_boundaries_of_pca_are_judged_by_the_same_rule():
+    rows = [replace(quality(name, 0.9), boundary_z=1.2) for name in ("latents", "pca")]
+    assert "boundary score 1.2" in verdict(rows)[1]
+    assert verdict(rows)[-1].endswith("PCA's motifs can be chance (boundary score 1.2).")
 
 
 def test_with_one_seed_the_page_says_that_nobody_knows():

@@ -16,7 +16,7 @@ from vame_pipe.reporting import figures, motif_figures
 from vame_pipe.reporting.current import require_current_motifs
 from vame_pipe.reporting.described import Described
 from vame_pipe.reporting.motif_lines import Line, raster, read_lines
-from vame_pipe.reporting.motif_quality import QualityRow, read_quality, verdict
+from vame_pipe.reporting.motif_quality import QualityRow, Rare, read_quality, verdict
 
 MAX_LINES = 60
 """Animals with an ethogram: more cannot be told apart on a page."""
@@ -48,6 +48,8 @@ class MotifSection:
         Why that number was asked for, one sentence.
     verdict : list of str
         Sentences on how far to trust the motifs, PCA included.
+    recur : bool
+        Whether every motif has two bouts or more.
     notes : list of str
         Sentences on single motifs.
     quality : list of QualityRow
@@ -70,6 +72,7 @@ class MotifSection:
     uncovered: list[str]
     reason_for_n: str
     verdict: list[str]
+    recur: bool
     notes: list[str]
     quality: list[QualityRow]
     n_lines: int
@@ -118,6 +121,7 @@ def read_motifs(
     used = counts[: len(shown)] / np.maximum(1, counts[: len(shown)].sum(axis=1, keepdims=True))
     reasons = pd.Series(pd.DataFrame([line.reasons for line in lines]).sum(), dtype=float)
     n_rows = sum(line.n_rows for line in lines)
+    rare = _rare(described.motifs, len(facts.latents))
     return MotifSection(
         model=best,
         folder=folder.root.as_posix(),
@@ -129,7 +133,8 @@ def read_motifs(
         covered=f"{counts.sum() / n_rows:.0%}",
         uncovered=[f"{rows / n_rows:.1%} {reason}" for reason, rows in reasons.items()],
         reason_for_n=facts.reason_for_n,
-        verdict=verdict(own, _between_models(layout, best)),
+        verdict=verdict(own, _between_models(layout, best), rare, _less_than_pca(layout, best)),
+        recur=not rare.n_once,
         notes=[
             *_fewer_than_asked(n_numbers, next(row.n for row in own if row.chosen)),
             *notes(lines, counts, shown_motifs),
@@ -147,6 +152,20 @@ def read_motifs(
         usage_per_line=figures.embedded(motif_figures.usage_per_line(used, labels, shown_motifs)),
         scan=figures.embedded(motif_figures.scan(own)) if len({r.n for r in own}) > 1 else None,
     )
+
+
+def _rare(motifs: pd.DataFrame, n_sessions: int) -> Rare:
+    """Return how many motifs have one bout or none, and how many others are of one of the sessions."""
+    once = motifs["n_bouts"] <= 1
+    local = ~once & (motifs["n_sessions"] <= 1) & (n_sessions > 1)
+    return Rare(len(motifs), int(once.sum()), int(local.sum()))
+
+
+def _less_than_pca(layout: Layout, model: str) -> bool:
+    """Return whether a model explains less of validation windows than PCA, as in the comparison."""
+    table = pd.read_parquet(layout.comparison).set_index("model")
+    own, pca = (table.loc[model, f"{of}/r2_reconstruction"] for of in ("final", "pca"))
+    return bool(own < pca)
 
 
 def _between_models(layout: Layout, model: str) -> float | None:
