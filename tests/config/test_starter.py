@@ -56,7 +56,7 @@ def test_the_configuration_runs_as_written(folder, capsys):
     shown = (folder / "config.yaml").read_text()
     assert "# not used: tail_tip: not in all files" in shown
     assert "mouse 1DLC_resnet50_homeShuffle1_1000_filtered.csv: the same recording as" in shown
-    assert "# not used: data/notes.csv: is not in a supported format" in shown
+    assert "# not used: one table is no pose file: data/notes.csv\n" in shown
     assert shown.count("CHECK:") == 3  # frame rate, groups, names
     assert "rules.all.input" in (folder / "Snakefile").read_text()
     assert "config.yaml and Snakefile: written (4 sessions)" in capsys.readouterr().err
@@ -145,8 +145,31 @@ def test_real_folders_get_a_configuration_that_can_be_loaded(real_poses, tmp_pat
         assert main(["init", str(real_poses / name), "--fps", "30", "--out", f"{name}.yaml"]) == 0
         config = check.load(f"{name}.yaml", generated={})
         assert not config.excluded, name
-    chosen, others = choose_files(find_files([real_poses / "vame-sample"]))
-    assert [path.name for path in chosen] == ["cropped_video.nc"] and len(others) == 2
+    chosen, _ = choose_files(find_files([real_poses / "vame-sample"]))
+    assert [each[0].name for each in chosen] == ["cropped_video.nc"] and len(chosen[0]) == 3
     assert np.isclose(
         check.load("vame-sample.yaml", generated={}).sessions["cropped_video"].fps, 30
     )
+
+
+def test_a_recording_is_used_if_any_of_its_files_can_be_used(folder):
+    """A damaged file does not take the place of a good one, and results are not recordings."""
+    good = folder / "data/control/mouse 3DLC_resnet50_homeShuffle1_1000.csv"
+    lines = good.read_text().splitlines()
+    damaged = "\n".join(line if i < 3 else "x" for i, line in enumerate(lines))
+    (good.parent / good.name.replace(".csv", ".analysis.csv")).write_text(good.read_text())
+    good.write_text(damaged)
+    (folder / "data/results/logs").mkdir(parents=True)
+    (folder / "data/results/config.yaml").touch()
+    shutil.copy(folder / "data/notes.csv", folder / "data/results/compare.csv")
+    starter = make_starter([folder / "data"], 30)
+    assert sorted(each.name for each in starter.sessions) == [f"mouse_{i}" for i in (1, 2, 3, 4)]
+    assert not any("compare.csv" in line for line in starter.skipped)
+    assert any(str(good) in line for line in starter.skipped)
+
+
+def test_recordings_of_other_dimensions_are_told_from_those_of_other_keypoints(real_poses):
+    starter = make_starter([real_poses / "dlc-3d"], 150)
+    (line,) = starter.skipped
+    assert "has 3 dimensions, but most of the files have 2" in line
+    assert {starter.align.centre, starter.align.forward}.isdisjoint({"nose", "joystick"})

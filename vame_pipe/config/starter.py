@@ -18,9 +18,9 @@ from vame_pipe.config.starter_files import (
     session_names,
 )
 from vame_pipe.core.errors import InputError, listing
-from vame_pipe.poses.keypoint_names import CENTRE, FORWARD, end_of_axis, words
+from vame_pipe.poses.keypoint_names import words
 from vame_pipe.poses.readers import read_poses
-from vame_pipe.poses.suggestion import QUANTILE
+from vame_pipe.poses.suggestion import QUANTILE, axis_by_name
 from vame_pipe.poses.summary import FileSummary, summarise
 from vame_pipe.poses.video_rate import frame_rate, video_of
 
@@ -101,16 +101,10 @@ def make_starter(paths: Sequence[Path], fps: float | None = None) -> Starter:
     files = find_files(paths)
     chosen, skipped = choose_files(files)
     summaries = []
-    for path in chosen:
-        try:
-            summary, _ = summarise(path)  # the poses of all files can be too large for the memory
-        except InputError as error:
-            skipped += error.problems
-            continue
-        if summary.suggestion.centre is None:
-            skipped.append(f"{path}: has fewer than two usable keypoints of an animal")
-        else:
-            summaries.append(summary)
+    for versions in chosen:
+        found, reasons = _first_usable(versions)
+        skipped += reasons
+        summaries += [found] if found else []
     summaries, others = _alike(summaries)
     skipped += others
     if not summaries:
@@ -126,16 +120,44 @@ def make_starter(paths: Sequence[Path], fps: float | None = None) -> Starter:
     return Starter(sessions, keypoints, dropped, settings, by_name, skipped)
 
 
+def _first_usable(versions: Sequence[Path]) -> tuple[FileSummary | None, list[str]]:
+    """Return the first file of a recording that can be used, and why the others are not."""
+    used, reasons = None, []
+    for path in versions:
+        if used is not None:
+            reasons.append(f"{path}: the same recording as {used.path.name}, by its name")
+            continue
+        try:
+            summary, _ = summarise(path)  # the poses of all files can be too large for the memory
+        except InputError as error:
+            reasons += error.problems
+            continue
+        if summary.suggestion.centre is None:
+            reasons.append(f"{path}: has fewer than two usable keypoints of an animal")
+        else:
+            used = summary
+    return used, reasons
+
+
 def _alike(summaries: Sequence[FileSummary]) -> tuple[list[FileSummary], list[str]]:
     """Return the recordings with the keypoints and dimensions that most have, and why not the others."""
     if not summaries:
         return [], []
     kinds = [(frozenset(_by_words(s)), s.dimensions) for s in summaries]
-    (usual, dimensions), _ = Counter(kinds).most_common(1)[0]
+    frames: Counter[tuple[frozenset[tuple[str, ...]], int]] = Counter()
+    for kind, each in zip(kinds, summaries, strict=True):
+        frames[kind] += each.n_frames
+    counts = Counter(kinds)
+    usual, dimensions = max(kinds, key=lambda kind: (counts[kind], frames[kind]))
     alike, others = [], []
     for summary, (found, n) in zip(summaries, kinds, strict=True):
         if n == dimensions and len(found & usual) >= max(2, MIN_SHARED * len(usual)):
             alike.append(summary)
+        elif n != dimensions:
+            others.append(
+                f"{summary.path}: has {n} dimensions, but most of the files have {dimensions}. Make a "
+                "configuration for it in another folder"
+            )
         else:
             names = listing([point.name for point in summary.keypoints])
             others.append(f"{summary.path}: has other keypoints than most of the files: {names}")
@@ -207,26 +229,25 @@ def shared_keypoints(
 
 def _axis(summaries: Sequence[FileSummary], keypoints: dict[str, list[str]]) -> tuple[Align, bool]:
     """Return the section `align`, and whether the body axis was found by names."""
-    names = list(keypoints)
-    forward = end_of_axis(names, FORWARD)
-    centre = end_of_axis(names, CENTRE, taken=forward or "")
-    by_name = centre is not None and forward is not None
-    if not by_name:
-        known = {alias: name for name, aliases in keypoints.items() for alias in aliases}
-        votes = [
-            (known[str(s.suggestion.centre)], known[str(s.suggestion.forward)])
-            for s in summaries
-            if s.suggestion.centre in known and s.suggestion.forward in known
-        ]
-        if not votes:
-            raise InputError(
-                f"no two keypoints are usable in all files as a body axis; common ones: {listing(names)}. "
-                "Give fewer files, or write config.yaml by hand."
-            )
-        centre, forward = _most_common(votes)
+    known = {alias: name for name, aliases in keypoints.items() for alias in aliases}
+    votes = [
+        (known[str(s.suggestion.centre)], known[str(s.suggestion.forward)], s.suggestion.by_name)
+        for s in summaries
+        if s.suggestion.centre in known and s.suggestion.forward in known
+    ]
+    named = axis_by_name(list(keypoints))
+    if votes:
+        centre, forward, by_name = _most_common(votes)
+    elif named:
+        (centre, forward), by_name = named, True
+    else:
+        raise InputError(
+            f"no two keypoints are usable in all files as a body axis; common ones: "
+            f"{listing(list(keypoints))}. Give fewer files, or write config.yaml by hand."
+        )
     threshold = _most_common([summary.suggestion.min_confidence for summary in summaries])
     confidence = Quantile(quantile=QUANTILE) if threshold is None else threshold
-    return Align(centre=str(centre), forward=str(forward), min_confidence=confidence), by_name
+    return Align(centre=centre, forward=forward, min_confidence=confidence), by_name
 
 
 def _checked(

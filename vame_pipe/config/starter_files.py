@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from vame_pipe.core.errors import InputError
-from vame_pipe.core.layout import MOTIF_TABLES
-from vame_pipe.poses.readers import read_header
+from vame_pipe.core.errors import InputError, listing
+from vame_pipe.core.layout import MOTIF_TABLES, Layout
+from vame_pipe.poses.readers import NO_FORMAT, read_header
 
 SUFFIXES = (".slp", ".h5", ".hdf5", ".csv", ".nwb", ".nc")
 """Of pose files; of two files with the same recording, the one whose suffix comes first is used."""
@@ -21,7 +21,8 @@ NETWORK = re.compile(r"(DLC|DeepCut_).*$")
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
-    """Return files, and those below folders that can hold poses by their suffix; no hidden ones.
+    """Return files, and those below folders that can hold poses by their suffix; no hidden ones, and
+    none in a results folder of the workflow.
 
     Raises
     ------
@@ -39,32 +40,44 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
         for each in below:
             hidden = any(part.startswith(".") for part in each.relative_to(path).parts)
             named = path == each or each.suffix.lower() in SUFFIXES
-            if each.is_file() and not hidden and named:
+            if each.is_file() and named and not hidden and not _is_result(each, path):
                 found.append(each)
     return list(dict.fromkeys(found))
 
 
-def choose_files(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """Return one pose file per recording, and why the others are not used."""
+def _is_result(path: Path, root: Path) -> bool:
+    """Return whether a file below a folder was made by the workflow."""
+    above = [folder for folder in path.parents if folder.is_relative_to(root)]
+    return any(Layout(folder).is_used() for folder in above)
+
+
+def choose_files(files: Sequence[Path]) -> tuple[list[list[Path]], list[str]]:
+    """Return the pose files of each recording, the best one first, and why other files are not used."""
     known: dict[tuple[Path, str], list[tuple[tuple[bool, int, int], Path]]] = {}
-    skipped = []
+    skipped: list[str] = []
+    tables: list[str] = []
     for path in files:
         try:
             header = read_header(path)
         except InputError as error:
-            skipped += error.problems
+            if path.suffix.lower() == ".csv" and any(NO_FORMAT in line for line in error.problems):
+                tables.append(str(path))
+            else:
+                skipped += error.problems
             continue
         base = VERSIONS.sub("", path.stem)
         suffix = path.suffix.lower()
         order = SUFFIXES.index(suffix) if suffix in SUFFIXES else len(SUFFIXES)
         rank = (header.fps is None, len(path.stem) - len(base), order)
         known.setdefault((path.parent, base), []).append((rank, path))
-    chosen = []
-    for versions in known.values():
-        (_, best), *others = sorted(versions)
-        chosen.append(best)
-        skipped += [f"{path}: the same recording as {best.name}, by its name" for _, path in others]
-    return chosen, skipped
+    if tables:
+        count = (
+            "one table is no pose file"
+            if len(tables) == 1
+            else f"{len(tables)} tables are no pose files"
+        )
+        skipped.append(f"{count}: {listing(tables)}")
+    return [[path for _, path in sorted(versions)] for versions in known.values()], skipped
 
 
 def session_names(paths: Sequence[Path]) -> list[str]:

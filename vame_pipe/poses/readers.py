@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HDF5_SUFFIXES = (".h5", ".hdf5", ".slp", ".nwb", ".nc")
 NETCDF3_SIGNATURES = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
+NO_FORMAT = "is not in a supported format"
 FPS_TOLERANCE = 0.01
 """Fraction by which a frame rate may differ from that in the file, as 30 does from 29.97."""
 MAX_REASON = 200
@@ -156,7 +157,7 @@ def read_header(path: str | Path, format: str | None = None) -> PoseHeader:
             problems = " ".join(line.removeprefix(f"{path}: ") for line in error.problems)
             reasons.append(f"{name}: {shorten(problems, MAX_REASON, placeholder=' ...')}")
     raise InputError(
-        f"{path}: is not in a supported format, or damaged. {' '.join(dict.fromkeys(reasons))}"
+        f"{path}: {NO_FORMAT}, or damaged. {' '.join(dict.fromkeys(reasons))}"
     )
 
 

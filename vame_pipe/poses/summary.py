@@ -199,4 +199,5 @@ def describe(summary: FileSummary) -> list[str]:
             f"  {point.name:{width}}  {point.missing:7.1%} {point.zeros:7.1%}  {scores:>28} "
             f"{point.kept:7.1%}"
         )
-    return [*lines, *describe_suggestion(summary.suggestion)]
+    is_scored = any(point.confidence for point in summary.keypoints)
+    return [*lines, *describe_suggestion(summary.suggestion, is_scored)]
