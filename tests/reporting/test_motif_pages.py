@@ -1,6 +1,7 @@
 """What the report tells of each motif."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -129,3 +130,28 @@ def test_one_motif_has_no_tree(tmp_path):
     described = read_described(project.layout, MODEL)
     pages = motif_pages.read_pages(project.layout, MODEL, described, projected)
     assert pages.trees is None and len(pages.pages) == 1 and pages.entropy_rate is None
+
+
+def test_directions_have_no_colour_and_are_blank_if_the_animal_hardly_moves(results):
+    described = read_described(results, MODEL)
+    means = {"speed": [2.0, 1e-7, 1.0], "direction": [179.0, 90.0, -179.0]}
+    rows = [
+        {"motif": number, "measure": name, "unit": "", "mean": mean}
+        for name, values in means.items()
+        for number, mean in zip(described.numbers, values, strict=True)
+    ]
+    (heatmap,) = motif_map.profiles(replace(described, profiles=pd.DataFrame(rows))).data
+    row = 1
+    assert heatmap.y[row].startswith("direction of movement")
+    assert heatmap.text[row][1] == "" and heatmap.text[row][0] != ""
+    assert set(np.nan_to_num(np.array(heatmap.z[row], float))) == {0.0}
+    assert not any("e" in text for texts in heatmap.text for text in texts)
+
+
+def test_a_motif_that_nothing_follows_says_none_and_others_show_zeros(results):
+    described = read_described(results, MODEL)
+    table = described.transitions
+    kept = table[table["source"] != described.numbers[1]]
+    (heatmap,) = motif_map.transitions(replace(described, transitions=kept)).data
+    assert heatmap.y[1].endswith("(none)") and not heatmap.y[0].endswith("(none)")
+    assert set(heatmap.text[1]) == {""} and "" in heatmap.text[0]

@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from aligned_files import write_aligned
 from motif_files import QUALITY, write_motifs, write_quality
@@ -333,8 +335,8 @@ def test_a_motif_without_a_bout_is_named(results):
     write_motifs(results, MODEL, SESSIONS, n=2, motifs=always)
     folder = results.motifs(MODEL).described
     for path in (folder.skeletons, folder.exemplars, folder.postures):
-        table = pd.read_parquet(path)
-        table[table["motif"] == 1].to_parquet(path)
+        table = pq.read_table(path)
+        pq.write_table(table.filter(pc.equal(table["motif"], 1)), path)
     page.write(results, SESSIONS, [MODEL], results.report)
     assert "This motif has no bout in the training sessions." in results.report.read_text()
 

@@ -103,7 +103,7 @@ def test_animals_that_are_left_out_and_fragments_of_tracks_are_listed(results):
     section = text_of(results).partition('<section id="quality">')[2]
     assert "sim-2, id_1: no frame has all keypoints." in section
     assert re.search(
-        r"with several:\s+sim-2 \(\d+, the longest .* s, an animal in 100\.0% of", section
+        r"all animals together\.\s+sim-2 \(\d+, the longest .* s, an animal in 100\.0% of", section
     )
 
 
@@ -137,7 +137,10 @@ def test_the_first_lines_summarise_the_results(results):
 def test_the_comparison_is_the_table(results):
     table = pd.read_parquet(results.comparison)
     section = text_of(results).split('id="comparison"')[1]
-    heads = re.findall(r"<th(?: [^>]*)?>(.*?)</th>", section, re.S)
+    heads = re.findall(
+        r"<th(?: [^>]*)?>(?:[^<]*<br><small>)?(.*?)(?:</small>)?</th>", section, re.S
+    )
+    assert "<th>r2 reconstruction<br><small>final/r2_reconstruction</small></th>" in section
     shown = pd.DataFrame(rows_of(results, "comparison"), columns=heads)
     assert shown["model"].tolist() == table["model"].tolist() == ["mice-z2", "mice-z4"]
     for name in ("final/r2_reconstruction", "pca/r2_reconstruction", "model.zdims", "final/kl"):

@@ -89,7 +89,6 @@ def ethograms(
         x0=step_s / 2,
         dx=step_s,
         y=list(labels),
-        ygap=2,
         zmin=-0.5,
         zmax=n_numbers - 0.5,
         colorscale=_steps(motifs),
@@ -98,7 +97,7 @@ def ethograms(
         hovertemplate="%{y}, %{x:.2f} s: motif %{z}<extra></extra>",
     )
     recorded = [
-        {"type": "rect", "x0": start, "x1": end, "y0": line - 0.45, "y1": line + 0.45}
+        {"type": "rect", "x0": start, "x1": end, "y0": line - 0.5, "y1": line + 0.5}
         | {"fillcolor": NO_MOTIF, "line": {"width": 0}, "layer": "below"}
         for line, (start, end) in enumerate(spans.tolist())
     ]

@@ -16,7 +16,7 @@ from vame_pipe.core.colours import NO_MOTIF, motif_colour
 from vame_pipe.core.description import Tree
 from vame_pipe.core.layout import Layout
 from vame_pipe.reporting.described import Described
-from vame_pipe.reporting.figures import COLOURS, CONTINUOUS, TEMPLATE, rounded
+from vame_pipe.reporting.figures import CONTINUOUS, TEMPLATE, rounded
 from vame_pipe.reporting.motif_figures import motif_labels, plain
 from vame_pipe.reporting.projection import Projection
 
@@ -32,37 +32,74 @@ MEASURES = {
     "height": "height",
 }
 """What the page calls the measures of profiles.parquet."""
+HARDLY_MOVES = 0.1
+"""Speed, as a part of the fastest motif's, below which a direction of movement means nothing."""
 MAX_WITH_VALUES = 16
 """Motifs of a matrix whose cells have room for numbers."""
 DIVERGING = "RdBu_r"
+GREYS = ("#222222", "#AAAAAA", "#666666")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
+"""How communities are told apart; colours are those of motifs."""
 TREES = {"transitions": "By what follows what", "kinematics": "By how the animal moves"}
 
 
 def profiles(described: Described) -> go.Figure:
     """Return the mean of each measure in each motif; the colour compares a motif with the others."""
     table = described.profiles
-    names = [name for name in MEASURES if name in set(table["measure"])]
-    square = table.pivot(index="measure", columns="motif", values="mean")
-    values = square.reindex(index=names, columns=described.numbers).to_numpy(float)
+    names, values, scores = profile_scores(described)
     units = table.drop_duplicates("measure").set_index("measure")["unit"]
-    with np.errstate(invalid="ignore"):
-        known = np.isfinite(values)
-        count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-        mean = np.where(known, values, 0).sum(axis=1, keepdims=True) / count
-        spread = np.sqrt(
-            (np.where(known, values - mean, 0) ** 2).sum(axis=1, keepdims=True) / count
-        )
-        scores = (values - mean) / np.where(spread > 1e-12, spread, 1)
+    if "direction" in names:
+        k, speed = names.index("direction"), values[names.index("speed")]
+        values[k, speed < HARDLY_MOVES * np.nanmax(speed)] = np.nan
+        # the colour of an angle would say that 179 and -179 degrees are far apart
+        scores[k] = np.where(np.isfinite(values[k]), 0, np.nan)
     return _matrix(
         scores,
         [f"{MEASURES[name]} ({units[name]})" for name in names],
         described,
-        text=[[f"{v:.3g}" if np.isfinite(v) else "" for v in row] for row in values],
+        text=[[short_number(v) for v in row] for row in values],
         hover="%{y}<br>motif %{x}: %{text}<extra></extra>",
         colorscale=DIVERGING,
         zmid=0,
         showscale=False,
     )
+
+
+def profile_scores(described: Described) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the measures, their mean in each motif, and how far it is from that of the other motifs.
+
+    Returns
+    -------
+    names : list of str
+    values, scores : numpy.ndarray
+        `(n_measures, n_motifs)`, NaN where not known; scores are in standard deviations over motifs.
+    """
+    table = described.profiles
+    names = [name for name in MEASURES if name in set(table["measure"])]
+    square = table.pivot(index="measure", columns="motif", values="mean")
+    values = square.reindex(index=names, columns=described.numbers).to_numpy(float, copy=True)
+    known = np.isfinite(values)
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    mean = np.where(known, values, 0).sum(axis=1, keepdims=True) / count
+    centred = np.where(known, values - mean, np.nan)
+    spread = np.sqrt(np.nansum(centred**2, axis=1, keepdims=True) / count)
+    return names, values, centred / np.where(spread > 1e-12, spread, 1)
+
+
+def short_number(value: float) -> str:
+    """Return a number with at most three digits and without an exponent, empty if it is not known.
+
+    Examples
+    --------
+    >>> [short_number(v) for v in (0.0123, -1234.5, 2e-7, 56.78, float("nan"))]
+    ['0.012', '-1234', '0', '56.8', '']
+    """
+    if not np.isfinite(value):
+        return ""
+    digits = max(0, 2 - int(np.floor(np.log10(max(abs(value), 0.1)))))
+    text = f"{value:.{digits}f}"
+    text = text.rstrip("0").rstrip(".") if digits else text
+    return "0" if text == "-0" else text
 
 
 def transitions(described: Described) -> go.Figure:
@@ -73,9 +110,12 @@ def transitions(described: Described) -> go.Figure:
     np.fill_diagonal(percent, np.nan)
     figure = _matrix(
         percent,
-        motif_labels(described.facts.motifs),
+        [
+            name if any(row) else f"{name} (none)"
+            for name, row in zip(motif_labels(described.facts.motifs), counts, strict=True)
+        ],
         described,
-        text=[[f"{v:.0f}" if np.isfinite(v) and v >= 0.5 else "" for v in row] for row in percent],
+        text=[[f"{v:.0f}" if np.isfinite(v) else "" for v in row] for row in percent],
         hover="%{y}, then %{x}: %{z:.1f}%<extra></extra>",
         colorscale=CONTINUOUS,
         zmin=0,
@@ -144,7 +184,11 @@ def _add_tree(figure: go.Figure, tree: Tree, described: Described, panel: int) -
         x=[0] * len(places),
         y=places,
         mode="markers",
-        marker={"size": 11, "color": [COLOURS[group % len(COLOURS)] for group in groups]},
+        marker={
+            "size": 11,
+            "color": [GREYS[group % len(GREYS)] for group in groups],
+            "symbol": [SYMBOLS[group % len(SYMBOLS)] for group in groups],
+        },
         text=[
             f"motif {plain(described.labels[leaf], 80)}: community {group}"
             for leaf, group in zip(drawn["leaves"], groups, strict=True)
