@@ -16,6 +16,8 @@ from vame_pipe.reporting import figures, motif_figures
 from vame_pipe.reporting.current import require_current_motifs
 from vame_pipe.reporting.described import Described
 from vame_pipe.reporting.motif_lines import Line, raster, read_lines
+from vame_pipe.reporting.motif_map import profile_scores
+from vame_pipe.reporting.motif_phrases import phrase
 from vame_pipe.reporting.motif_quality import QualityRow, Rare, read_quality, verdict
 
 MAX_LINES = 60
@@ -39,7 +41,7 @@ class MotifSection:
     n : int
         Number of motifs.
     busiest : list of tuple of str and str
-        Motifs that take most of the time, with their share.
+        Motifs that take most of the time, with their share and what the animal does in them.
     covered : str
         Share of the frames that have a motif.
     uncovered : list of str
@@ -127,7 +129,7 @@ def read_motifs(
         folder=folder.root.as_posix(),
         n=len(shown_motifs),
         busiest=[
-            (shown_motifs[k].label, f"{frequency[k]:.0%}")
+            (shown_motifs[k].label, f"{frequency[k]:.0%}{_phrase(described, k)}")
             for k in np.argsort(-frequency)[:3].tolist()
         ],
         covered=f"{counts.sum() / n_rows:.0%}",
@@ -152,6 +154,20 @@ def read_motifs(
         usage_per_line=figures.embedded(motif_figures.usage_per_line(used, labels, shown_motifs)),
         scan=figures.embedded(motif_figures.scan(own)) if len({r.n for r in own}) > 1 else None,
     )
+
+
+def _phrase(described: Described, k: int) -> str:
+    """Return what the animal does in motif `k`, after a colon; empty if a person has named it."""
+    names, values, scores = profile_scores(described)
+    if described.facts.motifs[k].name is not None or "speed" not in names:
+        return ""
+    known = {name: i for i, name in enumerate(names) if np.isfinite(values[i, k])}
+    found = phrase(
+        {name: float(values[i, k]) for name, i in known.items()},
+        {name: float(scores[i, k]) for name, i in known.items()},
+        float(np.nanmax(values[names.index("speed")])),
+    )
+    return f": {found}" if found else ""
 
 
 def _rare(motifs: pd.DataFrame, n_sessions: int) -> Rare:
