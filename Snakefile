@@ -82,5 +82,9 @@ onstart:
     start_run()
 
 
+onsuccess:
+    show_results()
+
+
 onerror:
     drop_rejected()

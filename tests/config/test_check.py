@@ -109,7 +109,7 @@ def test_the_default_configuration_is_valid_before_its_recordings_exist(
     shutil.copy(ROOT / "config.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     assert main(["check"]) == 0
-    assert capsys.readouterr().err == "INFO: config.yaml: OK (4 sessions)\n"
+    assert capsys.readouterr().err == "INFO: config.yaml: OK (10 sessions)\n"
 
 
 def test_check_and_status_merge_several_files(tmp_path, monkeypatch, capsys):
@@ -117,7 +117,7 @@ def test_check_and_status_merge_several_files(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "more.yaml").write_text("models: {small: {zdims: 4}}\ntrain:\n")
     assert main(["check", "--config", "config.yaml", "more.yaml"]) == 0
-    assert capsys.readouterr().err == "INFO: config.yaml, more.yaml: OK (4 sessions)\n"
+    assert capsys.readouterr().err == "INFO: config.yaml, more.yaml: OK (10 sessions)\n"
     assert main(["status", "--config", "config.yaml", "more.yaml"]) == 0
     assert "small" in capsys.readouterr().out
     (tmp_path / "more.yaml").write_text("align: {centre: belly}\n")
@@ -183,3 +183,19 @@ def test_frame_rates_and_animals_are_compared_with_the_files(tmp_path):
         f"session animals: {path}: individuals 'x', 'y' are not in its file, which has: a, b. Set "
         "individuals to names from this list."
     )
+
+
+def test_frame_rates_that_cannot_be_right_get_one_line(recordings, tmp_path):
+    poses = {"poses": str(recordings / "sim-1.csv")}
+    raw = MINIMAL | {
+        "results": str(tmp_path / "r"),
+        "align": {"centre": "tailbase", "forward": "nose"},
+        "sessions": {"a": poses | {"fps": 0}, "b": poses | {"fps": 6000}},
+    }
+    with pytest.raises(InputError) as error:
+        check.load(raw, generated={})
+    (line,) = error.value.problems
+    assert "sessions.a.fps" in line
+    del raw["sessions"]["a"]
+    (line,) = check.warnings(loading.load(raw), on_cluster=False)
+    assert line.startswith("session b: fps is 6000. Is that right?")

@@ -66,7 +66,8 @@ def test_a_configuration_for_another_folder_has_absolute_paths(folder, capsys):
     assert main(["init", "data", "--fps", "30", "--out", "project/mine.yaml"]) == 0
     config = check.load("project/mine.yaml", generated={})
     assert config.sessions["mouse_1"].files[0].startswith(f"{folder}/data/drug/")
-    assert "Next in project: snakemake --cores 4 --configfile mine.yaml" in capsys.readouterr().err
+    command = "snakemake --cores 4 --resources gpu=1 --configfile mine.yaml"
+    assert f"Next in project: {command}" in capsys.readouterr().err
     assert (folder / "project/Snakefile").exists()
 
 

@@ -103,7 +103,7 @@ def test_only_new_files_are_computed_and_a_bad_one_stops_no_other(
     errors = errors_of(capsys)
     assert len(errors) == 3
     assert f"{twin}, {recordings / 'sim-1.csv'}: would all be session sim-1" in errors[0]
-    assert "session bad" in errors[1] and "none.csv" in errors[2]
+    assert "bad.csv" in errors[1] and "none.csv" in errors[2]
     assert {path: path.stat().st_mtime_ns for path in before} == before
     of_workflow = pq.read_table(trained.motifs("m").session("sim-2")).drop(["session"])
     assert pq.read_table(applied.motifs.session("third")).drop(["session"]).equals(of_workflow)
@@ -152,6 +152,18 @@ def test_the_results_of_a_workflow_are_not_replaced(trained, recordings, tmp_pat
     (line,) = errors_of(capsys)
     assert f"{tmp_path}: is the results folder of a workflow" in line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml", "logs"]
+
+
+def test_files_that_do_not_suit_the_model_get_one_line_each(trained, tmp_path, capsys):
+    position, confidence, _ = simulate.simulate(90, 30, 0)
+    other = tuple(f"{name}2" if name in ("nose", "tailbase") else name for name in simulate.KEYPOINTS)
+    simulate.write_deeplabcut(tmp_path / "other.csv", position, confidence, other)
+    (tmp_path / "folder").mkdir()
+    options = arguments(trained, tmp_path / "out", tmp_path / "other.csv", tmp_path / "folder")
+    assert main(options) == 2
+    lines = errors_of(capsys)
+    assert "other.csv: has no keypoint 'tailbase', 'nose', which" in lines[0]
+    assert "folder: is a folder. Give its files" in lines[1] and len(lines) == 2
 
 
 def test_motifs_of_another_model_do_not_stay_next_to_its_latents(

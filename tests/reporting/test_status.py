@@ -15,13 +15,14 @@ from vame_pipe.config.loading import load
 from vame_pipe.config.sections import Windows
 from vame_pipe.core import digests, files, segmentation_facts, source
 from vame_pipe.core.digests import DIGEST_CACHE, pose_digests
+from vame_pipe.core.errors import LEAVE_OUT
 from vame_pipe.core.files import file_fingerprint
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import ComparisonMetadata, MotifsMetadata, read_record, to_metadata
 from vame_pipe.core.metadata import write_rejection as write_placeholder
 from vame_pipe.reporting.motif_status import Encoded, Segmentation, find_labels
 from vame_pipe.reporting.plan import NOT_YET, Item, describe, plan
-from vame_pipe.reporting.status import find_status
+from vame_pipe.reporting.status import find_failure, find_status
 from vame_pipe.windows.build import build
 
 AFTER_ALIGNMENT = (
@@ -349,3 +350,13 @@ def test_a_session_that_could_not_be_encoded_is_listed_with_the_reason(finished)
     (line,) = plan(status(finished))
     assert line.startswith("m2.parquet: has 25 fps: 1 encoding, ")
     assert "         vame/m2: m2.parquet: has 25 fps" in describe(status(finished))
+
+
+def test_a_recording_that_could_not_be_aligned_is_told_from_one_that_is_new(tmp_path):
+    layout = Layout(tmp_path)
+    layout.log("align", "a").parent.mkdir(parents=True)
+    layout.log("align", "a").write_text(f"WARNING: session a: a.csv: damaged. {LEAVE_OUT}")
+    layout.log("align", "b").write_text("INFO: session b: 300 frames")
+    (line,) = find_failure(layout, "a")
+    assert line.startswith("alignment of a failed, see ") and "a.log" in line
+    assert find_failure(layout, "b") == find_failure(layout, "c") == []

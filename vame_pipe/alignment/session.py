@@ -13,7 +13,7 @@ import numpy as np
 from vame_pipe.alignment import aligned_file, egocentric, social
 from vame_pipe.alignment.recorded import read_recorded
 from vame_pipe.alignment.track import Track, make_track
-from vame_pipe.core.errors import InputError, listing
+from vame_pipe.core.errors import LEAVE_OUT, InputError, listing
 from vame_pipe.core.quality import SessionQuality, TrackingQuality
 from vame_pipe.core.quality import write as write_quality
 from vame_pipe.poses.contract import Poses
@@ -250,6 +250,8 @@ def align_session(
         problems = [f"session {name}: {problem}" for problem in error.problems]
         if not record_failure:
             raise InputError(*problems) from None
+        way_out = f'{LEAVE_OUT} (session {name}: exclude: "...")'
+        problems = [f"{line} {way_out}" for line in problems]
         for line in problems:
             log.warning("%s", line)
         aligned_file.write_rejection(name, problems, out, qc)

@@ -23,6 +23,8 @@ def run(options: argparse.Namespace) -> None:
     config = check.load(*options.config, generated=dict.fromkeys(DEMO_POSES, KEYPOINTS))
     for line in check.excluded(config):
         log.info("%s", line)
+    for line in check.warnings(config, on_cluster=False):
+        log.warning("%s", line)
     names, count = ", ".join(map(str, options.config)), len(config.analysed)
     sessions = "one session" if count == 1 else f"{count} sessions"
     left_out = f", {len(config.excluded)} excluded" if config.excluded else ""

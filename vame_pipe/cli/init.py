@@ -43,4 +43,5 @@ def run(options: argparse.Namespace) -> None:
     option = "" if options.out.name == "config.yaml" else f" --configfile {options.out.name}"
     folder = "" if options.out.parent == Path() else f" in {options.out.parent}"
     names = " and ".join(map(str, written))
-    log.info("%s: written (%s). Next%s: snakemake --cores 4%s", names, sessions, folder, option)
+    command = f"snakemake --cores 4 --resources gpu=1{option}"
+    log.info("%s: written (%s). Next%s: %s", names, sessions, folder, command)

@@ -17,8 +17,16 @@ from vame_pipe.core.errors import InputError, listing
 from vame_pipe.core.layout import Layout
 from vame_pipe.motifs.label_file import read_labels
 from vame_pipe.poses.animals import individuals
-from vame_pipe.poses.readers import frame_rate, keypoint_names, missing_keypoints, read_header
+from vame_pipe.poses.readers import (
+    NO_FPS,
+    frame_rate,
+    keypoint_names,
+    missing_keypoints,
+    read_header,
+)
 
+MAX_FPS = 2000
+"""Frames per second that hardly any camera reaches."""
 MAX_AHEAD_S = 1.0
 """How far in the future the time stamp of a pose file may be: less than an alignment takes."""
 
@@ -44,6 +52,8 @@ def load(*sources: Source, generated: Mapping[str, Sequence[str]]) -> Config:
         problems += writable_problems(config.results)
         for name, session in config.analysed.items():
             found = _session_problems(session, config, generated) + _label_problems(name, session)
+            if any(f"sessions.{name}.fps" in line for line in problems):
+                found = [line for line in found if NO_FPS not in line]  # the setting is wrong
             problems += [f"session {name}: {line}" for line in found]
     if problems or config is None:
         raise InputError(*dict.fromkeys(problems))
@@ -166,6 +176,11 @@ def warnings(config: Config, on_cluster: bool) -> list[str]:
             "single node only. For jobs on several nodes set mlflow.tracking_uri or MLFLOW_TRACKING_URI to "
             "a server."
         )
+    found += [
+        f"session {name}: fps is {session.fps:g}. Is that right? It is the number of frames per second."
+        for name, session in config.analysed.items()
+        if session.fps is not None and session.fps > MAX_FPS
+    ]
     labelled = [name for name, session in config.analysed.items() if session.labels]
     if labelled and not config.variants:
         found.append(

@@ -70,6 +70,6 @@ def read_spreadsheet(path: Path, what: str) -> Spreadsheet:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             f"{what} {path}: cannot be read ({error}). Check the path, which is relative to the working "
-            "directory; the file must be text in UTF-8."
+            "directory, or save it as CSV UTF-8."
         ) from None
     return Spreadsheet(columns, rows)

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+LEAVE_OUT = "Repair the recording, or leave it out"
+"""What to do about a recording that cannot be aligned."""
+
 
 class InputError(ValueError):
     """Invalid user input: files or settings that must be fixed.

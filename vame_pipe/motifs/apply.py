@@ -29,6 +29,7 @@ from vame_pipe.encoding.sessions import encode_session, load_encoder
 from vame_pipe.motifs import segmentation
 from vame_pipe.motifs.labels import label
 from vame_pipe.motifs.segmentation import Segmentation
+from vame_pipe.poses.readers import keypoint_names, read_header
 
 if TYPE_CHECKING:
     from vame_pipe.core.pose_formats import PoseFormat
@@ -101,6 +102,7 @@ def apply(poses: Sequence[Path], application: Application) -> None:
     n_done = 0
     for name, path in tqdm(sessions.items(), unit="file", disable=None):
         try:
+            _check_file(path, application, loaded)
             source = Session(poses=str(path), fps=application.fps, format=application.format)
             _apply_to(loaded, name, source)
             n_done += 1
@@ -112,9 +114,39 @@ def apply(poses: Sequence[Path], application: Application) -> None:
         raise InputError(*problems)
 
 
+def _check_file(path: Path, application: Application, applied: _Applied) -> None:
+    """Check the keypoints and the frame rate of a pose file, from its header.
+
+    Raises
+    ------
+    InputError
+        If they do not suit the model, or if the path is a folder: one line each.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder. Give its files: {path}/*")
+    header = read_header(path, application.format)
+    problems = []
+    if header.fps is None and application.fps is None:
+        problems.append(
+            f"{path}: the file does not store the frame rate. Give it with --fps NUMBER."
+        )
+    available = keypoint_names(header, path)
+    needed = applied.keypoints or {
+        name: [name] for names in applied.align.named_keypoints.values() for name in names
+    }
+    unknown = [name for name, names in needed.items() if not set(names) & set(available)]
+    if unknown:
+        problems.append(
+            f"{path}: has no keypoint {listing(unknown, chr(39), limit=12)}, which {application.model} "
+            f"needs; it has: {listing(available, limit=12)}. Rename them in the file, or use a model that "
+            "was trained with its keypoints."
+        )
+    if problems:
+        raise InputError(*problems)
+
+
 def _load(application: Application) -> _Applied:
-    workflow = Layout(application.out)
-    if workflow.config.exists() and workflow.log("align").parent.exists():
+    if Layout(application.out).is_used():
         raise InputError(
             f"{application.out}: is the results folder of a workflow, whose aligned sessions would be "
             "replaced. Give another --out, or add the recordings to the configuration with `use: encode`."

@@ -29,6 +29,7 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HDF5_SUFFIXES = (".h5", ".hdf5", ".slp", ".nwb", ".nc")
 NETCDF3_SIGNATURES = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 NO_FORMAT = "is not in a supported format"
+NO_FPS = "the file does not store the frame rate"
 FPS_TOLERANCE = 0.01
 """Fraction by which a frame rate may differ from that in the file, as 30 does from 29.97."""
 MAX_REASON = 200
@@ -156,9 +157,7 @@ def read_header(path: str | Path, format: str | None = None) -> PoseHeader:
         except InputError as error:
             problems = " ".join(line.removeprefix(f"{path}: ") for line in error.problems)
             reasons.append(f"{name}: {shorten(problems, MAX_REASON, placeholder=' ...')}")
-    raise InputError(
-        f"{path}: {NO_FORMAT}, or damaged. {' '.join(dict.fromkeys(reasons))}"
-    )
+    raise InputError(f"{path}: {NO_FORMAT}, or damaged. {' '.join(dict.fromkeys(reasons))}")
 
 
 def read_keypoints(
@@ -227,7 +226,7 @@ def frame_rate(header: PoseHeader, path: Path, fps: float | None) -> float:
         If neither is known, or they contradict each other.
     """
     if header.fps is None and fps is None:
-        raise InputError(f"{path}: the file does not store the frame rate. Set fps.")
+        raise InputError(f"{path}: {NO_FPS}. Set fps.")
     if fps is None or header.fps is None:
         return fps or header.fps or 0.0
     if abs(fps / header.fps - 1) > FPS_TOLERANCE:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vame_pipe.core import files, keypoint_choice, source
-from vame_pipe.core.errors import InputError
+from vame_pipe.core.errors import LEAVE_OUT, InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import (
     AlignedMetadata,
@@ -126,7 +126,7 @@ def _aligned(
 ) -> AlignedSession:
     outputs = [layout.aligned(name), layout.quality(name)]
     if not outputs[0].exists():
-        return AlignedSession(find_item(layout, "align", name, outputs, []))
+        return AlignedSession(find_item(layout, "align", name, outputs, find_failure(layout, name)))
     try:
         meta = read_record(AlignedMetadata, outputs[0])
     except InputError as error:
@@ -142,6 +142,13 @@ def _aligned(
     then = vars(meta) | {"fps": meta.source_fps, "individuals": meta.selected}
     causes += changes(f"session {name}: ", then, now)
     return AlignedSession(find_item(layout, "align", name, outputs, causes), meta.fingerprint)
+
+
+def find_failure(layout: Layout, session: str) -> list[str]:
+    """Return that the last alignment of a session without a file failed; nothing if there was none."""
+    log = layout.log("align", session)
+    failed = log.exists() and LEAVE_OUT in log.read_text(encoding="utf-8", errors="replace")
+    return [f"alignment of {session} failed, see {log}"] if failed else []
 
 
 def _keypoints(layout: Layout, config: Config) -> dict[str, list[str]] | None:

@@ -66,6 +66,12 @@ def start_run():
     loading.write(settings, layout.config)
 
 
+def show_results():
+    """Print where to look."""
+    if settings.variants:
+        sys.stderr.write(f"results: {layout.report}\n")
+
+
 def drop_rejected():
     """Delete the outputs that could not be made from recordings, so that the next run tries again."""
     from vame_pipe.alignment.aligned_file import drop_rejections
