@@ -156,7 +156,9 @@ def test_the_results_of_a_workflow_are_not_replaced(trained, recordings, tmp_pat
 
 def test_files_that_do_not_suit_the_model_get_one_line_each(trained, tmp_path, capsys):
     position, confidence, _ = simulate.simulate(90, 30, 0)
-    other = tuple(f"{name}2" if name in ("nose", "tailbase") else name for name in simulate.KEYPOINTS)
+    other = tuple(
+        f"{name}2" if name in ("nose", "tailbase") else name for name in simulate.KEYPOINTS
+    )
     simulate.write_deeplabcut(tmp_path / "other.csv", position, confidence, other)
     (tmp_path / "folder").mkdir()
     options = arguments(trained, tmp_path / "out", tmp_path / "other.csv", tmp_path / "folder")

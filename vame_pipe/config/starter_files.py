@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from vame_pipe.core.applied_layout import is_of_workflow
 from vame_pipe.core.errors import InputError, listing
-from vame_pipe.core.layout import MOTIF_TABLES, Layout
+from vame_pipe.core.layout import MOTIF_TABLES
 from vame_pipe.poses.readers import NO_FORMAT, read_header
 
 SUFFIXES = (".slp", ".h5", ".hdf5", ".csv", ".nwb", ".nc")
@@ -48,7 +49,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 def _is_result(path: Path, root: Path) -> bool:
     """Return whether a file below a folder was made by the workflow."""
     above = [folder for folder in path.parents if folder.is_relative_to(root)]
-    return any(Layout(folder).is_used() for folder in above)
+    return any(is_of_workflow(folder) for folder in above)
 
 
 def choose_files(files: Sequence[Path]) -> tuple[list[list[Path]], list[str]]:

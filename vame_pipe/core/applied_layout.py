@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from vame_pipe.core.layout import MotifFolder, session_file
+from vame_pipe.core.layout import Layout, MotifFolder, session_file
+
+
+def is_of_workflow(folder: Path) -> bool:
+    """Return whether a folder holds results of the workflow."""
+    layout = Layout(folder)
+    return layout.config.exists() and layout.log("align").parent.exists()
 
 
 @dataclass(frozen=True)

@@ -82,10 +82,6 @@ class Layout:
         """Return the files of the comparison of groups."""
         return GroupFolder(self.root / "groups" / model, self.root / "figures" / model)
 
-    def is_used(self) -> bool:
-        """Return whether a run of the workflow has begun in this folder."""
-        return self.config.exists() and self.log("align").parent.exists()
-
     def session_folders(self) -> list[Path]:
         """Return the folders with one file per session, of all models: latents, motifs, bouts, usage."""
         patterns = ("latents/*", "motifs/*", "motifs/*/bouts", "motifs/*/usage")

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from vame_pipe.alignment.recorded import unsuitable
 from vame_pipe.alignment.session import align_session
 from vame_pipe.config.sections import Align, Session
 from vame_pipe.core import files
-from vame_pipe.core.applied_layout import AppliedFolder
+from vame_pipe.core.applied_layout import AppliedFolder, is_of_workflow
 from vame_pipe.core.errors import InputError, listing
-from vame_pipe.core.layout import Layout, MotifFolder
+from vame_pipe.core.layout import MotifFolder
 from vame_pipe.core.metadata import (
     AlignedMetadata,
     LatentsMetadata,
@@ -29,7 +30,6 @@ from vame_pipe.encoding.sessions import encode_session, load_encoder
 from vame_pipe.motifs import segmentation
 from vame_pipe.motifs.labels import label
 from vame_pipe.motifs.segmentation import Segmentation
-from vame_pipe.poses.readers import keypoint_names, read_header
 
 if TYPE_CHECKING:
     from vame_pipe.core.pose_formats import PoseFormat
@@ -124,29 +124,15 @@ def _check_file(path: Path, application: Application, applied: _Applied) -> None
     """
     if path.is_dir():
         raise InputError(f"{path}: is a folder. Give its files: {path}/*")
-    header = read_header(path, application.format)
-    problems = []
-    if header.fps is None and application.fps is None:
-        problems.append(
-            f"{path}: the file does not store the frame rate. Give it with --fps NUMBER."
-        )
-    available = keypoint_names(header, path)
-    needed = applied.keypoints or {
-        name: [name] for names in applied.align.named_keypoints.values() for name in names
-    }
-    unknown = [name for name, names in needed.items() if not set(names) & set(available)]
-    if unknown:
-        problems.append(
-            f"{path}: has no keypoint {listing(unknown, chr(39), limit=12)}, which {application.model} "
-            f"needs; it has: {listing(available, limit=12)}. Rename them in the file, or use a model that "
-            "was trained with its keypoints."
-        )
+    problems = unsuitable(
+        path, application.format, applied.align, applied.keypoints, application.fps
+    )
     if problems:
         raise InputError(*problems)
 
 
 def _load(application: Application) -> _Applied:
-    if Layout(application.out).is_used():
+    if is_of_workflow(application.out):
         raise InputError(
             f"{application.out}: is the results folder of a workflow, whose aligned sessions would be "
             "replaced. Give another --out, or add the recordings to the configuration with `use: encode`."
