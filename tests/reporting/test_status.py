@@ -21,8 +21,8 @@ from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import ComparisonMetadata, MotifsMetadata, read_record, to_metadata
 from vame_pipe.core.metadata import write_rejection as write_placeholder
 from vame_pipe.reporting.motif_status import Encoded, Segmentation, find_labels
-from vame_pipe.reporting.plan import NOT_YET, Item, describe, plan
-from vame_pipe.reporting.status import find_failure, find_status
+from vame_pipe.reporting.plan import NOT_YET, Item, describe, find_failure, plan
+from vame_pipe.reporting.status import find_status
 from vame_pipe.windows.build import build
 
 AFTER_ALIGNMENT = (

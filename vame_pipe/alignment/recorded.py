@@ -71,8 +71,8 @@ def unsuitable(
     unknown = [n for n, names in (keypoints or axis).items() if not set(names) & set(available)]
     if unknown:
         problems.append(
-            f"{path}: has no keypoint {listing(unknown, chr(39), limit=12)}, which the model needs; it has: "
-            f"{listing(available, limit=12)}. Rename them in the file, or use a model that was trained with "
-            "its keypoints."
+            f"{path}: has no keypoint {listing(unknown, chr(39), limit=12)}, which the model needs; it "
+            f"has: {listing(available, limit=12)}. Rename them in the file, or use a model that was trained "
+            "with its keypoints."
         )
     return problems

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vame_pipe.core.errors import listing
+from vame_pipe.core.errors import LEAVE_OUT, listing
 from vame_pipe.core.layout import Layout
 
 State = Literal["done", "missing", "outdated"]
@@ -74,6 +74,13 @@ def find_item(
         return Item(stage, name, "missing", causes or (NOT_YET,))
     lost = tuple(f"{path.relative_to(layout.root).as_posix()} is missing" for path in missing)
     return Item(stage, name, "outdated" if causes or lost else "done", causes + lost)
+
+
+def find_failure(layout: Layout, session: str) -> list[str]:
+    """Return that the last alignment of a session without a file failed; nothing if there was none."""
+    log = layout.log("align", session)
+    failed = log.exists() and LEAVE_OUT in log.read_text(encoding="utf-8", errors="replace")
+    return [f"alignment of {session} failed, see {log}"] if failed else []
 
 
 def describe(items: list[Item]) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vame_pipe.core import files, keypoint_choice, source
-from vame_pipe.core.errors import LEAVE_OUT, InputError
+from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import (
     AlignedMetadata,
@@ -30,7 +30,7 @@ from vame_pipe.reporting.external_status import find_external
 from vame_pipe.reporting.group_status import find_groups
 from vame_pipe.reporting.label_status import find_labelled
 from vame_pipe.reporting.motif_status import Encoded, find_all_labels, find_segmentation
-from vame_pipe.reporting.plan import Item, find_item
+from vame_pipe.reporting.plan import Item, find_failure, find_item
 from vame_pipe.reporting.quality_status import find_quality, left_out
 
 if TYPE_CHECKING:
@@ -142,13 +142,6 @@ def _aligned(
     then = vars(meta) | {"fps": meta.source_fps, "individuals": meta.selected}
     causes += changes(f"session {name}: ", then, now)
     return AlignedSession(find_item(layout, "align", name, outputs, causes), meta.fingerprint)
-
-
-def find_failure(layout: Layout, session: str) -> list[str]:
-    """Return that the last alignment of a session without a file failed; nothing if there was none."""
-    log = layout.log("align", session)
-    failed = log.exists() and LEAVE_OUT in log.read_text(encoding="utf-8", errors="replace")
-    return [f"alignment of {session} failed, see {log}"] if failed else []
 
 
 def _keypoints(layout: Layout, config: Config) -> dict[str, list[str]] | None:
