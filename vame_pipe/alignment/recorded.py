@@ -72,7 +72,7 @@ def unsuitable(
     if unknown:
         problems.append(
             f"{path}: has no keypoint {listing(unknown, chr(39), limit=12)}, which the model needs; it "
-            f"has: {listing(available, limit=12)}. Rename them in the file, or use a model that was trained "
-            "with its keypoints."
+            f"has: {listing(available, limit=12)}. Rename them in the file, or use a model that was "
+            "trained with its keypoints."
         )
     return problems
