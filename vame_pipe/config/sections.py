@@ -116,7 +116,9 @@ class Session(Section):
         if repeated:
             raise ValueError(f"poses lists {', '.join(repeated)} twice: name each file once")
         if self.starts_s is not None and len(self.files) == 1:
-            raise ValueError("starts_s is for several pose files, but poses is one: remove starts_s")
+            raise ValueError(
+                "starts_s is for several pose files, but poses is one: remove starts_s"
+            )
         if self.starts_s is not None and len(self.starts_s) != len(self.files):
             raise ValueError(
                 f"starts_s has {len(self.starts_s)} values and poses {len(self.files)} files: give one "
