@@ -4,7 +4,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -49,6 +49,7 @@ def test_pairs_are_compared_by_every_exchange_within_pairs(values):
 
 
 @FEW
+@example(np.array([[0.0] * 6, [1, -4, -1, 0, 1, -5], [0] * 6]))  # equal sums that round differently
 @given(arrays(float, (3, 6), elements=WHOLE))
 def test_the_order_of_subjects_and_groups_and_a_shift_change_no_p(values):
     first, second = values[:, :3], values[:, 3:]

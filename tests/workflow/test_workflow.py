@@ -456,7 +456,7 @@ def test_wrong_settings_stop_before_any_job(tmp_path):
     assert "results occurs twice" in lines[0]
     assert "Did you mean 'max_epochs'?" in lines[1]
     assert all("keypoint 'snout' is not in its file, which has: nose" in line for line in lines[2:])
-    assert len(lines) == 6
+    assert len(lines) == 2 + 10  # of the last kind, one for each session
     assert not (tmp_path / "twice").exists()
     assert not (tmp_path / "results").exists() and not (tmp_path / "demo").exists()
 

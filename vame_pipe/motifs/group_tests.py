@@ -26,6 +26,8 @@ SEED = 1
 """Of permutations and bootstrap: the same data always have the same p and the same interval."""
 BATCH = 2_000_000
 """Numbers of permuted tables that are held at once, about."""
+DECIMALS = 10
+"""Of a statistic; the values it is made of are at most 1, or angles in degrees."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,11 @@ def permutation_p(groups: Sequence[np.ndarray], paired: bool, circular: bool = F
     """
     if min(values.shape[-1] for values in groups) < 2:
         return np.full(len(groups[0]), np.nan)
-    if not circular:  # so that rounding does not make equal statistics differ
-        middle = np.concatenate(groups, axis=-1).mean(axis=-1, keepdims=True)
-        groups = [values - middle for values in groups]
+    if not circular:  # for `_statistic`, which rounds so that equal ones are equal to the last bit
+        every = np.concatenate(groups, axis=-1)
+        middle = every.mean(axis=-1, keepdims=True)
+        largest = np.abs(every - middle).max(axis=-1, keepdims=True)
+        groups = [(values - middle) / np.where(largest > 0, largest, 1) for values in groups]
     size = sum(values.size for values in groups)
     with np.errstate(divide="ignore", invalid="ignore"):
         result = stats.permutation_test(
@@ -179,11 +183,12 @@ def _statistic(circular: bool) -> Callable[..., np.ndarray]:
         means = [centre(values, circular) for values in groups]
         if len(groups) == 2:
             gap = means[1] - means[0]
-            return np.abs(wrap(gap) if circular else gap)
+            return np.abs(wrap(gap) if circular else gap).round(DECIMALS)
         middle = centre(np.concatenate(groups, axis=-1), circular)
         gaps = [wrap(mean - middle) if circular else mean - middle for mean in means]
         weights = [values.shape[-1] for values in groups]
-        return sum((n * gap**2 for n, gap in zip(weights, gaps, strict=True)), np.zeros(()))
+        squares = sum((n * gap**2 for n, gap in zip(weights, gaps, strict=True)), np.zeros(()))
+        return squares.round(DECIMALS)
 
     return distance
 
