@@ -41,3 +41,8 @@ def test_files_that_hold_no_settings_are_refused_in_one_line(tmp_path, text, mes
         yaml_file.read(path)
     (line,) = error.value.problems
     assert line.startswith(f"config file {path}: ") and message in line
+
+
+def test_without_a_configuration_the_message_says_how_to_get_one(tmp_path):
+    with pytest.raises(InputError, match=r"config\.yaml: no such file\. .*`vame-pipe init "):
+        yaml_file.read(tmp_path / "config.yaml")

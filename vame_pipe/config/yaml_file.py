@@ -46,6 +46,11 @@ def read(path: str | Path) -> tuple[dict[str, Any], list[str]]:
         # a SafeLoader, which runs no code
         content = yaml.load(text, Loader=_TextKeys)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except FileNotFoundError:
+        raise InputError(
+            f"config file {path}: no such file. Go to the folder that has it, or write one with "
+            "`vame-pipe init FOLDER_OF_POSE_FILES`."
+        ) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"config file {path}: cannot be read ({reason})") from None
