@@ -157,18 +157,16 @@ def test_a_run_with_the_profile_equals_one_without_slurm(tmp_path, recordings, t
     jobs = submitted(done.stderr)
     counts = {rule: len(of_rule) for rule, of_rule in jobs.items()}
     assert counts == {
-        **{
-            "windows": 1,
-            "quality": 1,
-            "train": 2,
-            "encode": 2,
-            "segment": 2,
-            "describe": 2,
-            "groups": 2,
-            "upload_mlflow": 1,
-            "compare": 1,
-            "report": 1,
-        }
+        "windows": 1,
+        "quality": 1,
+        "train": 2,
+        "encode": 2,
+        "segment": 2,
+        "describe": 2,
+        "groups": 2,
+        "upload_mlflow": 1,
+        "compare": 1,
+        "report": 1,
     }
     for rule, of_rule in jobs.items():
         asks = {job.get("TresPerJob") for job in of_rule}

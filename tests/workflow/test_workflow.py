@@ -25,6 +25,7 @@ from workflow_runs import (
     assert_recorded,
     configure,
     content,
+    from_training,
     job_counts,
     planned_jobs,
     run,
@@ -85,12 +86,7 @@ def test_the_default_configuration_plans_all_stages(tmp_path):
         "align": 10,
         "windows": 1,
         "quality": 1,
-        "train": 1,
-        "encode": 1,
-        "segment": 1,
-        "describe": 1,
-        "groups": 1,
-        **LAST,
+        **from_training(1),
     }
 
 
@@ -111,38 +107,19 @@ def test_a_second_run_does_nothing(tiny_run):
         ),
         (
             {"train": {"learning_rate": 1e-3}},
-            {"train": 2, "encode": 2, "segment": 2, "describe": 2, "groups": 2, **LAST},
+            from_training(2),
         ),
         (
             {"models": {"vame": {}, "wide": {"zdims": 7}}},
-            {"train": 1, "encode": 1, "segment": 1, "describe": 1, "groups": 1, **LAST},
+            from_training(1),
         ),
         (
             {"windows": {"length_s": 0.6}},
-            {
-                "windows": 1,
-                "quality": 1,
-                "train": 2,
-                "encode": 2,
-                "segment": 2,
-                "describe": 2,
-                "groups": 2,
-                **LAST,
-            },
+            {"windows": 1, "quality": 1, **from_training(2)},
         ),
         (
             {"align": {"smooth_s": None}},
-            {
-                "align": 2,
-                "windows": 1,
-                "quality": 1,
-                "train": 2,
-                "encode": 2,
-                "segment": 2,
-                "describe": 2,
-                "groups": 2,
-                **LAST,
-            },
+            {"align": 2, "windows": 1, "quality": 1, **from_training(2)},
         ),
         ({"mlflow": {"experiment": "other"}}, {"init_mlflow": 1, **LAST}),
     ],
@@ -154,17 +131,7 @@ def test_a_changed_setting_reruns_its_stage_and_those_that_follow(editable_run, 
 
 def test_adding_a_session_aligns_only_that_session(editable_run, recordings):
     add_session(editable_run, "m3", poses=str(recordings / "sim-3.csv"))
-    expected = {
-        "align": 1,
-        "windows": 1,
-        "quality": 1,
-        "train": 2,
-        "encode": 2,
-        "segment": 2,
-        "describe": 2,
-        "groups": 2,
-        **LAST,
-    }
+    expected = {"align": 1, "windows": 1, "quality": 1, **from_training(2)}
     assert planned_jobs(editable_run) == expected
 
 
@@ -289,7 +256,7 @@ def test_stages_are_rerun_when_their_version_changes_and_not_when_a_comment_does
         versions = package / "core/source.py"
         before = versions.read_text()
         for stage, expected in (
-            ("TRAIN", {"train": 2, "encode": 2, "segment": 2, "describe": 2, "groups": 2, **LAST}),
+            ("TRAIN", from_training(2)),
             ("ENCODE", {"encode": 2, "segment": 2, "describe": 2, "groups": 2, **LAST}),
             ("SEGMENT", {"segment": 2, "describe": 2, "groups": 2, **LAST}),
             ("REPORT", {"report": 1, "all": 1}),
@@ -313,17 +280,7 @@ def test_a_changed_alignment_changes_the_weights(tiny_run, tmp_path):
     changed.write_text(changed.read_text().replace("MIN_SPEED = 0.01\n", "MIN_SPEED = 0.1\n"))
     versions.write_text(with_next_version(versions.read_text(), "ALIGN"))
     jobs, _ = run(folder, PYTHONPATH=str(folder))
-    assert jobs == {
-        "align": 2,
-        "windows": 1,
-        "quality": 1,
-        "train": 1,
-        "encode": 1,
-        "segment": 1,
-        "describe": 1,
-        "groups": 1,
-        **LAST,
-    }
+    assert jobs == {"align": 2, "windows": 1, "quality": 1, **from_training(1)}
     before, after = (
         model_file.load(f / "results/models/vame/model.pt") for f in (tiny_run, folder)
     )
@@ -366,17 +323,7 @@ def test_a_pose_file_that_is_replaced_is_noticed_by_its_content(tiny_run, tmp_pa
     shutil.copy(sessions["m2"]["poses"], poses)
     sessions["m2"]["poses"] = "m2.csv"
     configure(folder, sessions=sessions)
-    expected = {
-        "align": 1,
-        "windows": 1,
-        "quality": 1,
-        "train": 2,
-        "encode": 2,
-        "segment": 2,
-        "describe": 2,
-        "groups": 2,
-        **LAST,
-    }
+    expected = {"align": 1, "windows": 1, "quality": 1, **from_training(2)}
     assert planned_jobs(folder) == expected
     assert run(folder, *only)[0] == {"align": 1}
     size = poses.stat().st_size
@@ -480,17 +427,8 @@ def test_a_custom_configuration_stands_alone(tmp_path, recordings):
     # the stored configuration makes the same models
     stored = ("--dry-run", "--printshellcmds", "--configfile", "there/config.yaml")
     done = snakemake(tmp_path, *stored)
-    models = {
-        "windows": 1,
-        "quality": 1,
-        "init_mlflow": 1,
-        "train": 2,
-        "encode": 2,
-        "segment": 2,
-        "describe": 2,
-        "groups": 2,
-    }
-    assert job_counts(done.stdout) == {**models, **LAST}
+    expected = {"windows": 1, "quality": 1, "init_mlflow": 1, **from_training(2)}
+    assert job_counts(done.stdout) == expected
     found = [json.loads(text) for text in re.findall(r"--model '(.+?)'", done.stdout)]
     assert sorted((each["zdims"], each["hidden_size_layer_1"]) for each in found) == [
         (8, 256),
@@ -530,14 +468,5 @@ def test_bad_recordings_are_named_together_and_stop_no_other_job(tmp_path, recor
         simulate.write_deeplabcut(
             tmp_path / f"{name}.csv", position, confidence, simulate.KEYPOINTS
         )
-    after = {
-        "windows": 1,
-        "quality": 1,
-        "train": 2,
-        "encode": 2,
-        "segment": 2,
-        "describe": 2,
-        "groups": 2,
-        **LAST,
-    }
+    after = {"windows": 1, "quality": 1, **from_training(2)}
     assert planned_jobs(tmp_path) == {"align": 2} | after

@@ -8,6 +8,14 @@ from conftest import snakemake
 
 LAST = {"upload_mlflow": 1, "compare": 1, "report": 1, "all": 1}
 """Jobs that follow from any change of a model."""
+
+
+def from_training(n_models):
+    """Jobs from the training of some models on."""
+    stages = ("train", "encode", "segment", "describe", "groups")
+    return dict.fromkeys(stages, n_models) | LAST
+
+
 ODD = "a {b} $(touch pwned)"
 """A text that a shell and Snakemake could take for something else."""
 
