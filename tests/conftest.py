@@ -242,14 +242,17 @@ def snakemake(folder, *arguments, **environment):
         cwd=folder,
         capture_output=True,
         text=True,
-        env=without_mlflow(**environment),
+        env=without_services(**environment),
     )
 
 
-def without_mlflow(**more) -> dict[str, str]:
-    """The environment without the user's MLflow settings; a dead server is not asked again."""
+def without_services(**more) -> dict[str, str]:
+    """The environment without the user's MLflow and Slurm; a dead server is not asked again.
+
+    Each start of snakemake asks Slurm for its settings: ten seconds where it is installed but not running.
+    """
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")}
-    return kept | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"} | more
+    return kept | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "SLURM_CONF": os.devnull} | more
 
 
 def training_processes(folder):

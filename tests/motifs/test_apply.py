@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import free_port, without_mlflow
+from conftest import free_port, without_services
 from model_with_motifs import make_model
 
 from vame_pipe.cli.main import main
@@ -116,7 +116,7 @@ def test_two_applications_at_once_into_one_folder_one_of_them_killed(
     command = [sys.executable, "-m", "vame_pipe", *arguments(trained, tmp_path / "out", *files)]
     folder = AppliedFolder(tmp_path / "out")
     killed, other = (
-        subprocess.Popen(command, env=without_mlflow(), stderr=subprocess.PIPE) for _ in range(2)
+        subprocess.Popen(command, env=without_services(), stderr=subprocess.PIPE) for _ in range(2)
     )
     while not folder.latents("sim-1").exists() and killed.poll() is None:
         time.sleep(0.01)

@@ -29,7 +29,7 @@ from conftest import (
     snakemake,
     train_and_encode,
     train_arguments,
-    without_mlflow,
+    without_services,
 )
 from mlflow import MlflowClient
 from motif_files import QUALITY, write_motifs, write_quality
@@ -264,7 +264,7 @@ def test_whatever_someone_deleted_is_registered_again(copied):
 def upload_in_process(folder):
     """Upload as a job does; MLflow remembers in a process where the artifacts of a run were."""
     command = [sys.executable, "-m", "vame_pipe", "upload-mlflow", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, env=without_mlflow())
+    done = subprocess.run(command, capture_output=True, text=True, env=without_services())
     assert done.returncode == 0, done.stderr
     return runs_of(store_of(folder))[1]
 
@@ -437,7 +437,7 @@ def test_nothing_is_lost_if_a_server_dies_during_training(data, tmp_path, capsys
     with mlflow_server(tmp_path / "server", port):
         process = subprocess.Popen(
             arguments,
-            env=without_mlflow(MLFLOW_TRACKING_URI=uri),
+            env=without_services(MLFLOW_TRACKING_URI=uri),
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -498,7 +498,7 @@ def test_four_jobs_write_to_one_sqlite_file_at_the_same_time_twenty_times_over(r
             [sys.executable, "-c", MANY, uri, str(job), "20", str(run)],
             stderr=subprocess.PIPE,
             text=True,
-            env=without_mlflow(),
+            env=without_services(),
         )
         for job in range(4)
     ]

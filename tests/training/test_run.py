@@ -13,7 +13,7 @@ import time
 import pytest
 import torch
 import yaml
-from conftest import TINY, install, snakemake, training_processes, without_mlflow, without_timings
+from conftest import TINY, install, snakemake, training_processes, without_services, without_timings
 from mlflow import MlflowClient
 from short_runs import SHORT, SMALL, start_process, train_small
 
@@ -215,7 +215,7 @@ def test_a_second_process_for_the_same_model_is_refused(data, tmp_path):
     while not steps_saved(tmp_path):
         time.sleep(0.01)
     command = [sys.executable, "-m", "vame_pipe", *arguments(data, tmp_path)]
-    second = subprocess.run(command, env=without_mlflow(), capture_output=True, text=True)
+    second = subprocess.run(command, env=without_services(), capture_output=True, text=True)
     first.kill()
     first.join()
     assert second.returncode == 2
@@ -262,7 +262,7 @@ def interrupt_snakemake(folder, target, what):
     running = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--resources", "gpu=1", *target],
         cwd=folder,
-        env=without_mlflow(),
+        env=without_services(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
-from conftest import TINY, install, snakemake, training_processes, without_mlflow
+from conftest import TINY, install, snakemake, training_processes, without_services
 from mlflow import MlflowClient
 
 from vame_pipe.encoding import model_file
@@ -96,7 +96,7 @@ def run(folder, *more, **resources):
         cwd=folder,
         capture_output=True,
         text=True,
-        env=without_mlflow(),
+        env=without_services(SLURM_CONF=str(CONF)),
     )
 
 
@@ -203,7 +203,11 @@ class FaultyRun:
         )
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                more, cwd=self.folder, stdout=log, stderr=log, env=without_mlflow()
+                more,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                env=without_services(SLURM_CONF=str(CONF)),
             )
 
     def job(self):
