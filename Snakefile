@@ -55,7 +55,7 @@ rule all:
             for path in folder.outputs
         ],
         [layout.motifs(model).clips for model in settings.variants],
-        [layout.motifs(model).videos for model in settings.variants if filmed()],
+        [layout.motifs(model).videos.root for model in settings.variants if filmed()],
         [
             layout.latents(model, session)
             for model in settings.variants

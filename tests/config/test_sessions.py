@@ -9,6 +9,7 @@ from vame_pipe.config.sheet import read_sheet
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.poses.parts import PoseSource
+from vame_pipe.reporting.configured import read_sessions
 from vame_pipe.reporting.traces import pose_sources
 
 FILE = {"poses": "a.csv", "fps": 30}
@@ -108,7 +109,7 @@ def test_the_report_finds_the_files_in_the_stored_configuration(tmp_path):
     session = FILE | {"poses": ["1.csv", "2.csv"], "starts_s": [0, 9]}
     layout = Layout(tmp_path)
     loading.write(load(sessions={"a": FILE, "b": session}), layout.config)
-    sources = pose_sources(layout.config.read_text())
+    sources = pose_sources(read_sessions(layout))
     assert {type(source) for source in sources.values()} == {PoseSource}
     assert [str(path) for path in sources["b"].paths] == ["1.csv", "2.csv"]
     assert sources["b"].starts_s == (0, 9) and sources["a"].starts_s is None

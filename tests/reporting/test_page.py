@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,14 +17,17 @@ from vame_pipe import __version__
 from vame_pipe.alignment import aligned_file
 from vame_pipe.cli import main
 from vame_pipe.config.sections import Windows
-from vame_pipe.core import files, source
+from vame_pipe.core import clip_facts, files, source
+from vame_pipe.core.clip_facts import ClipFacts
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import write_rejection
 from vame_pipe.poses import simulate
 from vame_pipe.reporting import page
 from vame_pipe.reporting.comparison import compare
+from vame_pipe.reporting.configured import read_sessions
 from vame_pipe.reporting.current import read_facts
+from vame_pipe.reporting.video_section import VideoSection, read_videos, required_files
 from vame_pipe.windows import data as window_data
 from vame_pipe.windows.build import build
 
@@ -46,13 +50,24 @@ def results(data, recordings, tmp_path_factory):
     layout.quality("sim-2").write_text(json.dumps(quality))
     sessions = {name: {"poses": str(recordings / f"{name}.csv"), "fps": 30.0} for name in SESSIONS}
     sessions["sim-2"]["poses"] = "gone.csv"
+    sessions["sim-1"]["video"] = "sim-1.mp4"
     text = yaml.safe_dump({"sessions": sessions, "results": "<b>bold</b>"})
     layout.config.write_text(text)
+    for model in ("mice-z4", "mice-z2"):
+        write_clips(layout, model)
     excluded = ["--excluded", json.dumps({"sim-4": "lost <the> tail"})]
     assert main.main(["quality", str(root), "--sessions", *SESSIONS, *excluded]) == 0
     arguments = ["--sessions", *SESSIONS, "--out", str(layout.report)]
     assert main.main(["report", str(root), *arguments]) == 0
     return layout
+
+
+def write_clips(layout, model):
+    """Write that motif 0 has clips of the video of sim-1, but no clips."""
+    folder = layout.motifs(model)
+    digest = files.file_fingerprint(folder.described.description)
+    made = ClipFacts([0], ["session sim-1: <shifted>."], {"sim-1": ["sim-1.mp4"]}, True, digest, 1)
+    clip_facts.write(made, folder.videos.facts)
 
 
 def text_of(results):
@@ -195,7 +210,34 @@ def test_the_same_results_give_the_same_page_and_nothing_in_it_is_markup(results
     page.write(results, SESSIONS, ["mice-z2", "mice-z4"], results.report)
     assert results.report.read_bytes() == before
     assert "<b>bold</b>" not in text and "&lt;b&gt;bold&lt;/b&gt;" in text
-    assert re.findall(r'(?:src|href)="(?!#|data:)([^"]*)"', text) == []
+    videos = f"motifs/{best_of(results)}/videos/motif_00.mp4"
+    assert re.findall(r'(?:src|href)="(?!#|data:)([^"]*)"', text) == [videos]
+
+
+def best_of(results):
+    table = pd.read_parquet(results.comparison).set_index("model")
+    return table["best"].idxmax()
+
+
+def test_clips_from_videos_are_linked_and_faults_of_videos_named(results, tmp_path):
+    assert "<li>session sim-1: &lt;shifted&gt;.</li>" in text_of(results)
+    configured = read_sessions(results)
+    found = read_videos(results, "mice-z2", configured, results.root / "my reports")
+    assert found.links == {0: "../motifs/mice-z2/videos/motif_00.mp4"}
+    elsewhere = read_videos(results, "mice-z2", configured, results.root / "a" / "#1").links[0]
+    assert elsewhere.startswith("../../motifs/")
+    models = ["mice-z2", "mice-z4"]
+    expected = [results.motifs(model).videos.facts for model in models]
+    assert required_files(results, models, configured) == expected
+    for sessions in ({}, {"sim-1": {"poses": "a.csv"}}, {"a": {"video": "a", "use": "encode"}}):
+        assert read_videos(results, "mice-z2", sessions, tmp_path) == VideoSection()
+        assert required_files(results, models, sessions) == []
+    path = results.motifs("mice-z2").videos.facts
+    before = path.read_text()
+    clip_facts.write(replace(clip_facts.read(path), description="another"), path)
+    with pytest.raises(InputError, match=r"videos\.json: is about other motifs"):
+        read_videos(results, "mice-z2", configured, tmp_path)
+    path.write_text(before)
 
 
 def test_a_page_of_some_models_and_sessions_shows_only_these(results, tmp_path):

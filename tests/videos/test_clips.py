@@ -20,8 +20,11 @@ from filmed_project import (
 )
 from PIL import ImageColor
 
+from vame_pipe.core import clip_facts
 from vame_pipe.core.colours import motif_colour
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.files import file_fingerprint
+from vame_pipe.core.video_folder import VideoFolder
 from vame_pipe.videos import clips, drawing, video_file
 from vame_pipe.videos.clips import HEAD_PX, PANEL_PX, write_videos
 from vame_pipe.videos.filmed import find_filmed, read_tracks
@@ -62,7 +65,7 @@ def layout(request, sessions, tmp_path_factory):
 @pytest.fixture(scope="module")
 def written(layout, sessions):
     """The tables of clips and of videos."""
-    out = layout.motifs("m").videos
+    out = layout.motifs("m").videos.root
     write_videos(layout, "m", sessions, out)
     return out, pd.read_csv(out / "clips.csv"), pd.read_csv(out / "videos.csv")
 
@@ -116,7 +119,9 @@ def test_the_frame_that_is_cut_is_the_one_of_the_bout(written, layout):
 def test_the_grid_has_the_clips_of_the_motif(written):
     out, table, _ = written
     names = {f"motif_0{k}.mp4" for k in (0, 1)} | set(table["file"])
-    assert {path.name for path in out.iterdir()} == names | {"clips.csv", "videos.csv"}
+    assert {path.name for path in out.iterdir()} == names | {
+        *("clips.csv", "videos.csv", "videos.json")
+    }
     for motif, own in table.groupby("motif"):
         grid = pictures_of(out / f"motif_{motif:02d}.mp4")
         assert grid[0].shape[1] == 2 * PANEL_PX
@@ -140,6 +145,20 @@ def test_every_video_has_a_row_that_says_what_is_wrong(written, sessions):
     assert "text.mp4: cannot be read (" in notes["text"]
     assert "neither the number nor the duration fits" in notes["other"]
     assert rows.groupby("session")["n_frames"].apply(list)["parts"] == [60, 60]
+
+
+def test_the_facts_have_every_note_once_with_its_session(written, layout, sessions):
+    out, table, rows = written
+    facts = clip_facts.read(VideoFolder(out).facts)
+    assert facts.motifs == sorted(set(table["motif"])) and facts.has_library
+    assert facts.sessions["parts"] == sessions["parts"].video and set(facts.sessions) == set(
+        sessions
+    )
+    assert facts.description == file_fingerprint(layout.motifs("m").described.description)
+    assert all(note.startswith("session ") for note in facts.notes)
+    named = {note.split(":")[0] for note in facts.notes}
+    assert named == {f"session {s}" for s in ("pair", "fast", "gone", "text", "other")}
+    assert len(facts.notes) == len(set(facts.notes)) == rows["note"].str.len().gt(0).sum()
 
 
 def test_animals_are_where_the_poses_are(layout, sessions):
@@ -200,7 +219,9 @@ def test_without_the_library_nothing_fails(layout, sessions, tmp_path, monkeypat
     rows = pd.read_csv(tmp_path / "out" / "videos.csv")
     assert rows["note"].tolist() == [warning]
     assert len(pd.read_csv(tmp_path / "out" / "clips.csv")) == 0
-    assert len(list((tmp_path / "out").iterdir())) == 2
+    facts = clip_facts.read(VideoFolder(tmp_path / "out").facts)
+    assert (facts.motifs, facts.notes, facts.has_library) == ([], [warning], False)
+    assert len(list((tmp_path / "out").iterdir())) == 3
 
 
 def test_blocks_of_marks_are_above_the_animals():

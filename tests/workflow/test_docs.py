@@ -135,7 +135,7 @@ def test_every_results_file_is_known_to_the_layout(page):
         *(layout.novelty(model, session), layout.motifs("vame").usage_of(session)),
         *layout.groups(model).outputs,
         layout.external_report("lab"),
-        *(layout.methods, layout.motifs(model).videos),
+        *(layout.methods, layout.motifs(model).videos.root),
         *(layout.exported(model, "nwb"), layout.motifs(model).labelled.facts),
         *(layout.comparison.with_suffix(".csv"), layout.similarity.with_suffix(".csv")),
         *(layout.checkpoints(model), *layout.model(model).artifacts, layout.model("vame").weights),

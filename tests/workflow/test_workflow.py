@@ -200,10 +200,10 @@ def test_adding_a_session_to_encode_trains_nothing(extended_run, tiny_run):
     meta = read_record(AlignedMetadata, layout.aligned("new"))
     assert (meta.group, meta.metadata) == (ODD, {"age": "P60"})
     assert not (folder / "pwned").exists()
-    rows = pd.read_csv(layout.motifs("wide").videos / "videos.csv")
+    rows = pd.read_csv(layout.motifs("wide").videos.videos)
     assert rows["session"].tolist() == ["m1"] and "The last 10 frames" in rows.loc[0, "note"]
-    cut = pd.read_csv(layout.motifs("wide").videos / "clips.csv")["file"]
-    assert len(cut) > 0 and all((layout.motifs("wide").videos / name).exists() for name in cut)
+    cut = pd.read_csv(layout.motifs("wide").videos.clips)["file"]
+    assert len(cut) > 0 and all((layout.motifs("wide").videos.root / name).exists() for name in cut)
     assert "new" in layout.report.read_text()
     assert planned_jobs(folder) == {}
     lost = [

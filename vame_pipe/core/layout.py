@@ -8,6 +8,7 @@ from pathlib import Path
 from vame_pipe.core.described_folder import DescribedFolder
 from vame_pipe.core.group_folder import GroupFolder
 from vame_pipe.core.label_folder import LabelFolder
+from vame_pipe.core.video_folder import VideoFolder
 from vame_pipe.core.windows_folder import WindowsFolder as WindowsFolder
 
 MOTIF_TABLES = ("bouts", "usage", "transitions", "quality")
@@ -154,9 +155,8 @@ class Layout:
 
     def log(self, stage: str, name: str = "") -> Path:
         """Log file of a job."""
-        return (
-            self.root / "logs" / f"{stage}/{name}.log" if name else self.root / f"logs/{stage}.log"
-        )
+        folder = self.root / "logs"
+        return folder / f"{stage}/{name}.log" if name else folder / f"{stage}.log"
 
     def benchmark(self, stage: str, name: str = "") -> Path:
         """Run time and memory of a job."""
@@ -303,9 +303,9 @@ class MotifFolder:
         return self.root / "clips"
 
     @property
-    def videos(self) -> Path:
-        """Folder of the clips of each motif that are cut from videos."""
-        return self.root / "videos"
+    def videos(self) -> VideoFolder:
+        """Clips of each motif that are cut from videos."""
+        return VideoFolder(self.root / "videos")
 
 
 def novelty_file(latents: Path) -> Path:

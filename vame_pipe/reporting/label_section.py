@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
-import yaml
 
 from vame_pipe.core import label_facts, segmentation_facts
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.label_facts import LabelFacts
 from vame_pipe.core.layout import Layout
 from vame_pipe.reporting import figures
+from vame_pipe.reporting.configured import Configured
 
 REPRESENTATIONS = {"latents": "latents", "pca": "PCA"}
 MAX_TEXTS = 300
@@ -73,23 +73,19 @@ class LabelSection:
     folder: str
 
 
-def has_labels(layout: Layout) -> bool:
-    """Return whether a session has labels, as results/config.yaml says."""
-    if not layout.config.exists():
-        return False
-    settings = yaml.safe_load(layout.config.read_text(encoding="utf-8")) or {}
-    sessions = settings.get("sessions") or {}
-    return any(each.get("labels") and not each.get("exclude") for each in sessions.values())
+def have_labels(sessions: Configured) -> bool:
+    """Return whether a session has labels."""
+    return any(keys.get("labels") for keys in sessions.values())
 
 
-def required_files(layout: Layout, models: Sequence[str]) -> list[Path]:
+def required_files(layout: Layout, models: Sequence[str], sessions: Configured) -> list[Path]:
     """Return the files that the page needs."""
-    if not has_labels(layout):
+    if not have_labels(sessions):
         return []
     return [path for model in models for path in layout.motifs(model).labelled.outputs]
 
 
-def read_labels(layout: Layout, model: str) -> LabelSection | None:
+def read_labels(layout: Layout, model: str, sessions: Configured) -> LabelSection | None:
     """Return the section on labels; None if no session has some.
 
     Parameters
@@ -97,13 +93,15 @@ def read_labels(layout: Layout, model: str) -> LabelSection | None:
     layout : Layout
     model : str
         Whose motifs are shown.
+    sessions : mapping
+        As in the configuration.
 
     Raises
     ------
     InputError
         If the motifs were found again since they were compared.
     """
-    if not has_labels(layout):
+    if not have_labels(sessions):
         return None
     folder = layout.motifs(model)
     facts = label_facts.read(folder.labelled.facts)

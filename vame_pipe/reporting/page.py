@@ -36,7 +36,9 @@ from vame_pipe.reporting import (
     motif_pages,
     motifs,
     recordings,
+    video_section,
 )
+from vame_pipe.reporting.configured import Configured, read_sessions
 from vame_pipe.reporting.current import REPORT_TAG, ReportFacts, require_current
 from vame_pipe.reporting.new_recordings import read_new
 from vame_pipe.reporting.projection import Projection, project_latents
@@ -139,14 +141,15 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
     InputError
         If files of a session or of a model are missing, or were made from other data.
     """
-    _require_files(layout, sessions, models)
+    configured = read_sessions(layout)
+    _require_files(layout, sessions, models, configured)
     runs = read_runs(layout, models)
     digests = require_current(layout, runs, sessions)
     quality = read_record(QualityMetadata, layout.qc)
     rows = recordings.read_recordings(layout, sessions, quality.settings["warn_valid"])
     table = _read_comparison(layout, digests)
     settings = layout.config.read_text(encoding="utf-8") if layout.config.exists() else ""
-    sources = pose_sources(settings)
+    sources = pose_sources(configured)
     best = best_model(runs)
     named = described.read_described(layout, best)
     projections = {model: project_latents(layout, model, sessions) for model in runs}
@@ -158,7 +161,8 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
         motifs=motifs.read_motifs(layout, models, best, sessions, named),
         described=motif_pages.read_pages(layout, best, named, projections[best]),
         groups=group_section.read_groups(layout, best, named),
-        labels=label_section.read_labels(layout, best),
+        labels=label_section.read_labels(layout, best, configured),
+        videos=video_section.read_videos(layout, best, configured, out.parent),
         recordings=rows,
         new_recordings=read_new(layout, best, sessions),
         limits=recordings,
@@ -181,7 +185,9 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
     files.write_text(out, page)
 
 
-def _require_files(layout: Layout, sessions: list[str], models: list[str]) -> None:
+def _require_files(
+    layout: Layout, sessions: list[str], models: list[str], configured: Configured
+) -> None:
     windows = layout.windows_folder
     required = [windows.frames, windows.index, windows.session_faults]
     required += [layout.comparison, layout.similarity, layout.qc]
@@ -194,7 +200,8 @@ def _require_files(layout: Layout, sessions: list[str], models: list[str]) -> No
     required += motifs.required_files(layout, models, sessions)
     required += described.required_files(layout, models)
     required += group_section.required_files(layout, models)
-    required += label_section.required_files(layout, models)
+    required += label_section.required_files(layout, models, configured)
+    required += video_section.required_files(layout, models, configured)
     problems = [
         f"report: {path} not found. Run snakemake." for path in required if not path.exists()
     ]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import yaml
 
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import AlignedMetadata, read_record
 from vame_pipe.poses.parts import PoseSource, read_parts
+from vame_pipe.reporting.configured import Configured
 
 if TYPE_CHECKING:
     from vame_pipe.poses.contract import Poses
@@ -51,10 +51,10 @@ class TraceExcerpt:
     note: str = ""
 
 
-def pose_sources(settings: str) -> dict[str, PoseSource]:
-    """Return the pose files of each session, from the text of results/config.yaml."""
+def pose_sources(sessions: Configured) -> dict[str, PoseSource]:
+    """Return the pose files of each session of the configuration."""
     sources = {}
-    for name, session in ((yaml.safe_load(settings) or {}).get("sessions") or {}).items():
+    for name, session in sessions.items():
         poses, starts_s = session["poses"], session.get("starts_s")
         paths = tuple(map(Path, [poses] if isinstance(poses, str) else poses))
         starts_s = None if starts_s is None else tuple(starts_s)

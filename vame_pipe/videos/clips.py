@@ -14,11 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 
-from vame_pipe.core import description, files
+from vame_pipe.core import clip_facts, description, files
+from vame_pipe.core.clip_facts import ClipFacts, has_library
 from vame_pipe.core.colours import motif_colour
 from vame_pipe.core.description import Description, Motif
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
+from vame_pipe.core.source import VIDEOS
+from vame_pipe.core.video_folder import VideoFolder
 from vame_pipe.motifs.typical import choose_all
 from vame_pipe.videos import drawing, video_file
 from vame_pipe.videos.filmed import Filmed, find_filmed, read_tracks
@@ -78,7 +81,7 @@ class Clip:
 def write_videos(layout: Layout, model: str, sessions: Mapping[str, Session], out: Path) -> None:
     """Write clips of the most typical bouts of each motif, and a grid of them per motif.
 
-    What cannot be cut is a warning, and a row of videos.csv: nothing else depends on clips.
+    What cannot be cut is a warning, and a row of videos.csv: no other result is worse for it.
 
     Parameters
     ----------
@@ -88,37 +91,46 @@ def write_videos(layout: Layout, model: str, sessions: Mapping[str, Session], ou
     sessions : mapping of str to Session
         Sessions that name a video.
     out : Path
-        Folder: `motif_NN.mp4` for each motif, `motif_NN_R.mp4` for each of its bouts, clips.csv and
-        videos.csv.
+        Folder: `motif_NN.mp4` for each motif, `motif_NN_R.mp4` for each of its bouts, clips.csv,
+        videos.csv and videos.json.
     """
-    found, rows = _find(layout, sessions)
-    folder = layout.motifs(model).described
+    found, rows, notes = _find(layout, sessions)
+    folder, target = layout.motifs(model).described, VideoFolder(out)
     facts = description.read(folder.description)
     clips = _plan(pq.read_table(folder.bouts), facts, found, layout)
     written = []
     for motif in facts.motifs:
         own = [clip for clip in clips if clip.bout["motif"] == motif.number]
-        written += _write_motif(own, motif, facts, out)
-    files.write_text(
-        out / "clips.csv", pd.DataFrame(written, columns=CLIP_COLUMNS).to_csv(index=False)
+        written += _write_motif(own, motif, facts, target)
+    for path, table, columns in (
+        (target.clips, written, CLIP_COLUMNS),
+        (target.videos, rows, SESSION_COLUMNS),
+    ):
+        files.write_text(path, pd.DataFrame(table, columns=columns).to_csv(index=False))
+    made = ClipFacts(
+        motifs=sorted({int(row["motif"]) for row in written}),
+        notes=notes,
+        sessions={name: source.videos for name, source in sessions.items()},
+        has_library=has_library(),
+        description=files.file_fingerprint(folder.description),
+        stage_version=VIDEOS,
     )
-    files.write_text(
-        out / "videos.csv", pd.DataFrame(rows, columns=SESSION_COLUMNS).to_csv(index=False)
-    )
+    clip_facts.write(made, target.facts)
     log.info("%d clips of %d motifs cut from the videos", len(written), len(facts.motifs))
 
 
 def _find(
     layout: Layout, sessions: Mapping[str, Session]
-) -> tuple[list[Filmed], list[dict[str, Any]]]:
-    """Return the sessions whose videos fit, and a row per video or problem; warns of each."""
+) -> tuple[list[Filmed], list[dict[str, Any]], list[str]]:
+    """Return the sessions whose videos fit, a row per video or problem, and the problems in words."""
     found: list[Filmed] = []
     rows: list[dict[str, Any]] = []
+    notes: list[str] = []
     try:
         video_file.require_library()
     except InputError as error:
         log.warning("%s", error)
-        return [], [{"note": str(error)}]
+        return [], [{"note": str(error)}], error.problems
     for name, source in sessions.items():
         try:
             filmed = find_filmed(name, source, layout)
@@ -126,15 +138,18 @@ def _find(
             for line in error.problems:
                 log.warning("%s No clips are cut from it.", line)
                 rows.append({"session": name, "note": line})
+            notes += error.problems
             continue
         found.append(filmed)
-        for note in filmed.notes:
-            log.warning("session %s: %s", name, note)
+        of_videos = [f"session {name}: {note}" for note in filmed.notes]
+        for note in of_videos:
+            log.warning("%s", note)
+        notes += of_videos
         for placement in filmed.placements:
             video, note = placement.video, " ".join(placement.notes)
             shown = {"video": str(video.path), "n_frames": video.n_frames, "fps": video.fps}
             rows.append({"session": name, **shown, "note": note})
-    return found, rows
+    return found, rows, notes
 
 
 def _plan(
@@ -184,7 +199,7 @@ def _cut(rows: Sequence[dict[str, Any]], filmed: Filmed, layout: Layout) -> list
 
 
 def _write_motif(
-    clips: Sequence[Clip], motif: Motif, facts: Description, out: Path
+    clips: Sequence[Clip], motif: Motif, facts: Description, out: VideoFolder
 ) -> list[dict[str, Any]]:
     """Write the clips of one motif and their grid; return the rows of the table of clips."""
     colour, rows, drawn = motif_colour(motif.number), [], []
@@ -194,7 +209,7 @@ def _write_motif(
         except InputError as error:  # the video is damaged here
             log.warning("%s", error)
             continue
-        path = out / f"motif_{motif.number:02d}_{number}.mp4"
+        path = out.clip(motif.number, number)
         _write([panels], f"motif {motif.label}", clip.fps, path)
         drawn.append((panels, clip.fps))
         row = {name: clip.bout.get(name) for name in CLIP_COLUMNS if name in clip.bout}
@@ -202,8 +217,7 @@ def _write_motif(
     if drawn:
         fps = max(rate for _, rate in drawn)
         panels_of_all = [_at_rate(panels, rate, fps) for panels, rate in drawn]
-        path = out / f"motif_{motif.number:02d}.mp4"
-        _write(panels_of_all, f"motif {motif.label}", fps, path)
+        _write(panels_of_all, f"motif {motif.label}", fps, out.grid(motif.number))
     return rows
 
 

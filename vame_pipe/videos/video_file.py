@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from vame_pipe.core import files
+from vame_pipe.core.clip_facts import has_library
 from vame_pipe.core.errors import InputError
 
 ENCODER = {"crf": "23", "preset": "veryfast", "movflags": "+faststart"}
@@ -60,7 +60,7 @@ def require_library() -> None:
     InputError
         If PyAV is not installed.
     """
-    if importlib.util.find_spec("av") is None:
+    if not has_library():
         raise InputError(
             "videos cannot be read, because PyAV is not installed. Run: pip install 'vame_pipe[video]'"
         )

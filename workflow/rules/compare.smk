@@ -107,6 +107,7 @@ rule report:
         described=rules.upload_mlflow.input.described,
         groups=[layout.groups(model).facts for model in settings.variants],
         labels=rules.upload_mlflow.input.labels,
+        videos=[layout.motifs(model).videos.root for model in settings.variants if filmed()],
         frames=layout.windows_folder.frames,
         index=layout.windows_folder.index,
         faults=layout.windows_folder.session_faults,

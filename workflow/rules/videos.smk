@@ -1,14 +1,14 @@
 rule videos:
     """Cut clips of the motifs of one model from the videos that sessions name.
 
-    Nothing depends on them: a video that cannot be used is a warning.
+    A video that cannot be used is a warning, here and in the report.
     """
     input:
         description=layout.motifs("{model}").described.description,
         bouts=layout.motifs("{model}").described.bouts,
         videos=video_files(),
     output:
-        directory(layout.motifs("{model}").videos),
+        directory(layout.motifs("{model}").videos.root),
     log:
         layout.log("videos", "{model}"),
     benchmark:
