@@ -4,16 +4,24 @@ import shutil
 
 import numpy as np
 import pose_files
+import pyarrow.parquet as pq
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from vame_pipe.alignment.session import align_session
 from vame_pipe.cli.main import main
 from vame_pipe.config import check
 from vame_pipe.config.starter import make_starter
 from vame_pipe.config.starter_files import choose_files, find_files
 from vame_pipe.config.starter_text import text
+from vame_pipe.config.starter_windows import CHOICES, choose_windows
 from vame_pipe.core.errors import InputError
 from vame_pipe.poses.simulate import KEYPOINTS, simulate, write_deeplabcut
+from vame_pipe.windows.build import build
+from vame_pipe.windows.data import window_starts
+from vame_pipe.windows.split import segments, split_frames
 
 
 def write(path, seed, names=KEYPOINTS, **changed):
@@ -69,6 +77,77 @@ def test_a_configuration_for_another_folder_has_absolute_paths(folder, capsys):
     command = "snakemake --cores 4 --resources gpu=1 --configfile mine.yaml"
     assert f"Next in project: {command}" in capsys.readouterr().err
     assert (folder / "project/Snakefile").exists()
+
+
+def test_windows_fit_into_short_recordings(tmp_path, monkeypatch, capsys):
+    """What is written can be split into training and validation."""
+    monkeypatch.chdir(tmp_path)
+    position, confidence, _ = simulate(90, 30, 0)
+    write_deeplabcut(tmp_path / "m.csv", position, confidence, KEYPOINTS)
+    assert main(["init", "m.csv", "--fps", "30"]) == 0
+    shown = (tmp_path / "config.yaml").read_text()
+    assert "# Shorter than usual: the longest run of valid frames is 90 (3.00 s); with 1 s" in shown
+    config = check.load("config.yaml", generated={})
+    assert (config.windows.length_s, config.windows.future_s) == (0.5, 0.25)
+    aligned, out = tmp_path / "m.parquet", tmp_path / "windows"
+    align_session(
+        *("m", config.sessions["m"], config.align, config.aliases, aligned, tmp_path / "m.json")
+    )
+    build([aligned], config.windows, out)
+    split = pq.read_table(out / "windows.parquet")["split"].to_pylist()
+    assert min(split.count("train"), split.count("val")) > 0
+
+    write_deeplabcut(tmp_path / "m.csv", position[:30], confidence[:30], KEYPOINTS)
+    assert main(["init", "m.csv", "--fps", "30", "--out", "short.yaml"]) == 0
+    line = "the longest run of valid frames is 30 (1.00 s); with 0.3 s + 0.15 s, validation needs one of 38"
+    assert f"no windows fit: {line}" in capsys.readouterr().err
+    assert f"# CHECK: these windows do not fit: {line}" in (tmp_path / "short.yaml").read_text()
+
+
+@given(st.lists(st.integers(2, 400), min_size=1, max_size=5), st.sampled_from([10, 30, 150]))
+@settings(max_examples=30, deadline=None)
+def test_chosen_windows_are_the_longest_that_give_training_and_validation(runs, fps):
+    def n_windows(length_s, future_s):
+        """Of each split, if each recording is one run."""
+        window = round(length_s * fps) + round(future_s * fps)
+        rng = np.random.default_rng(0)
+        splits = [split_frames(np.array([run]), window, 0.1, rng) for run in runs]
+        stretches = [np.zeros(run, int) for run in runs]
+        counts = [
+            [len(window_starts(segments(run, split, i), window)) for i in (0, 1)]
+            for run, split in zip(stretches, splits, strict=True)
+        ]
+        return np.array(counts)
+
+    def can_be_used(length_s, future_s):
+        counts = n_windows(length_s, future_s)
+        with_windows = (counts.sum(axis=1) > 0).sum()
+        both = (counts.sum(axis=0) > 0).all() or with_windows > 1
+        return round(length_s * fps) >= 5 and both and with_windows >= len(runs) / 2
+
+    found = choose_windows(runs, fps)
+    usable = [choice for choice in CHOICES if can_be_used(*choice)]
+    assert found.fits == bool(usable)
+    assert (found.settings.length_s, found.settings.future_s) == (usable or CHOICES)[0]
+
+
+def test_recordings_from_below_are_recognised_by_left_and_right(folder, capsys):
+    """Where all that tell agree, the setting is written; otherwise a person has to decide."""
+    for i, path in enumerate(sorted(folder.glob("data/*/*.csv"))):
+        position, confidence, _ = simulate(300, 30, i)
+        position[..., 1] = 500 - position[..., 1]
+        write_deeplabcut(path, position, confidence, KEYPOINTS)
+    assert main(["init", "data", "--fps", "30"]) == 0
+    assert check.load("config.yaml", generated={}).align.camera == "below"
+    assert "camera: below  # CHECK: left and right are swapped" in (
+        (folder / "config.yaml").read_text()
+    )
+    write(folder / "data/control/mouse 3DLC_resnet50_homeShuffle1_1000.csv", 3)
+    assert main(["init", "data", "--fps", "30", "--out", "other.yaml"]) == 0
+    assert check.load("other.yaml", generated={}).align.camera == "above"
+    line = "left and right are swapped in some recordings only"
+    assert f"{line}: mouse_4, mouse_1, mouse_2\n" in capsys.readouterr().err
+    assert f"# CHECK: {line}" in (folder / "other.yaml").read_text()
 
 
 def test_an_existing_configuration_is_never_overwritten(folder, capsys):
@@ -146,6 +225,9 @@ def test_real_folders_get_a_configuration_that_can_be_loaded(real_poses, tmp_pat
         assert main(["init", str(real_poses / name), "--fps", "30", "--out", f"{name}.yaml"]) == 0
         config = check.load(f"{name}.yaml", generated={})
         assert not config.excluded, name
+        assert config.align.camera == ("below" if name == "vame-sample" else "above")
+        (session,) = config.sessions.values()
+        assert session.poses.endswith((".nc", ".csv", "predictions.slp"))  # one of its files
     chosen, _ = choose_files(find_files([real_poses / "vame-sample"]))
     assert [each[0].name for each in chosen] == ["cropped_video.nc"] and len(chosen[0]) == 3
     assert np.isclose(
@@ -174,3 +256,5 @@ def test_recordings_of_other_dimensions_are_told_from_those_of_other_keypoints(r
     (line,) = starter.skipped
     assert "has 3 dimensions, but most of the files have 2" in line
     assert {starter.align.centre, starter.align.forward}.isdisjoint({"nose", "joystick"})
+    assert starter.windows.settings.length_s == 0.5 and starter.windows.fits
+    assert "is 442 (2.95 s); with 1 s + 0.5 s, validation needs one of 674" in starter.windows.note

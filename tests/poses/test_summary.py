@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vame_pipe.cli.main import main
 from vame_pipe.poses.contract import Poses
 from vame_pipe.poses.keypoint_names import CENTRE, FORWARD, end_of_axis, words
 from vame_pipe.poses.simulate import KEYPOINTS, simulate, write_deeplabcut
-from vame_pipe.poses.suggestion import suggest
+from vame_pipe.poses.suggestion import describe_suggestion, suggest
 from vame_pipe.poses.summary import MAX_SAMPLE, _sample, describe, summarise
 
 POSITION, CONFIDENCE, _ = simulate(600, 30, 0)
@@ -51,6 +53,22 @@ def test_without_names_the_steady_axis_that_leads_is_chosen():
     assert [NAMES[k] for k in shuffled] == ["right_ear", "nose", "tailbase"]
     found, _ = suggest(POSITION[:, shuffled], CONFIDENCE[:, shuffled], ["a", "b", "c"])
     assert (found.centre, found.forward, found.by_name) == ("c", "b", False)
+
+
+@given(st.floats(0, 6.3), st.sampled_from([0.0, 0.1]), st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_the_camera_is_below_if_left_and_right_are_swapped(angle, n_wrong, below):
+    """At any angle of the camera, although a tracker swaps some; a side view does not tell."""
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    position = POSITION * ([1, -1] if below else 1)
+    wrong, sides = slice(int(n_wrong * len(position))), [1, 2, 4, 5]
+    position = position.copy()
+    position[wrong, sides] = position[wrong, [2, 1, 5, 4]]
+    found, _ = suggest(position @ turn.T, CONFIDENCE, NAMES)
+    assert found.camera == ("below" if below else "above")
+    assert any("camera: below" in x for x in describe_suggestion(found, True)) == below
+    position[::2, sides] = position[::2, [2, 1, 5, 4]]
+    assert suggest(position, CONFIDENCE, NAMES)[0].camera is None
 
 
 def test_one_jump_of_the_tracker_does_not_turn_the_body_axis():

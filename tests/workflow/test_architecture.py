@@ -36,6 +36,8 @@ EXCEPTIONS = {
     # reads and aligns recordings, to write a configuration for them
     "config.starter": {"poses", "alignment"},
     "config.starter_files": {"poses"},
+    # how long a run has to be to be split
+    "config.starter_windows": {"windows.split"},
     # runs all stages of a new recording, one after the other
     "motifs.apply": {"alignment", "encoding"},
     # compares a model from elsewhere with the configuration

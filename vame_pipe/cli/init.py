@@ -31,13 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     from vame_pipe.config.starter import make_starter
     from vame_pipe.config.starter_text import require_new, write_starter
-    from vame_pipe.core.errors import shortened
+    from vame_pipe.core.errors import listing, shortened
 
     require_new(options.out)
     starter = make_starter(options.paths, options.fps)
     written = write_starter(starter, options.out)
     for line in starter.skipped:
         log.warning("not used: %s", shortened(line, 200))
+    if not starter.windows.fits:
+        log.warning("no windows fit: %s", starter.windows.note)
+    if starter.mirrored:
+        swapped = listing(starter.mirrored)
+        log.warning("left and right are swapped in some recordings only: %s", swapped)
     count = len(starter.sessions)
     sessions = "one session" if count == 1 else f"{count} sessions"
     option = "" if options.out.name == "config.yaml" else f" --configfile {options.out.name}"

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from vame_pipe.alignment.session import align_usable
 from vame_pipe.config.sections import Align, Quantile
 from vame_pipe.config.starter_files import (
@@ -17,6 +19,7 @@ from vame_pipe.config.starter_files import (
     folder_columns,
     session_names,
 )
+from vame_pipe.config.starter_windows import WindowChoice, choose_windows
 from vame_pipe.core.errors import InputError, listing
 from vame_pipe.poses.keypoint_names import words
 from vame_pipe.poses.readers import read_poses
@@ -47,6 +50,8 @@ class StarterSession:
     metadata : dict of str to str
     exclude : str or None
         Why it cannot be aligned.
+    longest : int
+        Time steps of the longest run of valid ones of an animal.
     """
 
     name: str
@@ -56,6 +61,7 @@ class StarterSession:
     group: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     exclude: str | None = None
+    longest: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,9 @@ class Starter:
         Whether the body axis was found by names.
     skipped : list of str
         Files that are not used, and why.
+    windows : WindowChoice
+    mirrored : list of str
+        Sessions in which left and right are swapped, unless they are so in all.
     """
 
     sessions: list[StarterSession]
@@ -82,6 +91,8 @@ class Starter:
     align: Align
     by_name: bool
     skipped: list[str]
+    windows: WindowChoice
+    mirrored: list[str]
 
 
 def make_starter(paths: Sequence[Path], fps: float | None = None) -> Starter:
@@ -109,7 +120,7 @@ def make_starter(paths: Sequence[Path], fps: float | None = None) -> Starter:
     skipped += others
     if not summaries:
         shown = "; ".join(skipped[:3]) or "there are none"
-        raise InputError(f"{listing(map(str, paths))}: no usable pose file: {shown}.")
+        raise InputError(f"{listing(map(str, paths))}: no usable pose file: {shown.rstrip('.')}.")
     sessions = _sessions(summaries, fps)
     keypoints, dropped = shared_keypoints(summaries)
     settings, by_name = _axis(summaries, keypoints)
@@ -117,7 +128,13 @@ def make_starter(paths: Sequence[Path], fps: float | None = None) -> Starter:
     if len(rates) > 1:
         settings = settings.model_copy(update={"fps": min(rates)})
     sessions, settings = _checked(sessions, settings, keypoints)
-    return Starter(sessions, keypoints, dropped, settings, by_name, skipped)
+    windows = choose_windows(
+        [s.longest for s in sessions if not s.exclude], settings.fps or max(rates)
+    )
+    mirrored, all_are = _mirrored(sessions)
+    if all_are:
+        settings, mirrored = settings.model_copy(update={"camera": "below"}), []
+    return Starter(sessions, keypoints, dropped, settings, by_name, skipped, windows, mirrored)
 
 
 def _first_usable(versions: Sequence[Path]) -> tuple[FileSummary | None, list[str]]:
@@ -271,12 +288,21 @@ def _checked(
 def _try_to_align(
     session: StarterSession, settings: Align, keypoints: dict[str, list[str]]
 ) -> StarterSession:
-    """Return the recording, excluded if no animal of it can be aligned."""
+    """Return the recording with its longest run, or excluded if no animal of it can be aligned."""
     try:
-        align_usable(read_poses(session.summary.path, session.fps), settings, keypoints)
+        poses = read_poses(session.summary.path, session.fps)
+        aligned, _ = align_usable(poses, settings, keypoints)
     except InputError as error:
         return replace(session, exclude=" ".join(error.problems))
-    return session
+    runs = [animal.run[animal.valid] for animal in aligned.values()]
+    return replace(session, longest=max(int(np.bincount(run).max(initial=0)) for run in runs))
+
+
+def _mirrored(sessions: Sequence[StarterSession]) -> tuple[list[str], bool]:
+    """Return the sessions in which left and right are swapped, and whether that is so in all."""
+    sides = {s.name: s.summary.suggestion.camera for s in sessions if not s.exclude}
+    below = [name for name, side in sides.items() if side == "below"]
+    return below, bool(below) and "above" not in sides.values()
 
 
 def _most_common(values: Sequence[Value]) -> Value:

@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 
 from vame_pipe.config.starter import Starter, StarterSession
+from vame_pipe.config.starter_windows import WindowChoice
 from vame_pipe.core import files
-from vame_pipe.core.errors import InputError, shortened
+from vame_pipe.core.errors import InputError, listing, shortened
 from vame_pipe.core.machine import has_gpu
 
 log = logging.getLogger(__name__)
@@ -103,6 +104,8 @@ def text(starter: Starter, small: bool, absolute: bool = False) -> str:
         *_keypoints(starter),
         "",
         *_align(starter),
+        "",
+        *_windows(starter.windows),
     ]
     if small:
         lines += [
@@ -152,11 +155,29 @@ def _align(starter: Starter) -> list[str]:
         f"  forward: {_inline(settings.forward)}{note}",
         f"  min_confidence: {_inline(settings.model_dump()['min_confidence'])}",
     ]
+    if starter.mirrored:
+        lines.append(
+            "  # CHECK: left and right are swapped in some recordings only, as in a mirror: "
+            f"{listing(starter.mirrored)}"
+        )
+    if settings.camera == "below":
+        lines.append("  camera: below  # CHECK: left and right are swapped, as seen from below")
     if settings.fps is not None:
         lines.append(f"  fps: {settings.fps:g}  # the recordings differ: all are resampled to this")
     if settings.head_fixed:
         lines.append("  head_fixed: true  # CHECK: the body axis does not move")
     return lines
+
+
+def _windows(choice: WindowChoice) -> list[str]:
+    lines = [
+        "windows:",
+        f"  length_s: {choice.settings.length_s:g}",
+        f"  future_s: {choice.settings.future_s:g}",
+    ]
+    if not choice.fits:
+        return [f"# CHECK: these windows do not fit: {choice.note}", *lines]
+    return [f"# Shorter than usual: {choice.note}", *lines] if choice.note else lines
 
 
 def _inline(value: Any) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vame_pipe.poses.keypoint_names import CENTRE, FORWARD, OBJECTS, end_of_axis, words
+from vame_pipe.poses.sides import Camera, camera_side
 
 USUAL_CONFIDENCE = 0.6
 QUANTILE = 0.1
@@ -47,6 +48,9 @@ class Suggestion:
         Fraction of the frames in which all other keypoints are known.
     leave_out : dict of str to str
         Keypoints that should not be used, and why.
+    camera : str or None
+        `below` if left and right are swapped, as a camera below the animal sees them, else `above`; None if
+        the keypoints do not tell.
     """
 
     centre: str | None
@@ -55,6 +59,7 @@ class Suggestion:
     min_confidence: float | None
     valid: float
     leave_out: dict[str, str] = field(default_factory=dict)
+    camera: Camera | None = None
 
 
 def suggest(
@@ -103,7 +108,12 @@ def suggest(
         leave_out |= _spoilers(above, n_tracked, names, usable, {centre, forward})
     used = [k for k, name in enumerate(names) if name not in leave_out]
     valid = float(above[:, used].all(axis=1).sum() / n_tracked) if len(used) > 1 else 0.0
-    return Suggestion(centre, forward, by_name, chosen, valid, leave_out), kept
+    camera = None
+    if (
+        centre and forward and by_name and position.shape[2] == 2
+    ):  # else head and tail may be confused
+        camera = camera_side(np.where(above[..., None], position, np.nan), names, centre, forward)
+    return Suggestion(centre, forward, by_name, chosen, valid, leave_out, camera), kept
 
 
 def trusted_points(
@@ -255,12 +265,16 @@ def describe_suggestion(suggestion: Suggestion, is_scored: bool) -> list[str]:
     confidence = f"min_confidence: {threshold(suggestion)}; then"
     if not is_scored:
         confidence = "not scored, so every tracked point is trusted:"
+    swapped = (
+        "              camera: below; left and right are swapped, as seen from below or in a mirror"
+    )
     return [
         *lines,
         f"  suggested   centre: {suggestion.centre}, forward: {suggestion.forward}"
         f"{'' if suggestion.by_name else ' (by how they move: check them)'}",
         f"              {confidence} {suggestion.valid:.0%} of the frames have all keypoints, without "
         "interpolation",
+        *([swapped] if suggestion.camera == "below" else []),
     ]
 
 
