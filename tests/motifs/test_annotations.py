@@ -12,6 +12,7 @@ from vame_pipe.config.motif_names import MotifName
 from vame_pipe.config.sections import Motifs
 from vame_pipe.core import label_facts, segmentation_facts
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.metadata import write_rejection
 from vame_pipe.motifs.annotations import compare_labels
 from vame_pipe.motifs.describe import Wishes, describe
 from vame_pipe.motifs.label_agreement import (
@@ -155,6 +156,23 @@ def test_one_animal_is_tested_on_other_stretches_of_time_and_a_note_says_so(made
     compare_labels(layout, "m", {"s1": one, "s2": LabelSource(str(folder / "s2.csv"), "mouse")})
     facts = label_facts.read(layout.motifs("m").labelled.facts)
     assert facts.held_out == "session" and facts.n_subjects == 1
+
+
+def test_a_labelled_recording_that_could_not_be_aligned_is_left_out(made, caplog):
+    layout, folder = made
+    reason = "session bad: no frame is valid."
+    write_rejection(layout.motifs("m").session("bad"), [reason])
+    sources = {"s1": LabelSource(str(folder / "s1.csv"))}
+    compare_labels(layout, "m", sources)
+    alone = label_facts.read(layout.motifs("m").labelled.facts)
+    bad = {"bad": LabelSource(str(folder / "s2.csv"))}
+    compare_labels(layout, "m", bad | sources)
+    facts = label_facts.read(layout.motifs("m").labelled.facts)
+    assert facts.notes == [f"Left out: {reason}", *alone.notes] and reason in caplog.text
+    assert facts.labels.keys() == {"bad", "s1"} and facts.latents == alone.latents
+    assert (facts.scores, facts.n_rows) == (alone.scores, alone.n_rows)
+    with pytest.raises(InputError, match=reason):
+        compare_labels(layout, "m", bad)
 
 
 def test_one_behaviour_cannot_be_told_from_another(made, tmp_path):

@@ -286,6 +286,11 @@ def write_rejection(path: str | Path, problems: list[str]) -> None:
     files.write_tables(path, [], pa.schema(INDEX_FIELDS), files.metadata(rejected=problems))
 
 
+def rejection(path: str | Path) -> list[str]:
+    """Return why a file could not be made, one line each; nothing if it was made, or is not there."""
+    return list(files.read_metadata(path).get("rejected", [])) if Path(path).exists() else []
+
+
 def to_metadata(record: Record) -> dict[str, Any]:
     """Return a record as the metadata that `files.write_tables` stores."""
     return files.metadata(**dataclasses.asdict(record))
