@@ -30,8 +30,8 @@ def make_project(folder, motif_names=NAMES, **solo):
     layout = Layout(folder / "results")
     sessions = {}
     for name, n_animals, more in (
-        ("solo", 1, {"metadata": KNOWN, "group": "old", "subject": "m7"}),
-        ("pair", 2, {}),
+        ("solo", 1, {"metadata": KNOWN, "group": "old", "subject": "m7", "px_per_cm": 4.0}),
+        ("pair", 2, {"px_per_cm": 5.0}),
     ):
         path = folder / f"{name}.csv"
         write_dlc_csv(path, recording(n_frames=80, n_animals=n_animals, seed=n_animals))

@@ -14,6 +14,7 @@ from pympi import Eaf
 from vame_pipe.cli import export as command
 from vame_pipe.cli.main import main
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.metadata import AlignedMetadata, read_record
 from vame_pipe.export import run
 from vame_pipe.export.run import FORMATS, export
 from vame_pipe.export.tables import BORIS_COLUMNS
@@ -75,6 +76,10 @@ def test_the_wide_table_has_every_row_with_its_motif_name_and_latents(layout, tr
         aligned = pd.read_parquet(layout.aligned(session))
         of_animal = aligned[aligned["individual"] == animal]
         np.testing.assert_allclose(table["nose_x"], of_animal["nose_x"], rtol=1e-6)
+        facts = read_record(AlignedMetadata, layout.aligned(session)).individuals[animal]
+        cm = facts.body_length_px / {"solo": 4, "pair": 5}[session]
+        speed = cm * np.hypot(of_animal["speed_forward"], of_animal["speed_lateral"])
+        np.testing.assert_allclose(table["speed_cm_s"], speed, rtol=1e-5)
         known = table.dropna(subset="bout")
         assert len(known) == (expected["motif"] >= 0).sum()
         assert (known.groupby("bout")["motif"].nunique() == 1).all()

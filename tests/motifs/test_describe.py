@@ -11,6 +11,7 @@ from vame_pipe.config.motif_names import MotifName
 from vame_pipe.config.sections import Motifs
 from vame_pipe.core import description
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.metadata import AnimalFacts
 from vame_pipe.motifs import segmentation
 from vame_pipe.motifs.describe import Wishes, describe
 from vame_pipe.motifs.recording import Folders
@@ -32,7 +33,8 @@ def made(tmp_path_factory):
     first, second = draw_states(400, seed=1), draw_states(300, seed=2)
     pair = {"mum": np.arange(150) != 70, "pup": np.ones(150, bool)}
     project.add("s1", np.ones(400, bool), first, seed=1, **SKELETON)
-    project.add("s2", pair, second, seed=2, **SKELETON)
+    sizes = {"mum": AnimalFacts(50.0, 0.0, 79), "pup": AnimalFacts(30.0, 0.0, 150)}
+    project.add("s2", pair, second, seed=2, individuals=sizes, **SKELETON)
     project.add("empty", [True] * 3 + [False] + [True] * 3, seed=3, **SKELETON)
     settings = Motifs(n=3, method="kmeans", seeds=1)
     segment(project.inputs(*SESSIONS), settings, project.layout.motifs("m").root)
@@ -40,8 +42,8 @@ def made(tmp_path_factory):
     return Folders(layout.motifs("m"), layout.latents_folder("m"), layout.aligned_folder)
 
 
-def wishes(names=(), bones=None, communities=2):
-    return Wishes("m", [MotifName(**row) for row in names], bones, communities)
+def wishes(names=(), bones=None, communities=2, px_per_cm=None):
+    return Wishes("m", [MotifName(**row) for row in names], bones, communities, px_per_cm or {})
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,45 @@ def test_the_profile_is_that_of_the_rows(merged):
         assert profiles.loc[(motif, "turn_rate"), "spread"] == pytest.approx(turn.std(ddof=0))
         assert profiles.loc[(motif, "elongation"), "mean"] == pytest.approx(rows["nose_x"].mean())
     assert profiles.loc[(0, "speed"), "unit"] == "body lengths/s"
+
+
+def test_with_a_scale_lengths_are_in_cm_and_pictures_stay(merged):
+    folder = merged.motifs.described
+    names = ("profiles", "postures", "skeletons", "bouts", "motifs", "usage")
+    paths = {name: getattr(folder, name) for name in names}
+    before = {name: pd.read_parquet(path) for name, path in paths.items()}
+    facts = description.read(folder.description)
+    px_per_cm = {"s1": 10.0, "s2": 20.0, "empty": 5.0}
+    given = {"names": facts.settings["motif_names"], "bones": facts.settings["skeleton"]}
+    describe(merged, wishes(**given, px_per_cm=px_per_cm))
+    try:
+        after = {name: pd.read_parquet(path) for name, path in paths.items()}
+        assert description.read(folder.description).unit == "cm"
+        with pytest.raises(InputError, match="session s2: px_per_cm is missing, but other"):
+            describe(merged, wishes(**given, px_per_cm={"s1": 10.0, "empty": 5.0}))
+    finally:
+        describe(merged, wishes(**given))
+    tables = [pd.read_parquet(merged.aligned / f"{name}.parquet") for name in SESSIONS]
+    aligned, head = pd.concat(tables, ignore_index=True), labels(merged)["motif"].replace({2: 0})
+    cm = aligned["individual"].map(lambda name: 30.0 if name == "pup" else 50.0).astype(float)
+    cm /= aligned["session"].astype(str).map(px_per_cm)
+    speed = np.hypot(aligned["speed_forward"], aligned["speed_lateral"]) * cm
+    length = aligned["nose_x"].abs() * cm
+    old, new = (each["profiles"].set_index(["motif", "measure"]) for each in (before, after))
+    for motif in (0, 1):
+        rows = head == motif
+        assert new.loc[(motif, "speed"), "mean"] == pytest.approx(speed[rows].mean(), rel=1e-5)
+        assert new.loc[(motif, "speed"), "spread"] == pytest.approx(
+            speed[rows].std(ddof=0), rel=1e-5
+        )
+        assert new.loc[(motif, "elongation"), "mean"] == pytest.approx(length[rows].mean())
+    units = new["unit"].groupby("measure").first()
+    assert units[["speed", "speed_forward", "posture_speed"]].tolist() == ["cm/s"] * 3
+    assert units["elongation"] == "cm" and units["turning"] == "degrees/s"
+    angles = old["unit"].str.startswith("degrees")
+    pd.testing.assert_frame_equal(new[angles], old[angles])
+    for name in names[1:4]:
+        pd.testing.assert_frame_equal(after[name], before[name])
 
 
 def test_distances_of_bouts_are_those_of_their_latents_from_the_centre(merged):

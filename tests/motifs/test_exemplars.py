@@ -15,7 +15,7 @@ from vame_pipe.motifs.exemplars import (
     distances,
     skeleton_rows,
 )
-from vame_pipe.motifs.profiles import Movement
+from vame_pipe.motifs.movement import Movement
 from vame_pipe.motifs.skeleton import named_bones, nearest_tree
 
 FPS = 20.0
@@ -77,7 +77,7 @@ def walk(n_rows, speed, turn_rate):
     """An animal of one body length that walks at constant speed and turns at a constant rate."""
     points = np.tile([[0.0, 0.0], [1.0, 0.0]], (n_rows, 1, 1))
     velocity = np.tile([speed, 0.0], (n_rows, 1))
-    return Movement(points, {}, velocity, np.full(n_rows, turn_rate))
+    return Movement(points, {}, velocity, np.full(n_rows, turn_rate), "body lengths")
 
 
 def test_a_clip_puts_the_animal_back_on_its_way():
@@ -112,7 +112,7 @@ def test_a_fast_recording_has_at_most_30_pictures_a_second_and_one_is_the_first_
 def test_without_speeds_the_animal_stays_in_place():
     points = np.zeros((10, 2, 3))
     points[:, 1] = [1, 0, 0.5]
-    found = clip(Movement(points, {}, None, None), np.zeros(10, int), 4, 6, FPS)
+    found = clip(Movement(points, {}, None, None, "px"), np.zeros(10, int), 4, 6, FPS)
     np.testing.assert_array_equal(found.points[:, 1], np.tile([1, 0, 0.5], (len(found.points), 1)))
     table = skeleton_rows(found, 7, 2, ["tail", "nose"]).to_pandas()
     assert table["z"].tolist()[:2] == [0.0, 0.5] and set(table["motif"]) == {7}

@@ -17,9 +17,10 @@ from vame_pipe.core.group_folder import GroupFolder
 from vame_pipe.motifs import group_figures, group_words
 from vame_pipe.motifs.describe import Wishes, describe
 from vame_pipe.motifs.group_table import compare, designs
+from vame_pipe.motifs.members import Member
 from vame_pipe.motifs.recording import Folders
 from vame_pipe.motifs.segment import segment
-from vame_pipe.motifs.subjects import Measure, Member, Subject, gather
+from vame_pipe.motifs.subjects import Measure, Subject, gather
 
 KINEMATICS = ["speed_forward", "speed_lateral", "turn_rate", "log_speed", "log_posture_speed"]
 SKELETON = {
@@ -110,7 +111,29 @@ def test_recordings_of_an_animal_are_averaged_and_files_can_be_read(layout):
         ElementTree.parse(path)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"s1": {"grp": "a"}}'])
+def test_with_a_scale_movement_is_in_cm(layout, capsys):
+    """A body length is 50 pixels."""
+    sessions = {"s1": {"group": "a"}, "s2": {"group": "b"}}
+    in_body_lengths = run(layout, **sessions)
+    in_cm = run(layout, s1=sessions["s1"] | {"px_per_cm": 10}, s2=sessions["s2"] | {"px_per_cm": 4})
+    for measure, unit in (("speed", "cm/s"), ("elongation", "cm")):
+        for name, cm in (("s1", 5.0), ("s2", 12.5)):
+            for motif in (None, 0, 1):
+                expected = cm * values(in_body_lengths, name, measure, motif)
+                assert values(in_cm, name, measure, motif) == pytest.approx(expected)
+        assert set(in_cm.loc[in_cm["measure"] == measure, "unit"]) == {unit}
+    same = ~in_cm["unit"].isin(["cm", "cm/s"])
+    pd.testing.assert_frame_equal(in_cm[same], in_body_lengths[same])
+    sessions["s1"] |= {"px_per_cm": 10}
+    arguments = ["groups", str(layout.root), "--model=m", "--sessions", json.dumps(sessions)]
+    assert main(arguments) == 2
+    assert "session s2: px_per_cm is missing, but other sessions" in capsys.readouterr().err
+
+
+BAD_SCALE = '{"s1": {"px_per_cm": "1"}}'
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"s1": {"grp": "a"}}', BAD_SCALE])
 def test_a_design_that_cannot_be_read_is_refused(layout, capsys, text):
     assert main(["groups", str(layout.root), "--model=m", "--sessions", text]) == 2
     assert "groups: --sessions must be JSON like" in capsys.readouterr().err

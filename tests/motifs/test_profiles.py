@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vame_pipe.motifs.movement import movement
 from vame_pipe.motifs.profiles import (
     N_PHASES,
     circular,
-    movement,
-    posture,
     posture_table,
     profile_table,
     statistics,
@@ -140,7 +139,6 @@ def test_the_mean_posture_follows_the_bouts_from_their_first_to_their_last_row()
 def test_three_dimensions_have_a_height_and_count_in_the_speed():
     features = make_features(4, tail_z=np.full(4, 0.1), nose_z=np.full(4, 0.5))
     features |= {"speed_vertical": np.full(4, 2.0)}
-    assert posture(features, ["tail", "nose"]).shape == (4, 2, 3)
     found = statistics(sums_of(features, [0] * 4, [[0, 0, 3]], 1))
     assert found["height"][0][0] == pytest.approx(0.3)
     flat = np.hypot(features["speed_forward"], features["speed_lateral"])

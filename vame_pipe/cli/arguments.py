@@ -29,6 +29,18 @@ def name(text: str) -> str:
     return text
 
 
+def scales(text: str) -> dict[str, float]:
+    """Return the scales of sessions: pixels per centimetre."""
+    content = json.loads(text)
+    if not isinstance(content, dict) or not all(
+        type(value) in (int, float) and 0 < value < math.inf for value in content.values()
+    ):
+        raise argparse.ArgumentTypeError(
+            f'must be {{"SESSION": NUMBER, ...}} with numbers above 0, found {text!r}'
+        )
+    return content
+
+
 def keypoints(text: str) -> dict[str, list[str]] | None:
     """Return the keypoints to use, each with its names in the files; None means all keypoints."""
     content = json.loads(text)

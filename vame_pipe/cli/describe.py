@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from vame_pipe.cli.arguments import name
+from vame_pipe.cli.arguments import name, scales
 
 
 def skeleton(text: str) -> list[list[str]] | None:
@@ -46,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--communities", type=count, default=4, help="groups of motifs (default: %(default)s)"
     )
+    parser.add_argument(
+        "--px-per-cm",
+        type=scales,
+        default={},
+        help='scales, as JSON: {"SESSION": NUMBER, ...}; lengths are then in centimetres',
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -60,5 +66,6 @@ def run(options: argparse.Namespace) -> None:
         parse_names(options.names),
         options.skeleton,
         options.communities,
+        options.px_per_cm,
     )
     describe(folders, wishes)

@@ -14,15 +14,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sessions",
         required=True,
-        help='sessions as JSON: {"NAME": {"group": ..., "subject": ..., "pair": ...}}',
+        help='sessions as JSON: {"NAME": {"group": ..., "subject": ..., "pair": ..., "px_per_cm": ...}}',
     )
 
 
 def run(options: argparse.Namespace) -> None:
     from vame_pipe.core.layout import Layout
     from vame_pipe.motifs.groups import compare_groups
+    from vame_pipe.motifs.members import parse_members
     from vame_pipe.motifs.recording import Folders
-    from vame_pipe.motifs.subjects import parse_members
 
     layout = Layout(options.results)
     folders = Folders(

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from vame_pipe.cli.arguments import name
+from vame_pipe.cli.arguments import name, scales
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="section `qc` of config.yaml, as JSON (default: its defaults)",
     )
     parser.add_argument(
-        "--px-per-cm", type=json.loads, default={}, help='scales, as JSON: {"SESSION": NUMBER, ...}'
+        "--px-per-cm", type=scales, default={}, help='scales, as JSON: {"SESSION": NUMBER, ...}'
     )
     parser.add_argument(
         "--excluded",
@@ -35,5 +35,6 @@ def run(options: argparse.Namespace) -> None:
     from vame_pipe.reporting.quality_table import write_quality_table
 
     settings = parse(sections.Qc, options.settings)
-    scales, excluded = options.px_per_cm, options.excluded
-    write_quality_table(Layout(options.results), options.sessions, settings, scales, excluded)
+    write_quality_table(
+        Layout(options.results), options.sessions, settings, options.px_per_cm, options.excluded
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import (
@@ -134,6 +135,11 @@ class Config(Section):
         if self.keypoints is None or isinstance(self.keypoints, dict):
             return self.keypoints
         return {name: [name] for name in self.keypoints}
+
+    def scales(self, sessions: Iterable[str]) -> dict[str, float]:
+        """Return the pixels per centimetre of sessions, without those whose scale is not known."""
+        found = {name: self.sessions[name].px_per_cm for name in sessions}
+        return {name: scale for name, scale in found.items() if scale is not None}
 
     def names_of(self, model: str) -> list[MotifName]:
         """Return the names of the motifs of a model."""

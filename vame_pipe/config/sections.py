@@ -95,8 +95,8 @@ class Session(Section):
     exclude: Label | None = None
     """Why the recording is left out; null: it is used. The report lists it with its reason."""
     px_per_cm: Positive | None = None
-    """Scale: pixels per centimetre (of 3D poses, units of the file). Adds cm and cm/s to the tracking
-    quality."""
+    """Scale: pixels per centimetre (of 3D poses, units of the file). Tracking quality, the movement in each
+    motif and groups are then in cm and cm/s. For all sessions or for none."""
     metadata: dict[str, str] = Field(default={})
     """Additional metadata (the further columns of a sheet)."""
 

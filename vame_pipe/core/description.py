@@ -79,11 +79,12 @@ class Description:
     front : int
         Index of the keypoint at the front of the animal.
     unit : str
-        Unit of length.
+        Unit of length of the movement.
     fps : float
         Rows per second.
     settings : dict
-        What it was made with: `motif_names`, `skeleton` and `motifs.communities` of the configuration.
+        What it was made with: `motif_names`, `skeleton`, `motifs.communities` and the `px_per_cm` of
+        sessions, as in the configuration.
     stage_version : int
         See `core.source`.
     """

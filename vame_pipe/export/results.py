@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from vame_pipe import __version__
 from vame_pipe.config.configuration import Config
 from vame_pipe.config.sections import Session
-from vame_pipe.core import files, segmentation_facts
+from vame_pipe.core import files, scale, segmentation_facts
 from vame_pipe.core.description import Motif
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
@@ -60,8 +60,9 @@ class Animal:
     name : str
     rows : pandas.DataFrame
         One row per time step of the analysis: `session, individual, row, frame, time_s, motif, name,
-        reason, confidence, bout`, the features and the latents. Merged motifs have the number that they
-        count as; `motif` and `bout` are missing where there is no motif, latents where there is no window.
+        reason, confidence, bout`, the features, `speed_cm_s` if the session has a scale, and the latents.
+        Merged motifs have the number that they count as; `motif` and `bout` are missing where there is no
+        motif, latents where there is no window.
     bouts : list of Bout
         In the order of time.
     """
@@ -173,7 +174,9 @@ def read_results(layout: Layout, config: Config, model: str, session: str) -> Se
         model=model,
         source=source,
         meta=meta,
-        animals=list(_animals(layout, model, session, labels, meta, motifs)),
+        animals=list(
+            _animals(layout, model, labels, _features(layout, source, meta), meta, motifs)
+        ),
         motifs=motifs,
         latents=names,
         provenance=_provenance(model, session, facts, latents, meta),
@@ -214,11 +217,23 @@ def _provenance(
     }
 
 
+def _features(layout: Layout, source: Session, meta: AlignedMetadata) -> pd.DataFrame:
+    """Return the features of each row, with the speed in cm/s if the scale is known."""
+    path = layout.aligned(meta.session)
+    table = pq.read_table(path, columns=["individual", *meta.features]).to_pandas()
+    speed = scale.speed(table)
+    if speed is not None and source.px_per_cm is not None:
+        names = meta.individuals
+        cm = {name: scale.cm_per_unit(meta, name, source.px_per_cm) for name in names}
+        table["speed_cm_s"] = speed * table["individual"].astype(str).map(cm).to_numpy()
+    return table.drop(columns="individual")
+
+
 def _animals(
     layout: Layout,
     model: str,
-    session: str,
     labels: pa.Table,
+    features: pd.DataFrame,
     meta: AlignedMetadata,
     motifs: Sequence[Motif],
 ) -> Iterator[Animal]:
@@ -232,9 +247,8 @@ def _animals(
     table.insert(5, "motif", number.map(dict(enumerate(heads.tolist()))).astype("Int64"))
     table.insert(6, "name", number.map({k: each.name for k, each in of_number.items()}))
     table["bout"] = pd.array([pd.NA] * len(table), "Int64")
-    features = pq.read_table(layout.aligned(session), columns=meta.features).to_pandas()
     table = pd.concat([table, features], axis=1)
-    path = layout.latents(model, session)
+    path = layout.latents(model, meta.session)
     latents = pq.read_table(path, columns=["individual", "row", *latent_columns(path)]).to_pandas()
     latents["individual"] = latents["individual"].astype(str)
     table = table.merge(latents, how="left", on=["individual", "row"], validate="1:1")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,12 @@ from vame_pipe.core import files
 from vame_pipe.core.described_folder import DescribedFolder
 from vame_pipe.core.description import Description, Motif
 from vame_pipe.core.metadata import AlignedMetadata, read_record
+from vame_pipe.core.scale import check_scales
 from vame_pipe.core.source import DESCRIBE
 from vame_pipe.motifs import grammar, names, profiles, recording, segmentation, skeleton
 from vame_pipe.motifs.bouts import transitions, usage
-from vame_pipe.motifs.inputs import SessionFiles
 from vame_pipe.motifs.profiles import Sums
-from vame_pipe.motifs.recording import Folders
+from vame_pipe.motifs.recording import Folders, Recording
 from vame_pipe.motifs.segmentation import Segmentation
 from vame_pipe.motifs.typical import write_exemplars
 
@@ -62,12 +62,15 @@ class Wishes:
         Pairs of keypoints; None: near ones are joined.
     communities : int
         Groups into which the trees are cut.
+    px_per_cm : mapping of str to float
+        Scale of each session; empty if it is not known.
     """
 
     model: str
     names: Sequence[MotifName]
     bones: Sequence[Sequence[str]] | None
     communities: int
+    px_per_cm: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -76,6 +79,7 @@ class Wishes:
             "motif_names": [row.model_dump(exclude_none=True) for row in self.names],
             "skeleton": self.bones,
             "motifs.communities": self.communities,
+            "px_per_cm": dict(self.px_per_cm),
         }
 
 
@@ -89,6 +93,8 @@ class Part:
     bouts : pyarrow.Table
         Columns `bouts.BOUT_SCHEMA` and `distance`.
     usage, transitions : pyarrow.Table
+    unit : str
+        Unit of length of the movement.
     postures : numpy.ndarray
         `(n_rows, n_keypoints, n_axes)`, some rows of it.
     """
@@ -97,6 +103,7 @@ class Part:
     bouts: pa.Table
     usage: pa.Table
     transitions: pa.Table
+    unit: str
     postures: np.ndarray
 
 
@@ -114,7 +121,8 @@ def describe(folders: Folders, wishes: Wishes) -> None:
     Raises
     ------
     InputError
-        If files are missing or do not belong together, or if names do not fit the motifs or the keypoints.
+        If files are missing or do not belong together, if names do not fit the motifs or the keypoints, or
+        if the scale of some sessions is known and that of others is not.
     """
     found = segmentation.load(folders.motifs)
     motifs = names.resolve(wishes.names, found.n_motifs, found.fingerprint)
@@ -122,7 +130,10 @@ def describe(folders: Folders, wishes: Wishes) -> None:
     meta = read_record(AlignedMetadata, chosen[0].aligned)
     bones = None if wishes.bones is None else _named_bones(wishes.bones, meta)
     stride = max(1, sum(session.n_rows for session in chosen) // N_POSTURES)
-    part = _join([_read(folders, session, found, motifs, stride) for session in chosen])
+    scales = wishes.px_per_cm
+    check_scales(scales, found.latents)
+    read = (recording.read(folders, session, scales.get(session.name)) for session in chosen)
+    part = _join([_summarise(each, found, motifs, stride) for each in read])
     if bones is None:
         bones = skeleton.nearest_tree(part.postures)
     description = _describe(part, motifs, found, meta, bones, wishes)
@@ -153,11 +164,8 @@ def counts_as(motifs: Sequence[Motif], n_numbers: int) -> np.ndarray:
     return heads
 
 
-def _read(
-    folders: Folders, session: SessionFiles, found: Segmentation, motifs: list[Motif], stride: int
-) -> Part:
+def _summarise(read: Recording, found: Segmentation, motifs: list[Motif], stride: int) -> Part:
     """Return what is kept of one session."""
-    read = recording.read(folders, session)
     heads = counts_as(motifs, found.n_motifs)
     bouts = read.bouts(heads)
     spans = read.spans(bouts)
@@ -169,14 +177,15 @@ def _read(
         *(read.moved, position, np.column_stack([of_bout, spans]), read.meta.fps, len(motifs))
     )
     individuals = list(read.meta.individuals)
-    used = usage(bouts, individuals, session.name, found.n_motifs)
+    used = usage(bouts, individuals, read.files.name, found.n_motifs)
     of_motifs = pa.array(np.isin(used["motif"].to_numpy(), numbers))
     distance = pa.array(read.distance(found, spans), from_pandas=True)
     return Part(
         sums=sums,
         bouts=bouts.append_column("distance", distance.cast(pa.float64())),
         usage=used.filter(of_motifs),
-        transitions=transitions(bouts, individuals, session.name),
+        transitions=transitions(bouts, individuals, read.files.name),
+        unit=read.moved.unit,
         postures=read.moved.posture[read.valid][::stride],
     )
 
@@ -188,6 +197,7 @@ def _join(parts: Sequence[Part]) -> Part:
         bouts=_concatenate(part.bouts for part in parts),
         usage=_concatenate(part.usage for part in parts),
         transitions=_concatenate(part.transitions for part in parts),
+        unit=parts[0].unit,
         postures=np.concatenate([part.postures for part in parts]),
     )
 
@@ -220,7 +230,7 @@ def _describe(
         keypoints=meta.keypoints,
         bones=bones,
         front=meta.keypoints.index(meta.settings["forward"]),
-        unit=profiles.unit_of(meta),
+        unit=part.unit,
         fps=found.fps,
         settings=wishes.settings,
         stage_version=DESCRIBE,

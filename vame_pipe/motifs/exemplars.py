@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from vame_pipe.motifs.bouts import BOUT_SCHEMA
-from vame_pipe.motifs.profiles import Movement
+from vame_pipe.motifs.movement import Movement
 from vame_pipe.motifs.segmentation import Segmentation
 
 N_EXEMPLARS = 4

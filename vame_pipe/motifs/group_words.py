@@ -19,7 +19,8 @@ from vame_pipe.motifs.group_tests import (
     enough_subjects,
     smallest_p,
 )
-from vame_pipe.motifs.subjects import Member, Study
+from vame_pipe.motifs.members import Member
+from vame_pipe.motifs.subjects import Study
 
 NAMES = {
     "usage": "usage",

@@ -18,12 +18,14 @@ from vame_pipe.core.errors import InputError
 from vame_pipe.core.group_facts import GroupFacts
 from vame_pipe.core.group_facts import write as write_facts
 from vame_pipe.core.group_folder import GroupFolder
+from vame_pipe.core.scale import check_scales
 from vame_pipe.core.source import GROUPS
 from vame_pipe.motifs import group_figures, group_words, recording, segmentation, subjects
 from vame_pipe.motifs.group_table import GROUP_SCHEMA, compare, designs, measure_columns
 from vame_pipe.motifs.inputs import SessionFiles
+from vame_pipe.motifs.members import Member
 from vame_pipe.motifs.recording import Folders
-from vame_pipe.motifs.subjects import Measure, Member, Study
+from vame_pipe.motifs.subjects import Measure, Study
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +50,16 @@ def compare_groups(folders: Folders, members: Mapping[str, Member], folder: Grou
     folders : Folders
         The motifs have been described.
     members : mapping of str to Member
-        Group, subject and pair of each session that is used, by its name.
+        Group, subject, pair and scale of each session that is used, by its name.
     folder : GroupFolder
 
     Raises
     ------
     InputError
-        If files are missing or do not belong together.
+        If files are missing or do not belong together, or if the scale of some sessions is known and that
+        of others is not.
     """
+    check_scales({n: m.px_per_cm for n, m in members.items() if m.px_per_cm is not None}, members)
     found = segmentation.load(folders.motifs)
     described = descriptions.read(folders.motifs.described.description)
     if described.segmentation != found.fingerprint:
@@ -100,7 +104,7 @@ def _measure(
     recordings: dict[tuple[str, str | None], np.ndarray] = {}
     empty = []
     for session in sessions:
-        read = recording.read(folders, session)
+        read = recording.read(folders, session, members[session.name].px_per_cm)
         measures, values = subjects.measure(read, described)
         several = len(read.meta.individuals) > 1
         recordings |= {(session.name, n if several else None): v for n, v in values.items()}

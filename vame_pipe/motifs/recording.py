@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import MotifFolder, session_file
 from vame_pipe.core.metadata import AlignedMetadata, MotifsMetadata, read_record
+from vame_pipe.core.scale import cm_per_unit
 from vame_pipe.motifs.bouts import find_bouts
 from vame_pipe.motifs.exemplars import bout_distances, distances
 from vame_pipe.motifs.inputs import SessionFiles, find_session, number_runs, read_latents
+from vame_pipe.motifs.movement import Movement, in_cm, movement
 from vame_pipe.motifs.names import merge_bouts
-from vame_pipe.motifs.profiles import Movement, movement
 from vame_pipe.motifs.segmentation import Segmentation
 
 
@@ -155,14 +156,26 @@ def find_sessions(
     return found
 
 
-def read(folders: Folders, session: SessionFiles) -> Recording:
-    """Return a session and its motifs."""
+def read(folders: Folders, session: SessionFiles, px_per_cm: float | None = None) -> Recording:
+    """Return a session and its motifs.
+
+    Parameters
+    ----------
+    folders : Folders
+    session : SessionFiles
+    px_per_cm : float, optional
+        Scale of the session; with it the measures of movement are in centimetres.
+    """
     meta = read_record(AlignedMetadata, session.aligned)
     labels = pq.read_table(folders.motifs.session(session.name)).unify_dictionaries()
     table = pq.read_table(session.aligned, columns=["run", *meta.features])
     features = {name: table[name].to_numpy().astype(np.float64) for name in meta.features}
     valid = table["run"].to_numpy() >= 0
-    return Recording(session, meta, labels.combine_chunks(), movement(features, meta), valid)
+    labels, moved = labels.combine_chunks(), movement(features, meta)
+    if px_per_cm is not None:
+        cm = np.array([cm_per_unit(meta, name, px_per_cm) for name in _names(labels)])
+        moved = in_cm(moved, cm[_codes(labels)])
+    return Recording(session, meta, labels, moved, valid)
 
 
 def _key(animal: np.ndarray, row: np.ndarray) -> np.ndarray:

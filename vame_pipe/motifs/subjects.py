@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,10 +10,11 @@ import pyarrow as pa
 from scipy.stats import entropy
 
 from vame_pipe.core.description import Description
-from vame_pipe.core.errors import InputError
 from vame_pipe.motifs import grammar, profiles
 from vame_pipe.motifs.bouts import transitions
 from vame_pipe.motifs.group_tests import centre
+from vame_pipe.motifs.members import Member
+from vame_pipe.motifs.movement import units
 from vame_pipe.motifs.profiles import Sums
 from vame_pipe.motifs.recording import Recording
 
@@ -47,40 +47,6 @@ class Measure:
     def family(self) -> str:
         """Measures with the same family are corrected together for their number."""
         return "recording" if self.motif is None else self.name
-
-
-@dataclass(frozen=True)
-class Member:
-    """Where a session belongs, as in the configuration."""
-
-    group: str | None = None
-    subject: str | None = None
-    pair: str | None = None
-
-
-def parse_members(text: str) -> dict[str, Member]:
-    """Return where sessions belong, as the command line gives it in JSON.
-
-    Raises
-    ------
-    InputError
-        If it is not that.
-
-    Examples
-    --------
-    >>> parse_members('{"m1": {"group": "control"}}')
-    {'m1': Member(group='control', subject=None, pair=None)}
-    """
-    try:
-        content = {name: Member(**member) for name, member in json.loads(text).items()}
-    except (ValueError, TypeError, AttributeError):
-        content = {}
-    if not content:
-        raise InputError(
-            'groups: --sessions must be JSON like {"m1": {"group": "control", "subject": "mouse 1"}}, with '
-            "one session or more."
-        )
-    return content
 
 
 @dataclass(frozen=True)
@@ -126,7 +92,7 @@ class Study:
         return np.array([i for i, m in enumerate(self.measures) if m.name == name], int)
 
 
-def list_measures(description: Description, movement: Sequence[str]) -> list[Measure]:
+def list_measures(description: Description, movement: Sequence[str], unit: str) -> list[Measure]:
     """Return the measures, in the order of the values of `measure`.
 
     Parameters
@@ -134,8 +100,10 @@ def list_measures(description: Description, movement: Sequence[str]) -> list[Mea
     description : Description
     movement : sequence of str
         Names of the measures of movement.
+    unit : str
+        Their unit of length.
     """
-    units = profiles.units(description.unit)
+    movement_units = units(unit)
     numbers = [motif.number for motif in description.motifs]
     of_motifs = {"usage": "fraction", "bout_duration": "s", "bout_rate": "bouts/min"}
     found = [Measure(name, unit, k) for name, unit in of_motifs.items() for k in numbers]
@@ -145,9 +113,9 @@ def list_measures(description: Description, movement: Sequence[str]) -> list[Mea
         for target in numbers
         if k != target
     ]
-    found += [Measure(name, units[name], k) for name in movement for k in numbers]
+    found += [Measure(name, movement_units[name], k) for name in movement for k in numbers]
     found += [Measure("usage_entropy", "bits"), Measure("entropy_rate", "bits")]
-    return found + [Measure(name, units[name]) for name in movement]
+    return found + [Measure(name, movement_units[name]) for name in movement]
 
 
 def measure(
@@ -199,7 +167,7 @@ def measure(
                 [value[k] for value in overall.values()],
             ]
         )
-    return list_measures(description, list(linear)), values
+    return list_measures(description, list(linear), read.moved.unit), values
 
 
 def _number(column: pa.ChunkedArray, names: Sequence[str]) -> np.ndarray:

@@ -23,16 +23,14 @@ from vame_pipe.core.metadata import (
     to_metadata,
 )
 from vame_pipe.core.quality import KeypointQuality
+from vame_pipe.core.scale import SPEEDS, cm_per_unit, speed
 from vame_pipe.core.schemas import QUALITY_SCHEMA
 from vame_pipe.core.source import QUALITY
+from vame_pipe.reporting.configured import read_groups
 from vame_pipe.reporting.recordings import Recording, read_recordings
 
 if TYPE_CHECKING:
     from vame_pipe.config.sections import Qc
-
-
-SPEEDS = ("speed_forward", "speed_lateral", "speed_vertical")
-"""Parts of the velocity of the centre; the last one in three dimensions only."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def write_quality_table(
     recordings: dict[str, list[Recording]] = {}
     for recording in read_recordings(layout, usable, settings.warn_valid):
         recordings.setdefault(recording.session, []).append(recording)
-    splits = _window_counts(layout)
+    splits, groups = _window_counts(layout), read_groups(layout)
     aligned: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
     for session in usable:
@@ -96,6 +94,7 @@ def write_quality_table(
         tracks = _read_tracks(layout.aligned(session), meta)
         for recording in recordings[session]:
             facts = _facts(recording, meta, tracks[recording.individual], px_per_cm.get(session))
+            facts["group"] = groups.get(session)
             if recording.use == "train":
                 counts = splits.get((session, recording.individual), (0, 0))
                 run = tracks[recording.individual]["run"]
@@ -109,6 +108,7 @@ def write_quality_table(
         px_per_cm=dict(px_per_cm),
         excluded=dict(excluded),
         stage_version=QUALITY,
+        groups=groups,
     )
     table = pa.Table.from_pylist(rows, schema=QUALITY_SCHEMA)
     files.write_tables(layout.qc, [table], QUALITY_SCHEMA, to_metadata(record))
@@ -186,13 +186,13 @@ def _facts(
     """Return the columns that are the same for all keypoints of an animal."""
     quality = recording.quality
     length = quality.body_length_px
-    speed = _median_speed(track)  # in the unit of the features
-    per_s = speed if meta.settings["scale"] else speed / length
+    per_s = _median_speed(track)  # in the unit of the features
+    body_lengths = per_s if meta.settings["scale"] else per_s / length
+    cm = cm_per_unit(meta, recording.individual, px_per_cm) if px_per_cm else None
     n_rows = round(quality.n_rows * meta.recorded_fraction)
     return {
         "session": recording.session,
         "individual": recording.individual,
-        "group": meta.group,
         "use": recording.use,
         "status": "excluded" if recording.excluded else "used",
         "reason": recording.excluded or None,
@@ -210,19 +210,16 @@ def _facts(
         "body_length_px": length,
         "body_length_spread": quality.body_length_spread,
         "body_length_ratio": recording.length_ratio,
-        "speed": None if np.isnan(per_s) else per_s,
+        "speed": None if np.isnan(per_s) else body_lengths,
         "body_length_cm": length / px_per_cm if px_per_cm else None,
-        "speed_cm_s": per_s * length / px_per_cm if px_per_cm and not np.isnan(per_s) else None,
+        "speed_cm_s": None if cm is None or np.isnan(per_s) else per_s * cm,
     }
 
 
 def _median_speed(track: Mapping[str, np.ndarray]) -> float:
     """Return the median speed of the centre; NaN if the recording was aligned without kinematics."""
-    parts = [track[name] for name in SPEEDS if name in track]
-    if not parts:
-        return float("nan")
-    speed = np.linalg.norm(parts, axis=0)[track["run"] >= 0]
-    return float(np.median(speed)) if len(speed) else float("nan")
+    found, valid = speed(track), track["run"] >= 0
+    return float(np.median(found[valid])) if found is not None and valid.any() else float("nan")
 
 
 def _of_keypoint(name: str, quality: KeypointQuality) -> dict[str, Any]:

@@ -144,8 +144,8 @@ def gpus(model):
 
 
 def members():
-    """Return group, subject and pair of each session, as far as they are given."""
-    keys = {"group", "subject", "pair"}
+    """Return group, subject, pair and scale of each session, as far as they are given."""
+    keys = {"group", "subject", "pair", "px_per_cm"}
     sessions = settings.analysed.items()
     return {name: s.model_dump(include=keys, exclude_none=True) for name, s in sessions}
 

@@ -26,6 +26,7 @@ rule describe:
         # a function, because Snakemake would read braces in a plain text as wildcards
         skeleton=lambda wildcards: json.dumps(settings.skeleton),
         communities=settings.motifs.communities,
+        px_per_cm=lambda wildcards: json.dumps(settings.scales(settings.training_sessions)),
     shell:
         r"""
         vame-pipe describe {params.folder:q} \
@@ -35,5 +36,6 @@ rule describe:
             --names {params.names:q} \
             --skeleton {params.skeleton:q} \
             --communities {params.communities:q} \
+            --px-per-cm {params.px_per_cm:q} \
             --log {log:q}
         """
