@@ -16,11 +16,11 @@ from vame_pipe.core.segmentation_facts import SegmentationFacts
 from vame_pipe.core.source import LABELS
 from vame_pipe.motifs.annotations import BEHAVIOUR_SCHEMA, CONFUSION_SCHEMA
 from vame_pipe.reporting.configured import read_sessions
+from vame_pipe.reporting.items import Item
 from vame_pipe.reporting.label_section import draw_confusion, read_labels, required_files, verdict
-from vame_pipe.reporting.label_status import find_labelled
-from vame_pipe.reporting.motif_status import Encoded
+from vame_pipe.reporting.motif_status import find_labelled
 from vame_pipe.reporting.page import _template
-from vame_pipe.reporting.plan import Item, plan
+from vame_pipe.reporting.plan import plan
 from vame_pipe.tracking.motifs import artifact_folder, label_metrics, motif_files
 
 LATENTS = LabelScores(0.61, 0.5, 0.9, 0.1, 0.2, 1.5, 0.75)
@@ -136,8 +136,9 @@ def test_the_status_knows_changed_new_and_missing_labels(written, tmp_path):
         content = yaml.safe_load(written.config.read_text())
         content["sessions"]["m1"] |= session
         content["sessions"]["m2"] = {"poses": "m2.csv", "fps": 30}
-        encoded = {"m1": Encoded(Item("encode", "m1", "done"), latents)}
-        return plan(find_labelled(written, "vame", load(content), encoded, []))
+        encoded = {"m1": Item("encode", "vame/m1", "done", fingerprint=latents)}
+        motifs = Item("segment", "vame", "done", fingerprint="segmentation")
+        return plan(find_labelled(written, load(content), motifs, encoded, []))
 
     assert causes() == []
     assert causes(latents="new") == ["session m1 was encoded again: 1 comparison with labels"]

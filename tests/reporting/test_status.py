@@ -20,9 +20,11 @@ from vame_pipe.core.files import file_fingerprint
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import ComparisonMetadata, MotifsMetadata, read_record, to_metadata
 from vame_pipe.core.metadata import write_rejection as write_placeholder
-from vame_pipe.reporting.motif_status import Encoded, Segmentation, find_labels
-from vame_pipe.reporting.plan import NOT_YET, Item, describe, find_failure, plan
+from vame_pipe.reporting.items import NOT_YET, Item
+from vame_pipe.reporting.motif_status import find_labels
+from vame_pipe.reporting.plan import describe, plan
 from vame_pipe.reporting.status import find_status
+from vame_pipe.reporting.training_status import find_failure
 from vame_pipe.windows.build import build
 
 AFTER_ALIGNMENT = (
@@ -89,7 +91,7 @@ def test_a_session_to_encode_trains_nothing(finished):
     assert plan(status(finished)) == [
         "not computed yet: 1 alignment, 1 table of the quality, 2 encodings, 2 labellings, "
         "2 comparisons of groups, 1 report",
-        "session m3 is new: 1 report",
+        "session m3 is new: 1 table of the quality, 2 comparisons of groups, 1 report",
     ]
 
 
@@ -163,14 +165,15 @@ def test_the_command_reads_the_digests_that_a_run_has_cached(
     assert capsys.readouterr().out.splitlines()[-1] == "Everything is up to date."
 
 
-def test_a_cause_is_printed_in_full(finished):
+def test_a_changed_group_aligns_and_trains_nothing(finished):
     name = "mouse1_day1_of_the_second_cohort_in_the_open_field"
     finished["sessions"]["m1"]["group"] = name
     assert plan(status(finished)) == [
-        f"session m1: group was not set, is {name}: 1 alignment, {AFTER_ALIGNMENT}"
+        f"session m1: group was not set, is {name}: 1 table of the quality, 2 comparisons of groups, "
+        "1 report"
     ]
-    lines = describe(status(finished))
-    assert f"         m1: session m1: group was not set, is {name}" in lines
+    lines = describe(status(finished))  # in full
+    assert f"         vame, wide: session m1: group was not set, is {name}" in lines
 
 
 def test_keypoints_are_printed_as_names(finished):
@@ -275,7 +278,9 @@ def test_a_changed_setting_of_the_motifs_trains_nothing(finished):
     finished["motifs"] |= {"n": before + 1, "communities": 2}
     assert plan(status(finished)) == [
         f"motifs.n was {before}, is {before + 1}: 2 segmentations, 2 descriptions, "
-        "2 comparisons of groups, 1 upload, 1 comparison, 1 report"
+        "2 comparisons of groups, 1 upload, 1 comparison, 1 report",
+        "motifs.communities was 4, is 2: 2 descriptions, 2 comparisons of groups, 1 upload, "
+        "1 comparison, 1 report",
     ]
 
 
@@ -294,8 +299,9 @@ def test_motifs_of_other_latents_are_outdated(finished):
 def test_motifs_of_a_new_session_belong_to_one_segmentation_and_its_latents(finished):
     """Its files are those of a training session, as if m2 had been new."""
     layout = Layout(Path(finished["results"]))
-    folder, encoded = layout.motifs("vame"), Encoded(Item("encode", "vame/m2", "done"), "latents")
-    segmented = Segmentation(Item("segment", "vame", "done"), "motifs")
+    folder = layout.motifs("vame")
+    encoded = Item("encode", "vame/m2", "done", fingerprint="latents")
+    segmented = Item("segment", "vame", "done", fingerprint="motifs")
     for path in (folder.bouts_of("m2"), folder.usage_of("m2")):
         path.parent.mkdir()
         path.touch()
@@ -304,7 +310,7 @@ def test_motifs_of_a_new_session_belong_to_one_segmentation_and_its_latents(fini
         table = pq.read_table(folder.session("m2"))
         meta = to_metadata(MotifsMetadata(segmentation, latents, source.SEGMENT))
         files.write_tables(folder.session("m2"), [table], table.schema, meta)
-        return find_labels(layout, "vame", "m2", segmented, encoded)
+        return find_labels(layout, segmented, "m2", encoded)
 
     assert write("motifs", "latents") == Item("label", "vame/m2", "done")
     assert write("others", "latents").causes == ("the motifs of model vame were found again",)

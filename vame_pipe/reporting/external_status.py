@@ -2,66 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vame_pipe.core import files, segmentation_facts
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.reporting.motif_status import Encoded, Segmentation, find_labels
-from vame_pipe.reporting.plan import Item, find_item
+from vame_pipe.reporting.items import Item, causes_of, find_item
+from vame_pipe.reporting.motif_status import find_labels
+from vame_pipe.reporting.training_status import find_latents
 
 if TYPE_CHECKING:
-    from vame_pipe.config.configuration import Config
     from vame_pipe.config.external import External
 
 
 def find_external(
-    layout: Layout,
-    config: Config,
-    encoded: Callable[[str, Item, str | None, str], Encoded],
+    layout: Layout, name: str, model: External, sessions: Mapping[str, Item]
 ) -> list[Item]:
-    """Return the state of the fetched models, of latents and motifs of every session, and of the reports.
+    """Return the state of a fetched model, of latents and motifs of every session, and of the report.
 
     Parameters
     ----------
     layout : Layout
-    config : Config
-    encoded : callable
-        Returns the latents of a session, given the name, the state and the SHA-256 of a model, and the
-        session.
+    name : str
+    model : External
+    sessions : mapping of str to Item
+        The aligned sessions.
     """
-    items = []
-    for name, model in config.external.items():
-        fetched, digest = _find_model(layout, name, model)
-        segmentation = Segmentation(fetched, _fingerprint(layout, name))
-        latents = {session: encoded(name, fetched, digest, session) for session in config.analysed}
-        found = [fetched, *(each.item for each in latents.values())]
-        found += [
-            find_labels(layout, name, session, segmentation, each)
-            for session, each in latents.items()
-        ]
-        causes = [cause for item in found for cause in item.causes]
-        report = layout.external_report(name)
-        items += [*found, find_item(layout, "report", report.name, [report], causes)]
-    return items
+    fetched = _find_model(layout, name, model)
+    motifs = dataclasses.replace(fetched, stage="segment", fingerprint=_fingerprint(layout, name))
+    items = [fetched]
+    for session, aligned in sessions.items():
+        latents = find_latents(layout, fetched, aligned, True)
+        items += [latents, find_labels(layout, motifs, session, latents)]
+    report = layout.external_report(name)
+    return [*items, find_item(layout, "report", report.name, [report], causes_of(items))]
 
 
-def _find_model(layout: Layout, name: str, model: External) -> tuple[Item, str | None]:
-    """Return the state of a fetched model, and the SHA-256 of its file if it is there."""
+def _find_model(layout: Layout, name: str, model: External) -> Item:
+    """Return the state of a fetched model; its fingerprint is the SHA-256 of its file."""
     folder = layout.motifs(name)
     copies = [layout.model(name).weights, folder.segmentation, folder.settings]
-    if model.is_registered:  # its files are where the segmentation was given, if it was
-        copies = copies[len(copies) - len(model.files) :]
+    sources = [Path(path) for path in model.files]  # of a registered model at most the segmentation
     causes = [
         f"{path} changed"
-        for path, copy in zip(model.files, copies, strict=True)
-        if Path(path).is_file() and copy.is_file() and _digest(Path(path)) != _digest(copy)
+        for path, copy in zip(sources, copies[len(copies) - len(sources) :], strict=True)
+        if path.is_file() and copy.is_file() and _digest(path) != _digest(copy)
     ]
-    outputs = [layout.model(name).weights, folder.segmentation, folder.settings]
-    item = find_item(layout, "fetch", name, outputs, causes)
-    return item, _digest(outputs[0]) if outputs[0].is_file() else None
+    item = find_item(layout, "fetch", name, copies, causes)
+    return dataclasses.replace(item, fingerprint=_digest(copies[0])) if item.is_done else item
 
 
 def _digest(path: Path) -> str:

@@ -1,115 +1,193 @@
-"""Which segmentations, and which motifs of new sessions, are there and up to date."""
+"""Which motifs, and which results that are made from them, are there and up to date."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vame_pipe.core import segmentation_facts, source
-from vame_pipe.core.errors import InputError
+from vame_pipe.core import description, files, group_facts, label_facts, segmentation_facts, source
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import MotifsMetadata, read_record
 from vame_pipe.reporting.differences import changes, versions
-from vame_pipe.reporting.plan import Item, find_item
+from vame_pipe.reporting.items import (
+    Compared,
+    Item,
+    causes_of,
+    find,
+    made_again,
+    made_from,
+    members,
+)
 
 if TYPE_CHECKING:
-    from vame_pipe.config.sections import Motifs
+    from vame_pipe.config.configuration import Config
 
 
-@dataclass(frozen=True)
-class Segmentation:
-    """The segmentation of the latents of one model, and its fingerprint if it is there."""
+def find_motifs(
+    layout: Layout, config: Config, model: str, latents: Mapping[str, Item]
+) -> list[Item]:
+    """Return the state of all that is made from the latents of a model.
 
-    item: Item
-    fingerprint: str | None = None
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """The latents of one session by one model, and their fingerprint if they are there."""
-
-    item: Item
-    fingerprint: str | None = None
+    Parameters
+    ----------
+    layout : Layout
+    config : Config
+    model : str
+    latents : mapping of str to Item
+        Of every session.
+    """
+    trained_on = {name: latents[name] for name in config.training_sessions}
+    motifs = find_segmentation(layout, config, model, trained_on)
+    described = find_description(layout, config, motifs)
+    labels = [
+        find_labels(layout, motifs, name, latents[name])
+        for name in latents
+        if name not in trained_on
+    ]
+    made = layout, config, motifs, latents, [described, *labels]
+    return [motifs, described, *labels, find_groups(*made), *find_labelled(*made)]
 
 
 def find_segmentation(
-    layout: Layout, model: str, settings: Motifs, latents: Mapping[str, Encoded]
-) -> Segmentation:
-    """Return the state of the segmentation of a model.
-
-    Parameters
-    ----------
-    layout : Layout
-    model : str
-    settings : Motifs
-    latents : mapping of str to Encoded
-        The training sessions.
-    """
-    folder = layout.motifs(model)
-    outputs = [*folder.outputs, *map(folder.session, latents)]
-    causes = [cause for encoded in latents.values() for cause in encoded.item.causes]
-    if not folder.settings.exists():
-        return Segmentation(find_item(layout, "segment", model, outputs, causes))
-    try:
-        facts = segmentation_facts.read(folder.settings)
-    except InputError as error:
-        return Segmentation(find_item(layout, "segment", model, outputs, causes or error.problems))
-    causes += versions("segmentation", facts.stage_version, source.SEGMENT)
-    causes += changes("motifs.", facts.settings, settings.for_segmentation())
-    causes += [
-        f"session {session} was encoded again"
-        for session, fingerprint in facts.latents.items()
-        if session in latents
-        and latents[session].item.state == "done"
-        and latents[session].fingerprint != fingerprint
-    ]
-    item = find_item(layout, "segment", model, outputs, causes)
-    return Segmentation(item, facts.fingerprint)
-
-
-def find_labels(
-    layout: Layout, model: str, session: str, segmentation: Segmentation, encoded: Encoded
+    layout: Layout, config: Config, model: str, latents: Mapping[str, Item]
 ) -> Item:
-    """Return the state of the motifs of a new session."""
+    """Return the state of the segmentation of the latents of the training sessions."""
+
     folder = layout.motifs(model)
-    outputs = [folder.session(session), folder.bouts_of(session), folder.usage_of(session)]
-    causes = [*segmentation.item.causes, *encoded.item.causes]
-    if not causes and outputs[0].exists():
-        try:
-            meta = read_record(MotifsMetadata, outputs[0])
-        except InputError as error:
-            causes = error.problems
-        else:
-            causes = versions("segmentation", meta.stage_version, source.SEGMENT)
-            if meta.segmentation_fingerprint != segmentation.fingerprint:
-                causes.append(f"the motifs of model {model} were found again")
-            if meta.latents_fingerprint != encoded.fingerprint:
-                causes.append(f"session {session} was encoded again")
-    return find_item(layout, "label", f"{model}/{session}", outputs, causes)
+
+    def compare(path: Path) -> Compared:
+        if not folder.settings.exists():  # listed as missing
+            return [], None
+        facts = segmentation_facts.read(folder.settings)
+        causes = versions("segmentation", facts.stage_version, source.SEGMENT)
+        causes += changes("motifs.", facts.settings, config.motifs.for_segmentation())
+        return causes + made_from("session", facts.latents, latents), facts.fingerprint
+
+    outputs = [*folder.outputs, *map(folder.session, latents)]
+    return find(layout, "segment", model, outputs, causes_of(latents.values()), compare)
 
 
-def find_all_labels(
-    layout: Layout,
-    segmentations: Mapping[str, Segmentation],
-    latents: Mapping[str, Mapping[str, Encoded]],
-    trained_on: Collection[str],
-) -> list[Item]:
-    """Return the state of the motifs of all sessions that no model was trained on.
+def find_labels(layout: Layout, motifs: Item, session: str, latents: Item) -> Item:
+    """Return the state of the motifs of a new session.
 
     Parameters
     ----------
     layout : Layout
-    segmentations : mapping of str to Segmentation
-        By model.
-    latents : mapping of str to mapping
-        By model and session.
-    trained_on : collection of str
-        Training sessions.
+    motifs : Item
+        The segmentation.
+    session : str
+    latents : Item
+        Of the session.
     """
-    return [
-        find_labels(layout, model, session, segmentations[model], encoded)
-        for model, sessions in latents.items()
-        for session, encoded in sessions.items()
-        if session not in trained_on
-    ]
+
+    def compare(path: Path) -> Compared:
+        meta = read_record(MotifsMetadata, path)
+        causes = versions("segmentation", meta.stage_version, source.SEGMENT)
+        causes += made_again(motifs, meta.segmentation_fingerprint)
+        return causes + made_again(latents, meta.latents_fingerprint), None
+
+    folder = layout.motifs(motifs.name)
+    outputs = [folder.session(session), folder.bouts_of(session), folder.usage_of(session)]
+    name = f"{motifs.name}/{session}"
+    return find(layout, "label", name, outputs, causes_of([motifs, latents]), compare)
+
+
+def find_description(layout: Layout, config: Config, motifs: Item) -> Item:
+    """Return the state of the description of the motifs of a segmentation."""
+
+    def compare(path: Path) -> Compared:
+        facts = description.read(path)
+        causes = versions("description", facts.stage_version, source.DESCRIBE)
+        causes += made_again(motifs, facts.segmentation)
+        causes += _renamed(config, motifs.name, facts.settings["motif_names"])
+        now = {
+            "skeleton": config.skeleton,
+            "motifs.communities": config.motifs.communities,
+            "px_per_cm": config.scales(config.training_sessions),
+        }
+        return causes + changes("", facts.settings, now), None
+
+    folder = layout.motifs(motifs.name)
+    outputs = [*folder.described.outputs, folder.clips]
+    return find(layout, "describe", motifs.name, outputs, motifs.causes, compare)
+
+
+def _renamed(config: Config, model: str, before: list[dict[str, object]]) -> list[str]:
+    """Return one line if the names of motifs are not those of the configuration."""
+    now = [row.model_dump(exclude_none=True) for row in config.names_of(model)]
+    return [] if before == now else [f"the names of the motifs of model {model} changed"]
+
+
+def find_groups(
+    layout: Layout,
+    config: Config,
+    motifs: Item,
+    latents: Mapping[str, Item],
+    inputs: Iterable[Item],
+) -> Item:
+    """Return the state of the comparison of groups.
+
+    Parameters
+    ----------
+    layout : Layout
+    config : Config
+    motifs : Item
+        The segmentation.
+    latents : mapping of str to Item
+        Of every session.
+    inputs : iterable of Item
+        The description of the motifs, and the motifs of new sessions.
+    """
+
+    def compare(path: Path) -> Compared:
+        facts = group_facts.read(path)
+        causes = versions("comparison of groups", facts.stage_version, source.GROUPS)
+        causes += made_again(motifs, facts.segmentation)
+        causes += _renamed(config, motifs.name, facts.motif_names)
+        causes += members("session", facts.sessions, latents)
+        for name in [n for n in facts.sessions if n in latents]:
+            now = config.analysed[name].model_dump(
+                include={"group", "subject", "pair", "px_per_cm"}
+            )
+            causes += changes(f"session {name}: ", facts.sessions[name], now)
+            causes += made_again(latents[name], facts.labels.get(name))
+        return causes, None
+
+    outputs = layout.groups(motifs.name).outputs
+    return find(layout, "groups", motifs.name, outputs, causes_of(inputs), compare)
+
+
+def find_labelled(
+    layout: Layout,
+    config: Config,
+    motifs: Item,
+    latents: Mapping[str, Item],
+    inputs: Iterable[Item],
+) -> list[Item]:
+    """Return the state of the comparison with labels; nothing without labels.
+
+    Parameters
+    ----------
+    layout, config, motifs, latents, inputs
+        As for `find_groups`.
+    """
+    given = {name: each.labels for name, each in config.analysed.items() if each.labels}
+
+    def compare(path: Path) -> Compared:
+        facts = label_facts.read(path)
+        causes = versions("comparison with labels", facts.stage_version, source.LABELS)
+        causes += made_again(motifs, facts.segmentation)
+        causes += [f"session {n} has no labels now" for n in facts.labels if n not in given]
+        for name, labels in given.items():
+            if name not in facts.labels:
+                causes.append(f"session {name} has labels now")
+                continue
+            if Path(labels).exists() and files.file_fingerprint(labels) != facts.labels[name]:
+                causes.append(f"{labels} changed")
+            causes += made_again(latents[name], facts.latents[name])
+        return causes, None
+
+    outputs = layout.motifs(motifs.name).labelled.outputs
+    causes = causes_of(inputs)
+    return [find(layout, "labels", motifs.name, outputs, causes, compare)] if given else []

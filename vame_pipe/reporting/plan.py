@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from collections.abc import Iterable
 
-from vame_pipe.core.errors import LEAVE_OUT, listing
-from vame_pipe.core.layout import Layout
-
-State = Literal["done", "missing", "outdated"]
+from vame_pipe.core.errors import listing
+from vame_pipe.reporting.items import Item
 
 NOUNS = {
     "align": ("alignment", "alignments"),
@@ -29,58 +24,13 @@ NOUNS = {
     "compare": ("comparison", "comparisons"),
     "report": ("report", "reports"),
 }
-NOT_YET = "not computed yet"
 MAX_CAUSES = 4
 """Causes of the same work that are listed; of more, the others are counted."""
 
 
-@dataclass(frozen=True)
-class Item:
-    """One result of one stage.
-
-    Attributes
-    ----------
-    stage : str
-    name : str
-        The session, the model, or both.
-    state : {'done', 'missing', 'outdated'}
-    causes : tuple of str
-        Why it has to be computed; empty if it is done.
-    """
-
-    stage: str
-    name: str
-    state: State
-    causes: tuple[str, ...] = ()
-
-
-def find_item(
-    layout: Layout, stage: str, name: str, outputs: Sequence[Path], causes: Iterable[str]
-) -> Item:
-    """Return the state of one result.
-
-    Parameters
-    ----------
-    layout : Layout
-    stage, name : str
-    outputs : sequence of Path
-        The files of the result, the main one first.
-    causes : iterable of str
-        Why it has to be computed, apart from missing files.
-    """
-    causes = tuple(dict.fromkeys(causes))
-    missing = [path for path in outputs if not path.exists()]
-    if outputs[0] in missing:
-        return Item(stage, name, "missing", causes or (NOT_YET,))
-    lost = tuple(f"{path.relative_to(layout.root).as_posix()} is missing" for path in missing)
-    return Item(stage, name, "outdated" if causes or lost else "done", causes + lost)
-
-
-def find_failure(layout: Layout, session: str) -> list[str]:
-    """Return that the last alignment of a session without a file failed; nothing if there was none."""
-    log = layout.log("align", session)
-    failed = log.exists() and LEAVE_OUT in log.read_text(encoding="utf-8", errors="replace")
-    return [f"alignment of {session} failed, see {log}"] if failed else []
+def in_order(items: Iterable[Item]) -> list[Item]:
+    """Return results in the order in which the stages are listed."""
+    return sorted(items, key=lambda item: list(NOUNS).index(item.stage))
 
 
 def describe(items: list[Item]) -> list[str]:
