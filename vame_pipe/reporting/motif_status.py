@@ -185,7 +185,7 @@ def find_labelled(
                 continue
             if Path(labels).exists() and files.file_fingerprint(labels) != facts.labels[name]:
                 causes.append(f"{labels} changed")
-            causes += made_again(latents[name], facts.latents[name])
+            causes += made_again(latents[name], facts.latents.get(name))
         return causes, None
 
     outputs = layout.motifs(motifs.name).labelled.outputs
