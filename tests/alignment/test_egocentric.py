@@ -83,6 +83,10 @@ def test_a_body_axis_outside_of_the_selected_keypoints_is_refused():
     assert error.value.problems == [
         "align.centre 'tail' is not in keypoints, which has: nose, left. Set it to one of these."
     ]
+    assert RAW.axis_problems(["nose", "_Tail"]) == [
+        "align.centre 'tail' is not in keypoints, which has: nose, _Tail. Set it to one of these. Did you "
+        "mean '_Tail'?"
+    ]
 
 
 def test_one_keypoint_is_not_enough_for_a_body_axis(real_poses):

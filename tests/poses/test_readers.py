@@ -15,7 +15,8 @@ from vame_pipe.core.errors import InputError
 from vame_pipe.core.pose_formats import POSE_FORMATS
 from vame_pipe.poses import simulate
 from vame_pipe.poses.hdf5_formats import FORMATS as HDF5_FORMATS
-from vame_pipe.poses.readers import CSV_FORMATS, missing_keypoints, read_keypoints, read_poses
+from vame_pipe.poses.keypoint_names import missing_keypoints
+from vame_pipe.poses.readers import CSV_FORMATS, read_keypoints, read_poses
 
 
 def read_one(path, fps=30.0):
@@ -145,6 +146,22 @@ def test_hundreds_of_names_do_not_fill_a_message():
     names = [f"keypoint number {i}" for i in range(300)]
     problems = missing_keypoints(names, Align(centre="a", forward="b"), None)
     assert len(problems) == 2 and all("(300 in all)" in p and len(p) < 500 for p in problems)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "aliases", "message"),
+    [
+        ("tailbase", None, "Set align.centre to one of these. Did you mean 'Tail-Base'?"),
+        ("tail bas", None, "Set align.centre to one of these. Did you mean 'Tail-Base'?"),
+        ("belly", None, "Set align.centre to one of these."),
+        ("tail", {"tail": ["rump", "TAIL BASE"]}, "from this list. Did you mean 'Tail-Base'?"),
+    ],
+)
+def test_a_keypoint_that_is_not_in_the_file_is_compared_with_its_names(wanted, aliases, message):
+    settings = Align(centre=wanted, forward="Nose")
+    (problem,) = missing_keypoints(["Nose", "Tail-Base", "left_ear"], settings, aliases)
+    assert "is not in its file, which has: Nose, Tail-Base, left_ear." in problem
+    assert problem.endswith(message)
 
 
 def test_an_alias_that_matches_several_names_is_ambiguous():

@@ -11,7 +11,7 @@ from vame_pipe.alignment.egocentric import select_keypoints
 from vame_pipe.alignment.recorded import read_recorded
 from vame_pipe.alignment.track import find_unreliable
 from vame_pipe.core import keypoint_choice
-from vame_pipe.core.errors import InputError, listing
+from vame_pipe.core.errors import InputError, did_you_mean, listing
 from vame_pipe.core.keypoint_choice import KeypointChoice
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def choose_keypoints(
     if unknown:
         raise InputError(
             f"align.min_confidence names {listing(unknown, chr(39))}, but the keypoints are: "
-            f"{listing(list(seen))}. Rename or remove it."
+            f"{listing(list(seen))}. Rename or remove it.{did_you_mean(unknown[0], seen)}"
         )
     keypoint_choice.write(choose(fractions, settings, keypoints), out)
 

@@ -18,7 +18,7 @@ from vame_pipe.alignment import kinematics
 from vame_pipe.alignment.cleaning import known_rows
 from vame_pipe.alignment.geometry import contiguous, empty, norm
 from vame_pipe.core.errors import InputError
-from vame_pipe.poses.readers import missing_keypoints
+from vame_pipe.poses.keypoint_names import missing_keypoints
 
 if TYPE_CHECKING:
     from vame_pipe.alignment.track import Track

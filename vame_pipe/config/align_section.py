@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, FiniteFloat, Tag, model_validator
 
 from vame_pipe.config.section import Keypoint, NotNegative, Positive, Section
+from vame_pipe.core.errors import did_you_mean
 
 DEFAULT_CONFIDENCE = 0.6
 """Smallest confidence of a point that is used."""
@@ -147,7 +148,7 @@ class Align(Section):
             named.pop("min_confidence", None)  # it may name one that is left out
         return [
             f"align.{key} '{name}' is not in keypoints, which has: {', '.join(keypoints)}. Set it to one "
-            "of these."
+            f"of these.{did_you_mean(name, keypoints)}"
             for key, names in named.items()
             for name in names
             if name not in keypoints

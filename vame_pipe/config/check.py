@@ -13,15 +13,15 @@ from vame_pipe.config import loading
 from vame_pipe.config.configuration import Config
 from vame_pipe.config.loading import Source
 from vame_pipe.config.sections import Session
-from vame_pipe.core.errors import InputError, listing
+from vame_pipe.core.errors import InputError, did_you_mean, listing
 from vame_pipe.core.layout import Layout
 from vame_pipe.motifs.label_file import read_labels
 from vame_pipe.poses.animals import individuals
+from vame_pipe.poses.keypoint_names import missing_keypoints
 from vame_pipe.poses.readers import (
     NO_FPS,
     frame_rate,
     keypoint_names,
-    missing_keypoints,
     read_header,
 )
 
@@ -120,6 +120,7 @@ def _skeleton_problems(available: Sequence[str], config: Config, path: str) -> l
     return [
         f"skeleton: {listing(unknown, quote=chr(39))} not in {path}, which has: {', '.join(available)}. "
         "Correct the names, or set keypoints to those that all files have."
+        f"{did_you_mean(unknown[0], available)}"
     ]
 
 

@@ -11,7 +11,7 @@ from vame_pipe.config.configuration import Config
 from vame_pipe.config.external import is_external
 from vame_pipe.config.messages import explain
 from vame_pipe.core import credentials
-from vame_pipe.core.errors import listing
+from vame_pipe.core.errors import did_you_mean, listing
 from vame_pipe.core.layout import MOTIF_TABLES
 
 
@@ -128,6 +128,7 @@ def _skeleton_problems(config: Config) -> list[str]:
         unknown = [name for name in pair if config.aliases and name not in config.aliases]
         found += [
             f"{where}: '{name}' is not in keypoints, which has: {', '.join(config.aliases or [])}."
+            f"{did_you_mean(name, config.aliases or [])}"
             for name in unknown
         ]
     return found

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from vame_pipe.config.sections import RENAMED, Section
+from vame_pipe.core.errors import did_you_mean
 
 
 def explain(error: ValidationError, where: str, root: type[Section]) -> list[str]:
@@ -98,7 +98,5 @@ def _sections(annotation: Any) -> list[type[Section]]:
 
 
 def _suggest(key: str, section: type[Section]) -> str:
-    close = get_close_matches(key, section.model_fields, n=1)
-    if close:
-        return f"Did you mean '{close[0]}'?"
-    return f"Allowed: {', '.join(section.model_fields)}."
+    allowed = f"Allowed: {', '.join(section.model_fields)}."
+    return did_you_mean(key, section.model_fields).strip() or allowed

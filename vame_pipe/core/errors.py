@@ -1,6 +1,8 @@
 """Exceptions that end a command early."""
 
+import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 LEAVE_OUT = "Repair the recording, or leave it out"
 """What to do about a recording that cannot be aligned."""
@@ -56,6 +58,27 @@ def listing(names: Iterable[str], quote: str = "", limit: int = 6) -> str:
     if len(names) > limit:
         return f"{', '.join(shown)}, ... ({len(names)} in all)"
     return ", ".join(shown)
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return a question about the most similar name, with a blank before it; empty if none is similar.
+
+    Upper case, underscores, hyphens and blanks do not count.
+
+    Examples
+    --------
+    >>> did_you_mean("TailBase", ["nose", "tail", "tail_base"])
+    " Did you mean 'tail_base'?"
+    >>> did_you_mean("belly", ["nose", "tail"])
+    ''
+    """
+    spelled = {_plain(each): each for each in names}
+    close = get_close_matches(_plain(name), spelled, n=1)
+    return f" Did you mean '{shortened(spelled[close[0]])}'?" if close else ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name).casefold()
 
 
 def _printable(text: str) -> str:

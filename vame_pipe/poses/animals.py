@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vame_pipe.core.errors import InputError, listing
+from vame_pipe.core.errors import InputError, did_you_mean, listing
 from vame_pipe.poses.pose_table import COORDS, Column, PoseHeader
 
 IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
@@ -89,6 +89,7 @@ def choose(
             raise InputError(
                 f"{path}: individuals {listing(unknown, chr(39))} are not in its file, which has: "
                 f"{listing(found, limit=12)}. Set individuals to names from this list."
+                f"{did_you_mean(unknown[0], found)}"
             )
         return Choice([name for name in found if name in wanted], [])
     notes = []

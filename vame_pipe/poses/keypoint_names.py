@@ -1,9 +1,15 @@
-"""What the name of a keypoint means: spellings of the same name, and which keypoints end a body axis."""
+"""Names of keypoints: spellings of the same one, ends of a body axis, names that are not in a file."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from vame_pipe.core.errors import did_you_mean, listing
+
+if TYPE_CHECKING:
+    from vame_pipe.config.sections import Align
 
 SIDES = {"l": "left", "r": "right"}
 PAIRED = "ear|eye|hip|paw|wing|hand|foot|knee|shoulder|elbow|wrist|ankle"
@@ -87,3 +93,45 @@ def end_of_axis(names: Sequence[str], wanted: Sequence[str], taken: str = "") ->
         if matching:
             return min(matching, key=lambda each: each[0])[1]  # the plainest name
     return None
+
+
+def missing_keypoints(
+    available: list[str], settings: Align, aliases: dict[str, list[str]] | None
+) -> list[str]:
+    """Return configured keypoints that are missing from a file or ambiguous, one message each.
+
+    The configuration makes sure that centre and forward are among the keypoints to use.
+
+    Parameters
+    ----------
+    available : list of str
+        Names of the keypoints in the file.
+    settings : Align
+        Names the keypoints of the body axis.
+    aliases : dict of str to list of str, optional
+        Keypoints to use, each with the names that it can have in the file; None: all of the file.
+    """
+    has = f"which has: {listing(available, limit=12)}"
+    problems = []
+    for name, names in (aliases or {}).items():
+        found = [n for n in names if n in available]
+        if not found:
+            shown = "' or '".join(names)
+            similar = [question for n in names if (question := did_you_mean(n, available))]
+            problems.append(
+                f"keypoint '{shown}' is not in its file, {has}. Set keypoints to names from this list."
+                f"{''.join(similar[:1])}"
+            )
+        elif len(found) > 1:
+            problems.append(
+                f"keypoint '{name}' matches several names in its file: {' and '.join(found)}. Keep one "
+                f"of them in keypoints.{name}."
+            )
+    for key, names in settings.named_keypoints.items():
+        problems += [
+            f"keypoint '{name}' is not in its file, {has}. Set align.{key} to one of these."
+            f"{did_you_mean(name, available)}"
+            for name in names
+            if aliases is None and name not in available
+        ]
+    return list(dict.fromkeys(problems))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from vame_pipe.poses.contract import Poses
 from vame_pipe.poses.conversion import to_poses
 from vame_pipe.poses.frame_numbers import frame_numbers
 from vame_pipe.poses.pose_table import PoseHeader, PoseTable
-
-if TYPE_CHECKING:
-    from vame_pipe.config.sections import Align
 
 log = logging.getLogger(__name__)
 
@@ -235,45 +232,6 @@ def frame_rate(header: PoseHeader, path: Path, fps: float | None) -> float:
             "leave it out; if the file is wrong, export it again."
         )
     return fps
-
-
-def missing_keypoints(
-    available: list[str], settings: Align, aliases: dict[str, list[str]] | None
-) -> list[str]:
-    """Return configured keypoints that are missing from a file or ambiguous, one message each.
-
-    The configuration makes sure that centre and forward are among the keypoints to use.
-
-    Parameters
-    ----------
-    available : list of str
-        Names of the keypoints in the file.
-    settings : Align
-        Names the keypoints of the body axis.
-    aliases : dict of str to list of str, optional
-        Keypoints to use, each with the names that it can have in the file; None: all of the file.
-    """
-    has = f"which has: {listing(available, limit=12)}"
-    problems = []
-    for name, names in (aliases or {}).items():
-        found = [n for n in names if n in available]
-        if not found:
-            shown = "' or '".join(names)
-            problems.append(
-                f"keypoint '{shown}' is not in its file, {has}. Set keypoints to names from this list."
-            )
-        elif len(found) > 1:
-            problems.append(
-                f"keypoint '{name}' matches several names in its file: {' and '.join(found)}. Keep one "
-                f"of them in keypoints.{name}."
-            )
-    for key, names in settings.named_keypoints.items():
-        problems += [
-            f"keypoint '{name}' is not in its file, {has}. Set align.{key} to one of these."
-            for name in names
-            if aliases is None and name not in available
-        ]
-    return list(dict.fromkeys(problems))
 
 
 def _is_hdf5(path: Path) -> bool:
