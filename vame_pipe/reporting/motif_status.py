@@ -19,6 +19,7 @@ from vame_pipe.reporting.items import (
     made_from,
     members,
 )
+from vame_pipe.reporting.video_status import find_clips
 
 if TYPE_CHECKING:
     from vame_pipe.config.configuration import Config
@@ -46,7 +47,8 @@ def find_motifs(
         if name not in trained_on
     ]
     made = layout, config, motifs, latents, [described, *labels]
-    return [motifs, described, *labels, find_groups(*made), *find_labelled(*made)]
+    clips = find_clips(layout, config, described)
+    return [motifs, described, *clips, *labels, find_groups(*made), *find_labelled(*made)]
 
 
 def find_segmentation(

@@ -17,6 +17,7 @@ NOUNS = {
     "encode": ("encoding", "encodings"),
     "segment": ("segmentation", "segmentations"),
     "describe": ("description", "descriptions"),
+    "videos": ("set of video clips", "sets of video clips"),
     "label": ("labelling", "labellings"),
     "groups": ("comparison of groups", "comparisons of groups"),
     "labels": ("comparison with labels", "comparisons with labels"),
