@@ -46,6 +46,16 @@ def test_points_of_low_confidence_are_missing():
     assert aligned.quality.keypoints["nose"].below_confidence == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize("rule", [0.7, Quantile(quantile=0.1)])
+def test_a_keypoint_without_scores_has_no_threshold(rule):
+    poses = make_poses(walking(100), NAMES)
+    poses.confidence[:, 1] = np.nan
+    poses.position[:5, 1], poses.confidence[:5, 1] = np.nan, 0.0  # a reader's, of no point
+    found = align(poses, RAW.model_copy(update={"min_confidence": rule})).quality.keypoints
+    assert found["nose"].threshold is None and found["nose"].below_confidence == 0
+    assert found["tail"].threshold == (0.7 if rule == 0.7 else 1.0)
+
+
 def test_frames_without_the_animal_are_missing_and_not_below_the_threshold():
     """A reader gives them the confidence 0, which must not lower the quantile either."""
     poses = make_poses(walking(200), NAMES)
@@ -153,7 +163,7 @@ def write_recording(path, **change):
     for name, value in change.items():
         position[100:136, simulate.KEYPOINTS.index(name)] = value
     simulate.write_deeplabcut(path, position, confidence, simulate.KEYPOINTS)
-    return Session(poses=str(path), fps=30, group="wild type", metadata={"sex": "f"})
+    return Session(poses=str(path), fps=30)
 
 
 SETTINGS = Align(centre="tailbase", forward="nose")
@@ -177,7 +187,6 @@ def test_the_quality_of_each_animal_is_written_next_to_its_features(tmp_path):
         "fragments": {"n_fragments": 1, "longest_s": 20.0, "covered_fraction": 1.0},
     }
     meta = metadata.read_record(metadata.AlignedMetadata, out)
-    assert meta.group == "wild type" and meta.metadata == {"sex": "f"}
     assert meta.features == aligned.names and meta.keypoints == list(simulate.KEYPOINTS)
     assert meta.individuals["id_0"].body_length_px == aligned.quality.body_length_px
     longest = np.bincount(aligned.run[aligned.valid]).max()

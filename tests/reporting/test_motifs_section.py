@@ -58,14 +58,13 @@ def unnamed(n):
     return [Motif(number, None, [number]) for number in range(n)]
 
 
-def line(motif, session="a", group=None, label="", step=1.0, first=0.0):
+def line(motif, session="a", label="", step=1.0, first=0.0):
     motif = np.asarray(motif)
     time_s = first + step * np.arange(len(motif))
     begins = np.flatnonzero(np.diff(motif, prepend=-2))
     return Line(
         session=session,
         label=label or session,
-        group=group,
         begins=np.append(time_s[begins], time_s[-1] + step),
         motif=motif[begins],
         counts=np.bincount(motif[motif >= 0], minlength=1),
@@ -159,20 +158,22 @@ def test_only_the_first_animals_are_drawn_and_the_page_says_so(results, monkeypa
 
 def test_a_motif_of_one_session_or_group_and_an_unused_one_are_named():
     lines = [
-        line([0, 0, 1, 2], "a", "old"),
-        line([0, 0, 0, 2], "b", "old"),
-        line([0, 0, 0, 0], "c", "new"),
+        line([0, 0, 1, 2], "a"),
+        line([0, 0, 0, 2], "b"),
+        line([0, 0, 0, 0], "c"),
+        line([0, 0, 0, 0], "d"),
     ]
+    groups = {"a": "old", "b": "old", "c": "new"}
     counts = np.stack([np.pad(each.counts, (0, 5 - len(each.counts))) for each in lines])
-    counts[:, 3] = [96, 3, 1]
-    found = notes(lines, counts, unnamed(5))
+    counts[:, 3] = [96, 3, 1, 0]
+    found = notes(lines, counts, unnamed(5), groups)
     assert [text.split(":")[0] for text in found] == [
         "All of motif 1 is from session a",
         "All of motif 2 is from group old",
         "96% of motif 3 is from session a",
         "Motif 4 is used by no session.",
     ]
-    assert notes(lines[:1], counts[:1, :3], unnamed(3)) == []
+    assert notes(lines[:1], counts[:1, :3], unnamed(3), {}) == []
 
 
 def test_fewer_motifs_than_asked_for_are_named(results):

@@ -96,8 +96,10 @@ def test_sessions_that_are_left_out_are_listed_with_the_reason(layout):
     limit = worst + 1e-6
     build(paths, Windows(length_s=0.5, future_s=0.2), layout.windows_folder.root, limit)
     excluded = {"gone": "lost the tail"}
+    layout.config.write_text("sessions: {sim-1: {group: wild type}, bad: {group: b}, sim-2: {}}")
     write_quality_table(layout, [*SESSIONS, "bad"], Qc(min_valid=limit), {}, excluded)
     rows = pd.read_parquet(layout.qc).drop_duplicates("session").set_index("session")
+    assert rows["group"].dropna().to_dict() == {"sim-1": "wild type"}
     assert rows.loc["gone", ["status", "reason"]].tolist() == ["excluded", "lost the tail"]
     assert rows.loc["bad", ["status", "reason"]].tolist() == ["rejected", "no frames."]
     (name,) = read_record(WindowsMetadata, layout.windows_folder.frames).excluded

@@ -72,8 +72,6 @@ def write(
         format=source.format,
         selected=source.individuals,
         starts_s=source.starts_s,
-        group=source.group,
-        metadata=source.metadata,
         stage_version=ALIGN,
         parts=list(parts),
     )

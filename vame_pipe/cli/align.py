@@ -10,12 +10,6 @@ from vame_pipe.cli.arguments import keypoints, name, positive
 from vame_pipe.core.pose_formats import POSE_FORMATS
 
 
-def metadata(text: str) -> dict[str, str]:
-    """Return information on a session, from JSON."""
-    content: dict[str, str] = json.loads(text)
-    return content
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--session", type=name, required=True, help="session name")
     parser.add_argument(
@@ -39,10 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         help=f"format of the pose file: {', '.join(POSE_FORMATS)} (default: recognised by its content)",
-    )
-    parser.add_argument("--group", help="experimental group of the session")
-    parser.add_argument(
-        "--metadata", type=metadata, default={}, help="more information on the session, as JSON"
     )
     parser.add_argument(
         "--settings", required=True, help="section `align` of the configuration, as JSON"
@@ -82,8 +72,6 @@ def run(options: argparse.Namespace) -> None:
         "individuals": options.individual,
         "starts_s": options.starts_s or None,
         "format": options.format or None,
-        "group": options.group or None,
-        "metadata": options.metadata,
     }
     align_session(
         options.session,

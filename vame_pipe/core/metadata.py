@@ -66,10 +66,6 @@ class AlignedMetadata:
         Animals that the configuration selects; None: all of the pose file.
     starts_s : list of float or None
         Seconds at which the configuration says that each of several pose files begins.
-    group : str or None
-        Experimental group.
-    metadata : dict of str to str
-        Further columns of the session sheet.
     """
 
     KIND: ClassVar[str] = "an aligned recording"
@@ -89,8 +85,6 @@ class AlignedMetadata:
     format: str | None = None
     starts_s: list[float] | None = None
     selected: list[str] | None = None
-    group: str | None = None
-    metadata: dict[str, str] = field(default_factory=dict)
 
     @property
     def longest_run(self) -> int:
@@ -210,6 +204,8 @@ class QualityMetadata:
         Why the configuration leaves sessions out.
     stage_version : int
         See `core.source`.
+    groups : dict of str to str
+        Experimental group of the sessions that have one.
     """
 
     KIND: ClassVar[str] = "a table of the tracking quality"
@@ -219,6 +215,7 @@ class QualityMetadata:
     px_per_cm: dict[str, float]
     excluded: dict[str, str]
     stage_version: int
+    groups: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ tests/golden/ holds numbers of each stage: its test fails if they change and the
 
 SIMULATE = 1
 KEYPOINTS = 2
-ALIGN = 4
+ALIGN = 5
 WINDOWS = 2
 TRAIN = 2
 ENCODE = 1

@@ -27,3 +27,10 @@ def read_sessions(layout: Layout) -> Configured:
     settings = yaml.load(layout.config.read_bytes(), Loader=loader) or {}
     sessions: Configured = settings.get("sessions") or {}
     return {name: keys for name, keys in sessions.items() if not keys.get("exclude")}
+
+
+def read_groups(layout: Layout) -> dict[str, str]:
+    """Return the experimental group of each session that has one."""
+    return {
+        name: keys["group"] for name, keys in read_sessions(layout).items() if keys.get("group")
+    }

@@ -24,8 +24,6 @@ class Line:
     ----------
     session, label : str
         The label has the individual too, if the session has several animals.
-    group : str or None
-        Experimental group.
     begins : numpy.ndarray
         `(n_stretches + 1,)`, seconds: start of each stretch of rows of one motif or of none, then the end.
     motif : numpy.ndarray
@@ -39,7 +37,6 @@ class Line:
 
     session: str
     label: str
-    group: str | None
     begins: np.ndarray
     motif: np.ndarray
     counts: np.ndarray
@@ -75,7 +72,6 @@ def read_lines(
         line = Line(
             session=session,
             label=f"{session}, {individual}" if several else session,
-            group=meta.group,
             begins=np.append(time_s[starts], time_s[-1] + 1 / meta.fps),
             motif=motif[starts],
             counts=np.bincount(motif[motif >= 0], minlength=1),

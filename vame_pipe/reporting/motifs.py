@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from vame_pipe.core import segmentation_facts
 from vame_pipe.core.description import Motif
 from vame_pipe.core.layout import Layout
 from vame_pipe.reporting import figures, motif_figures
+from vame_pipe.reporting.configured import read_groups
 from vame_pipe.reporting.current import require_current_motifs
 from vame_pipe.reporting.described import Described
 from vame_pipe.reporting.motif_lines import Line, raster, read_lines
@@ -139,7 +140,7 @@ def read_motifs(
         recur=not rare.n_once,
         notes=[
             *_fewer_than_asked(n_numbers, next(row.n for row in own if row.chosen)),
-            *notes(lines, counts, shown_motifs),
+            *notes(lines, counts, shown_motifs, read_groups(layout)),
         ],
         quality=quality,
         n_lines=len(lines),
@@ -206,7 +207,9 @@ def _fewer_than_asked(n_found: int, n_asked: int) -> list[str]:
     return [f"{n_asked} motifs were asked for, but the data support only {n_found}."]
 
 
-def notes(lines: Sequence[Line], counts: np.ndarray, motifs: Sequence[Motif]) -> list[str]:
+def notes(
+    lines: Sequence[Line], counts: np.ndarray, motifs: Sequence[Motif], groups: Mapping[str, str]
+) -> list[str]:
     """Return sentences on motifs that are not used, or nearly only by one session or one group.
 
     Parameters
@@ -215,17 +218,18 @@ def notes(lines: Sequence[Line], counts: np.ndarray, motifs: Sequence[Motif]) ->
     counts : numpy.ndarray
         `(n_lines, n_motifs)` int, rows of each motif.
     motifs : sequence of Motif
+    groups : mapping of str to str
+        Group of each session that has one.
     """
     found = []
     sessions = pd.DataFrame(counts).groupby([line.session for line in lines], sort=False).sum()
-    group_of = {line.session: line.group for line in lines}
-    groups = sessions.groupby(pd.Series(group_of, dtype=object)).sum()
+    of_groups = sessions.groupby(pd.Series(groups, index=sessions.index, dtype=object)).sum()
     for motif, total in enumerate(counts.sum(axis=0).tolist()):
         label = motifs[motif].label
         if not total:
             found.append(f"Motif {label} is used by no session.")
             continue
-        for kind, rows in (("session", sessions), ("group", groups)):
+        for kind, rows in (("session", sessions), ("group", of_groups)):
             share = rows[motif].max() / total
             if len(rows) > 1 and share > MAX_SHARE:
                 name = rows[motif].idxmax()

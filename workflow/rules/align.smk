@@ -72,8 +72,6 @@ rule align:
         fps=lambda wildcards: frame_rate(settings.sessions[wildcards.session]),
         individuals=lambda wildcards: individuals(settings.sessions[wildcards.session]),
         format=lambda wildcards: settings.sessions[wildcards.session].format or "",
-        group=lambda wildcards: settings.sessions[wildcards.session].group or "",
-        metadata=lambda wildcards: json.dumps(settings.sessions[wildcards.session].metadata),
         align=lambda wildcards: settings.align.model_dump_json(),
         keypoints=lambda wildcards: keypoints_option(),
     shell:
@@ -82,8 +80,6 @@ rule align:
             --session {wildcards.session:q} \
             {params.poses:q} {params.starts:q} {params.fps:q} {params.individuals:q} \
             --format={params.format:q} \
-            --group={params.group:q} \
-            --metadata {params.metadata:q} \
             --settings {params.align:q} \
             {params.keypoints:q} \
             --record-failure \
