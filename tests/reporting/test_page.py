@@ -45,7 +45,7 @@ def results(data, recordings, tmp_path_factory):
     quality = json.loads(layout.quality("sim-2").read_text())
     animal = quality["individuals"]["id_0"]
     animal["valid_fraction"] = 0.41
-    animal["keypoints"]["nose"] |= {"missing": 0.59, "outliers": 0.06}
+    animal["keypoints"]["nose"] |= {"missing": 0.59, "outliers": 0.06, "threshold": None}
     quality["left_out"] = {"id_1": "no frame has all keypoints."}
     layout.quality("sim-2").write_text(json.dumps(quality))
     sessions = {name: {"poses": str(recordings / f"{name}.csv"), "fps": 30.0} for name in SESSIONS}
@@ -111,7 +111,9 @@ def test_the_quality_of_every_animal_and_keypoint_is_shown_worst_first(results):
     # the encoded session has no windows
     assert worst[9:11] == [str(counts["train"]), str(counts["val"])]
     assert next(row for row in others if row[0] == "sim-3")[9:] == ["", "", "", ""]
-    assert rows_of(results, "quality", 2)[0][:3] == ["sim-2", "nose", "59.0"]
+    nose, *others = rows_of(results, "quality", 2)
+    assert nose[:3] == ["sim-2", "nose", "59.0"] and nose[5] == "not scored"
+    assert {row[5] for row in others} == {"0.6"}
 
 
 def test_animals_that_are_left_out_and_fragments_of_tracks_are_listed(results):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +64,8 @@ class Unreliable:
         threshold; both of these, and points that are missing in the file.
     thresholds : numpy.ndarray
         `(n_keypoints,)`, the smallest confidence that is used.
+    scored : numpy.ndarray
+        `(n_keypoints,)` bool: the file has a confidence of any of the points.
     warnings : list of str
         What a person should check.
     """
@@ -72,6 +74,7 @@ class Unreliable:
     low: np.ndarray
     lost: np.ndarray
     thresholds: np.ndarray
+    scored: np.ndarray
     warnings: list[str]
 
 
@@ -136,9 +139,10 @@ def _clean(selected: Selection, settings: Align, fps: float) -> tuple[TrackingQu
     n_flips, n_repaired = flips.count_flips(swapped, position)
     masks = (placeholder, low, outlier, before & ~missing, missing, zero)
     numbers = np.stack([*(mask.mean(axis=0) for mask in masks), found.thresholds], axis=1)
+    quality_of = (KeypointQuality(*row) for row in numbers.tolist())
     keypoints = {
-        name: KeypointQuality(*row)
-        for name, row in zip(selected.names, numbers.tolist(), strict=True)
+        name: each if scored else replace(each, threshold=None)
+        for name, each, scored in zip(selected.names, quality_of, found.scored, strict=True)
     }
     tracking = TrackingQuality(
         n_frames=len(position),
@@ -165,7 +169,8 @@ def find_unreliable(selected: Selection, settings: Align) -> Unreliable:
     low = known & (confidence < thresholds)  # points without a score (NaN) are trusted
     warnings = quality.placeholder_warnings(placeholder, values, names)
     warnings += quality.confidence_warnings(confidence, known, thresholds, names)
-    return Unreliable(placeholder, low, ~known | low, thresholds, warnings)
+    scored = (known & ~np.isnan(confidence)).any(axis=0)
+    return Unreliable(placeholder, low, ~known | low, thresholds, scored, warnings)
 
 
 def _body_length(selected: Selection, settings: Align) -> tuple[float, float]:

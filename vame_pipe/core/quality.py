@@ -30,8 +30,8 @@ class KeypointQuality:
         Frames that stay missing.
     exact_zeros : float
         Points at exactly zero, with the placeholders among them.
-    threshold : float
-        Confidence below which points count as missing.
+    threshold : float or None
+        Confidence below which points count as missing; None if the file has no confidence of the keypoint.
     """
 
     placeholders: float
@@ -40,7 +40,7 @@ class KeypointQuality:
     interpolated: float
     missing: float
     exact_zeros: float
-    threshold: float
+    threshold: float | None
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,8 @@ def _with_recorded(
         raise InputError("pose file is not the one that was aligned")
     position = poses.position[at][:, columns, :2]
     confidence = poses.confidence[at][:, columns]
-    thresholds = np.array([recording.quality.keypoints[name].threshold for name in strip.names])
+    keypoints = recording.quality.keypoints
+    thresholds = np.array([keypoints[name].threshold for name in strip.names], float)
     trusted = np.isnan(confidence) | (confidence >= thresholds)
     middle = np.array([_middle(*frame) for frame in zip(position, trusted, strict=True)])
     scaled = (position - middle[:, None]) / recording.quality.body_length_px

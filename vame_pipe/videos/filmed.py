@@ -188,7 +188,7 @@ def _first_frame(animals: dict[str, Poses]) -> int:
     return min(poses.first_frame for poses in animals.values())
 
 
-def _used(poses: Poses, meta: AlignedMetadata, thresholds: Sequence[float]) -> np.ndarray:
+def _used(poses: Poses, meta: AlignedMetadata, thresholds: Sequence[float | None]) -> np.ndarray:
     """Return the points of one animal that alignment used, `(n_frames, n_keypoints, 2)`, pixels."""
     if poses.position.shape[2] == 3:
         return np.full((len(poses.position), len(meta.keypoints), 2), np.nan)
@@ -200,5 +200,5 @@ def _used(poses: Poses, meta: AlignedMetadata, thresholds: Sequence[float]) -> n
         for keypoint in meta.keypoints
     ]
     points = poses.position[:, columns].copy()
-    points[poses.confidence[:, columns] < np.array(thresholds)] = np.nan
+    points[poses.confidence[:, columns] < np.array(thresholds, float)] = np.nan
     return points
