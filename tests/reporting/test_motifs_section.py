@@ -1,7 +1,6 @@
 """The motif section of the report, from synthetic motif files."""
 
 import base64
-import itertools
 import json
 import re
 import shutil
@@ -340,45 +339,6 @@ def test_a_motif_without_a_bout_is_named(results):
         pq.write_table(table.filter(pc.equal(table["motif"], 1)), path)
     page.write(results, SESSIONS, [MODEL], results.report)
     assert "This motif has no bout in the training sessions." in results.report.read_text()
-
-
-# Machado et al. 2009, severity 1
-VISION = {
-    "trichromat": np.eye(3),
-    "protanope": [
-        [0.152286, 1.052583, -0.204868],
-        [0.114503, 0.786281, 0.099216],
-        [-0.003882, -0.048116, 1.051998],
-    ],
-    "deuteranope": [
-        [0.367322, 0.860646, -0.227968],
-        [0.280085, 0.672501, 0.047413],
-        [-0.011820, 0.042940, 0.968881],
-    ],
-}
-XYZ = [
-    [0.4124564, 0.3575761, 0.180438],
-    [0.212673, 0.715152, 0.072175],
-    [0.019334, 0.119192, 0.950304],
-]
-
-
-@pytest.mark.parametrize("vision", VISION)
-def test_thirty_colours_can_be_told_apart_also_by_the_colour_blind(vision):
-    """CIELAB distances; 2 is just noticeable."""
-    shades = [*colours.MOTIF_COLOURS, colours.NO_MOTIF, "#FFFFFF"]
-    rgb = np.array([[int(text[i : i + 2], 16) / 255 for i in (1, 3, 5)] for text in shades])
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    seen = np.clip(linear @ np.transpose(VISION[vision]), 0, 1)
-    f = np.cbrt(seen @ np.transpose(XYZ) / [0.95047, 1, 1.08883])
-    lab = np.stack([116 * f[:, 1], 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
-    distance = {
-        pair: np.linalg.norm(lab[pair[0]] - lab[pair[1]])
-        for pair in itertools.combinations(range(len(shades)), 2)
-        if pair != (30, 31)
-    }
-    assert min(distance.values()) > 10
-    assert min(d for (i, j), d in distance.items() if j < 8) > 15
 
 
 def test_more_motifs_than_colours_still_have_numbers():

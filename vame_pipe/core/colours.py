@@ -8,13 +8,14 @@ SKY = "#56B4E9"
 ORANGE = "#E69F00"
 
 MOTIF_COLOURS = (
-    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0000FF", "#661A00"),
-    *("#E6E699", "#33334C", "#0026A6", "#6673FF", "#E6004C", "#003373", "#E6E666", "#F2E600"),
-    *("#E69959", "#4CD9A6", "#7399FF", "#4C40E6", "#CCD9FF", "#A63300", "#661A26", "#1A59BF"),
-    *("#595980", "#407340", "#736673", "#FF6680", "#CCBFCC", "#0000BF"),
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#CCEE99", "#AA0044"),
+    *("#5511EE", "#8877FF", "#33EECC", "#006655", "#775500", "#EEAA99", "#774477", "#DD5555"),
+    *("#EEDD00", "#AAAA66", "#CC11BB", "#663322", "#DDBBDD", "#558888", "#223388", "#004455"),
+    *("#FF0077", "#55DD66", "#887744", "#88BBBB", "#995566", "#CC0022"),
 )
-"""Colours of motifs 0 to 29. Okabe-Ito, then each as different as possible from those before it, also for
-people with protanopia or deuteranopia; the last ones are similar, so numbers are always shown too."""
+"""Colours of motifs 0 to 29: Okabe-Ito, then others that differ as much as possible from these, from each
+other, from white and from no motif, also for people with protanopia or deuteranopia. The last ones are
+similar, so numbers are always shown too."""
 NO_MOTIF = "#E8E8E8"
 
 
