@@ -5,12 +5,6 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-# a configuration given by --configfile stands alone
-if not workflow.config_settings.configfiles:
-
-    configfile: "config.yaml"
-
-
 include: "workflow/rules/common.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/align.smk"

@@ -29,9 +29,12 @@ def test_numbers_and_dates_are_names_of_sessions(tmp_path):
     [
         ("- a\n", "expected a mapping of settings, found ['a']"),
         ("", "expected a mapping of settings, found None"),
-        ("a: [\n", "cannot be read ("),
-        ("? [a]\n: b\n", "a key is not text"),
-        ("a: !!python/object:os.system {}\n", "cannot be read ("),
+        ("a: [\n", "line 2, column 1: is not YAML (did not find expected node content)."),
+        ("a: 1\n b: 2\n", "line 2, column 3: is not YAML (mapping values are not allowed in"),
+        ("a:\n\tb: 1\n", "line 2: has a tab, which YAML does not allow here. Replace it by"),
+        ("a: \x00", "cannot be read ("),
+        ("? [a]\n: b\n", "line 1, column 3: is not YAML (a key is not text)"),
+        ("a: !!python/object:os.system {}\n", "line 1, column 4: is not YAML (could not determine"),
     ],
 )
 def test_files_that_hold_no_settings_are_refused_in_one_line(tmp_path, text, message):
@@ -40,7 +43,7 @@ def test_files_that_hold_no_settings_are_refused_in_one_line(tmp_path, text, mes
     with pytest.raises(InputError) as error:
         yaml_file.read(path)
     (line,) = error.value.problems
-    assert line.startswith(f"config file {path}: ") and message in line
+    assert line.startswith(f"config file {path}") and message in line
 
 
 def test_without_a_configuration_the_message_says_how_to_get_one(tmp_path):

@@ -8,7 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from vame_pipe.config import loading
+from vame_pipe.config import loading, yaml_file
 from vame_pipe.core import source
 from vame_pipe.core.digests import DIGEST_CACHE, combined, pose_digests
 from vame_pipe.core.errors import InputError
@@ -44,9 +44,14 @@ def read_settings():
 
         return check.load(*sources, generated=dict.fromkeys(DEMO_POSES, KEYPOINTS))
     except InputError as error:
-        # not with Snakemake's logger, which writes to standard output in a dry run
-        sys.stderr.write("".join(f"ERROR: {line}\n" for line in error.problems))
-        sys.exit(2)
+        stop(error)
+
+
+def stop(error):
+    """Print all problems and exit."""
+    # not with Snakemake's logger, which writes to standard output in a dry run
+    sys.stderr.write("".join(f"ERROR: {line}\n" for line in error.problems))
+    sys.exit(2)
 
 
 def start_run():
@@ -194,6 +199,17 @@ def megabytes(*files):
 def any_of(names):
     """Return a regular expression that matches these names only."""
     return "|".join(map(re.escape, names)) or "(?!)"
+
+
+# a configuration given by --configfile stands alone
+if not workflow.config_settings.configfiles:
+    try:
+        if workflow.is_main_process:
+            yaml_file.read("config.yaml")  # Snakemake's message tells neither line nor what to do
+    except InputError as error:
+        stop(error)
+
+    configfile: "config.yaml"
 
 
 local_gpu = functools.cache(has_gpu)
