@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-import pyarrow.parquet as pq
 from plotly.subplots import make_subplots
 from scipy.cluster.hierarchy import dendrogram
 
@@ -18,7 +17,7 @@ from vame_pipe.core.layout import Layout
 from vame_pipe.reporting.described import Described
 from vame_pipe.reporting.figures import CONTINUOUS, TEMPLATE, rounded
 from vame_pipe.reporting.motif_figures import motif_labels, plain
-from vame_pipe.reporting.projection import Projection
+from vame_pipe.reporting.projection import ROW, Projection, values_at
 
 MEASURES = {
     "speed": "speed",
@@ -268,11 +267,8 @@ def motif_of_points(
     for session in points["session"].unique():
         chosen = np.flatnonzero(points["session"] == session)
         path = layout.motifs(model).session(session)
-        table = pq.read_table(path, columns=["individual", "row", "motif"]).to_pandas()
-        key = ["individual", "row"]
-        motif = table.astype({"individual": str}).set_index(key)["motif"]
-        rows = points.iloc[chosen][key].astype({"individual": str})
-        rows["row"] += lag
-        values = motif.reindex(pd.MultiIndex.from_frame(rows)).fillna(-1).to_numpy(int)
+        rows = points.iloc[chosen][ROW]
+        motif = values_at(path, "motif", rows.assign(row=rows["row"] + lag))
+        values = np.nan_to_num(motif, nan=-1).astype(int)
         found[chosen] = np.where(values >= 0, position[values], -1)
     return found

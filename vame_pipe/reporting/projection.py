@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vame_pipe.core.layout import Layout
@@ -15,6 +17,8 @@ from vame_pipe.reporting.similarity import read_latents
 
 MAX_POINTS = 2000
 """Points of all sessions together; more would overlap."""
+ROW = ["individual", "row"]
+"""Columns that tell the rows of a session apart."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ def project_latents(layout: Layout, model: str, sessions: list[str]) -> Projecti
     axes = _with_fixed_sign(vectors[:, ::-1][:, :2])
     parts = []
     for session, path in paths.items():
-        part = pq.read_table(path, columns=["individual", "row", "time_s"]).to_pandas()[::step]
+        table = pq.read_table(path, columns=[*ROW, "time_s"])
+        part = table.take(np.arange(0, len(table), step)).to_pandas()
         position = (kept[session] - mean) @ axes
         part["x"], part["y"] = position[:, 0], position[:, -1]
         part["session"], part["minutes"] = session, part["time_s"] / 60
@@ -80,8 +85,26 @@ def _read_speed(aligned: Path, part: pd.DataFrame) -> np.ndarray:
     """Return the speed of the animal at the rows of latents; NaN if alignment kept no kinematics."""
     if "log_speed" not in pq.read_schema(aligned).names:
         return np.full(len(part), np.nan)
-    speed = pq.read_table(aligned, columns=["individual", "row", "log_speed"]).to_pandas()
-    key = ["individual", "row"]
-    log_speed = speed.astype({"individual": str}).set_index(key)["log_speed"]
-    rows = part.astype({"individual": str}).set_index(key).index
-    return np.exp(log_speed.reindex(rows).to_numpy())
+    return np.exp(values_at(aligned, "log_speed", part))
+
+
+def values_at(path: Path, column: str, rows: pd.DataFrame) -> np.ndarray:
+    """Return a column of a file with one row per animal and time step, at some of them.
+
+    Parameters
+    ----------
+    path : Path
+    column : str
+    rows : pandas.DataFrame
+        `individual, row`, few of those of the file.
+
+    Returns
+    -------
+    numpy.ndarray
+        `(n_rows,)`, NaN where the file has no such row, or no value.
+    """
+    table = pq.read_table(path, columns=[*ROW, column])
+    table = table.filter(pc.is_in(table["row"], pa.array(rows["row"].unique())))
+    values = table.to_pandas().astype({"individual": str}).set_index(ROW)[column]
+    wanted = pd.MultiIndex.from_frame(rows[ROW].astype({"individual": str}))
+    return np.asarray(values.reindex(wanted))
