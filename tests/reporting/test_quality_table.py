@@ -7,11 +7,14 @@ import pandas as pd
 import pytest
 
 from vame_pipe.alignment import aligned_file
-from vame_pipe.config.sections import Qc, Windows
+from vame_pipe.alignment.session import align_session
+from vame_pipe.config.sections import Align, Qc, Session, Windows
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import AlignedMetadata, QualityMetadata, WindowsMetadata, read_record
 from vame_pipe.core.quality import read_quality
+from vame_pipe.reporting.quality_section import read_quality_section
 from vame_pipe.reporting.quality_table import _median_speed, count_windows, write_quality_table
+from vame_pipe.reporting.recordings import read_recordings
 from vame_pipe.windows.build import build
 
 SESSIONS = ["sim-1", "sim-2", "sim-3"]
@@ -83,6 +86,44 @@ def test_windows_are_lost_to_gaps_and_to_the_split(layout):
     # 10 windows fit into the first run, none into the second, 2 into the third
     assert found.windows_possible == 76 - 21 + 1 and found.windows_lost_gaps == 56 - 12
     assert (found.windows_lost_split, found.windows_train, found.windows_val) == (3, 8, 1)
+
+
+def test_short_recordings_have_numbers_and_no_fault(recordings, layout, tmp_path):
+    """Of one frame there is no movement; two frames and more are aligned, and have windows from 21 on."""
+    lengths = (1, 2, 10, 60, 149)
+    lines = (recordings / "sim-2.csv").read_text().splitlines()
+    for n in lengths:
+        path = tmp_path / f"{n}.csv"
+        path.write_text("\n".join([*lines[:3], *lines[3 + 5 * n : 3 + 6 * n]]))
+        align_session(
+            *(str(n), Session(poses=str(path), fps=30), Align(centre="tailbase", forward="nose")),
+            *(None, layout.aligned(str(n)), layout.quality(str(n)), True),
+        )
+    sessions = ["sim-1", "sim-2", *map(str, lengths)]
+    build(
+        [layout.aligned(name) for name in sessions if name != "1"],
+        Windows(length_s=0.5, future_s=0.2),
+        layout.windows_folder.root,
+    )
+    write_quality_table(layout, sessions, Qc(), {}, {})
+    rows = pd.read_parquet(layout.qc).drop_duplicates("session").set_index("session")
+    assert rows.loc["1", "status"] == "rejected" and "only one frame" in rows.loc["1", "reason"]
+    for n in lengths[1:]:
+        row = rows.loc[str(n)]
+        n_lost = int(n == 60)  # a frame at its end, which cannot be interpolated
+        assert row["status"] == "used" and row["n_frames"] == n and row["n_valid"] == n - n_lost
+        assert row["windows_lost_gaps"] == n_lost
+        assert row["minutes"] == pytest.approx(n / 1800)
+        assert row["windows_possible"] == max(0, n - 20)
+        assert row[["flipped_fraction", "n_flips", "n_jumps"]].eq(0).all()
+        assert not row["mirrored"] and pd.isna(row["same_recording"])
+        assert 0.5 < row["body_length_ratio"] < 2 and 0 <= row["body_length_spread"] < 1
+        assert row["speed"] >= 0
+        assert row["flags"] == "has no windows" if n < 21 else pd.isna(row["flags"])
+    used = [name for name in sessions if name != "1"]
+    section = read_quality_section(layout, read_recordings(layout, used, 0.5), {}, [])
+    assert section.n_animals == len(used) and section.odd_sizes == section.lost_animals == []
+    assert all("<circle" in strip.drawing for strip in section.strips)
 
 
 def test_sessions_that_are_left_out_are_listed_with_the_reason(layout):

@@ -44,13 +44,13 @@ def test_the_mirrored_session_is_named_and_of_two_both():
     assert find_mirrored(rng.normal(0, 0.005, (6, 5))) == []
 
 
-def write_pair(folder, session, seeds, sign=1.0, flipped=(0.0, 0.0)):
+def write_pair(folder, session, seeds, sign=1.0, flipped=(0.0, 0.0), n_rows=200):
     """Write a session of two animals, one value per second, with ears to the left and right."""
     names = ["left_x", "left_y", "right_x", "right_y"]
     schema = pa.schema([*INDEX_FIELDS, *feature_fields(names)])
     tables = []
     for individual, seed in zip(("one", "two"), seeds, strict=True):
-        values = samples(seed) * 0.01 + sign * np.array([0, -0.3, 0, 0.3])
+        values = samples(seed)[:n_rows] * 0.01 + sign * np.array([0, -0.3, 0, 0.3])
         row = np.arange(len(values))
         columns = index_columns(session, individual, row, row, row * 1.0, np.zeros_like(row))
         values = values.astype(np.float32).T
@@ -97,12 +97,21 @@ def test_a_session_with_one_animal_in_common_is_the_same_recording(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("flipped", "mirrored"), [((0.0, 0.0), ["d"]), ((0.9, 0.0), ["d"]), ((0.9, 0.9), [])]
+    ("flipped", "n_rows", "mirrored"),
+    [
+        ((0.0, 0.0), 200, ["d"]),
+        ((0.9, 0.0), 200, ["d"]),
+        ((0.9, 0.9), 200, []),
+        ((0.0, 0.0), 5, ["d"]),
+        ((0.0, 0.0), 4, []),
+    ],
 )
-def test_a_mirrored_session_with_two_animals_is_named_once(tmp_path, caplog, flipped, mirrored):
-    """Unless head and tail of both animals are swapped, which explains it."""
+def test_a_mirrored_session_with_two_animals_is_named_once(
+    tmp_path, caplog, flipped, n_rows, mirrored
+):
+    """Unless head and tail of both animals are swapped, which explains it, or it is too short to tell."""
     paths = [write_pair(tmp_path, name, (2 * i, 2 * i + 1)) for i, name in enumerate("abc")]
-    paths.append(write_pair(tmp_path, "d", (6, 7), sign=-1.0, flipped=flipped))
+    paths.append(write_pair(tmp_path, "d", (6, 7), -1.0, flipped, n_rows))
     assert compare(paths).mirrored == mirrored
     assert ("left and right are swapped between d and the other sessions" in caplog.text) == bool(
         mirrored

@@ -29,6 +29,8 @@ MIRRORED = -0.7
 """Left and right are swapped if the cosine between sideways positions of keypoints is lower."""
 MIN_SIDEWAYS = 0.02
 """Body lengths that keypoints must lie sideways, on average, to tell left from right."""
+MIN_RECORDED_S = 5.0
+"""Seconds of known rows that tell left from right: in less, an animal may only be bent to one side."""
 
 Animal = dict[str, np.ndarray]
 """Columns of one animal's rows, by name, each `(n_rows,)`."""
@@ -94,16 +96,16 @@ def _sideways(
     """Return the median sideways position of each keypoint, body lengths, averaged over the animals.
 
     Animals whose head and tail are swapped do not count: that swaps left and right, too, and alignment has
-    warned of it. All 0 if no animal is left.
+    warned of it. Neither do those that are known for too short a time. All 0 if no animal is left.
     """
-    medians = []
+    medians, names = [], [name for name in positions if name.endswith("_y")]
     for individual, facts in meta.individuals.items():
-        if facts.flipped_fraction < 0.5:
+        animal = animals[individual]
+        known = np.isfinite([animal[name] for name in positions]).all(axis=0)
+        if facts.flipped_fraction < 0.5 and known.sum() >= MIN_RECORDED_S * meta.fps:
             unit = 1.0 if meta.settings["scale"] else facts.body_length_px
-            animal = animals[individual]
-            medians.append([np.nanmedian(animal[n]) / unit for n in positions if n.endswith("_y")])
-    n_keypoints = sum(name.endswith("_y") for name in positions)
-    return np.mean(medians, axis=0) if medians else np.zeros(n_keypoints)
+            medians.append([np.median(animal[name][known]) / unit for name in names])
+    return np.mean(medians, axis=0) if medians else np.zeros(len(names))
 
 
 def find_mirrored(sideways: np.ndarray) -> list[int]:
