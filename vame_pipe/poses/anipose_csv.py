@@ -17,15 +17,6 @@ FRAME = "fnum"
 """The column of frame numbers."""
 
 
-def sniff(path: Path) -> bool:
-    """Return whether a file has the header row of Anipose."""
-    try:
-        read_header(path)
-    except InputError:
-        return False
-    return True
-
-
 def read_header(path: Path) -> PoseHeader:
     """Return the names in a CSV pose file, from its first lines.
 

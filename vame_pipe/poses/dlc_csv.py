@@ -12,15 +12,6 @@ from vame_pipe.poses.pose_table import Column, PoseHeader, PoseTable
 HEADER_ROWS = "three header rows: scorer, bodyparts, coords"
 
 
-def sniff(path: Path) -> bool:
-    """Return whether a file has the header rows of DeepLabCut."""
-    try:
-        read_layout(path)
-    except InputError:
-        return False
-    return True
-
-
 def read_header(path: Path) -> PoseHeader:
     """Return the names in a CSV pose file, from its first lines.
 

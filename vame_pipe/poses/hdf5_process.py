@@ -1,8 +1,9 @@
 """Read HDF5 pose files in a separate process, which a damaged file can crash without harm.
 
-The HDF5 library crashes its process on about one in 400 damaged files. So one child process reads all HDF5
-files. It is started for the first file and again after a crash. A question to it is one line of JSON; its
-answer is several lines of JSON, each followed by the numbers that it announces. Nothing is pickled.
+The HDF5 library crashes its process on about one in 400 damaged files. So one child process,
+`hdf5_answers`, reads all HDF5 files. It is started for the first file and again after a crash. A question
+to it is one line of JSON; its answer is several lines of JSON, each followed by the numbers that it
+announces. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -15,22 +16,17 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 import vame_pipe
-from vame_pipe.core.errors import InputError, shortened
+from vame_pipe.core.errors import InputError
 from vame_pipe.poses.pose_table import Column, PoseHeader, PoseTable
-
-if TYPE_CHECKING:
-    from vame_pipe.poses.hdf5_table import Stored
 
 CPU_S = 5.0
 """Processor time per file, in addition to the time for its size; ends an endless loop."""
 CPU_S_PER_BYTE = 1 / 5e6
-WALL_S_PER_CPU_S = 60
-"""Storage can be slow."""
 
 _lock = threading.Lock()
 _child: _Child | None = None
@@ -49,7 +45,7 @@ class _Child:
         package_root = str(Path(vame_pipe.__file__).parents[1])
         folders = [package_root, *(os.path.abspath(p) for p in sys.path if p)]
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "vame_pipe.poses.hdf5_process"],
+            [sys.executable, "-P", "-m", "vame_pipe.poses.hdf5_answers"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a crash is reported by an error message instead
@@ -235,84 +231,3 @@ def _crash_message(path: Path, exit_code: int) -> str:
         )
     cause = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
     return f"{path}: reading it crashed the HDF5 library ({cause}), so the file is damaged. Re-export it."
-
-
-def main() -> None:
-    """Answer questions until the parent closes the pipe, at the latest when it ends."""
-    output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(
-        sys.stderr.fileno(), sys.stdout.fileno()
-    )  # so that no output of a library gets into the answers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
-    for number in (signal.SIGPROF, signal.SIGALRM):
-        signal.signal(number, signal.SIG_DFL)  # ends the process, even inside the library
-    try:
-        import resource
-
-        from vame_pipe.poses import hdf5_formats
-        from vame_pipe.poses.hdf5_access import Damaged
-    except ImportError as error:
-        _send(output, {"problem": str(error)})
-        return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    np.seterr(all="ignore")
-    _send(output, {"problem": None})
-    for line in sys.stdin.buffer:
-        question = json.loads(line)
-        path, shown = question["path"], question["shown"]
-        _limit_time(question["cpu_s"])
-        try:
-            with hdf5_formats.open_poses(path, question["format"]) as (format, stored):
-                _answer(output, format, stored, question["wanted"])
-            _send(output, {})  # only after the file is closed and its lock released
-        except InputError as error:
-            _send(output, {"problems": [p.replace(path, shown) for p in error.problems]})
-        except BrokenPipeError:
-            return
-        except Damaged as error:
-            problem = f"{shown}: cannot be read as HDF5: {shortened(str(error), 200)}."
-            _send(output, {"problems": [f"{problem} Re-export it."]})
-        except Exception as error:  # a damaged file can cause any exception
-            reason = shortened(" ".join(str(error).split()) or type(error).__name__, 200)
-            problem = (
-                f"{shown}: cannot be read as HDF5 ({reason}). It may be truncated, damaged or "
-                "in use. Re-export it."
-            )
-            _send(output, {"problems": [problem]})
-        _limit_time(0)
-
-
-def _limit_time(cpu_s: float) -> None:
-    """Have the system end this process after some processor time; 0: no limit."""
-    signal.setitimer(signal.ITIMER_PROF, cpu_s)
-    signal.setitimer(signal.ITIMER_REAL, cpu_s * WALL_S_PER_CPU_S)
-
-
-def _answer(output: IO[bytes], format: str, stored: Stored, wanted: list[int] | None) -> None:
-    n_rows = stored.n_rows if wanted is not None else min(1, stored.n_rows)
-    head = {
-        "format": format,
-        "columns": stored.columns,
-        "n_rows": n_rows,
-        "not_numbers": stored.not_numbers,
-        "fps": stored.fps,
-        "tracked": stored.tracked,
-    }
-    _send(output, head)
-    for labels, values in stored.slabs(n_rows, wanted or []):
-        numbers = np.empty((len(values), values.shape[1] + 1))
-        numbers[:, 1:] = values
-        is_text = isinstance(labels, list)
-        numbers[:, 0] = np.nan if is_text else labels
-        _send(output, {"n_rows": len(values), "labels": labels if is_text else None}, numbers)
-
-
-def _send(output: IO[bytes], message: dict[str, Any], numbers: np.ndarray | None = None) -> None:
-    output.write(json.dumps(message).encode() + b"\n")
-    if numbers is not None:
-        output.write(numbers.data)
-    output.flush()
-
-
-if __name__ == "__main__":
-    main()

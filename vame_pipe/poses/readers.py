@@ -36,11 +36,8 @@ MAX_REASON = 200
 class CsvReader(Protocol):
     """A module that reads one format of text; those of HDF5 are in `hdf5_formats`."""
 
-    def sniff(self, path: Path) -> bool:
-        """Return whether the content of a file is of this format."""
-
     def read_header(self, path: Path) -> PoseHeader:
-        """Return the names in a file, without reading all of it."""
+        """Return the names in a file, without reading all of it; refuse a file of another format."""
 
     def read_table(self, path: Path, columns: list[int]) -> PoseTable:
         """Return some columns of a file."""
@@ -144,11 +141,8 @@ def read_header(path: str | Path, format: str | None = None) -> PoseHeader:
                 "recognise it, or export the file again."
             )
         return CSV_FORMATS[format].read_header(path)
-    for reader in CSV_FORMATS.values():
-        if reader.sniff(path):
-            return reader.read_header(path)
     reasons = []
-    for name, reader in CSV_FORMATS.items():  # a damaged file has the content of no format
+    for name, reader in CSV_FORMATS.items():
         try:
             return reader.read_header(path)
         except InputError as error:
