@@ -85,6 +85,16 @@ def test_names_of_several_models_need_the_model():
     assert [row.model for row in config.names_of("b")] == ["b"]
 
 
+@pytest.mark.parametrize(("n", "most"), [(4, 3), ([4, 9], 8), ("auto", 29)])
+def test_a_motif_that_no_segmentation_can_have_is_refused_before_a_run(n, most):
+    rows = [{"motif": most, "name": "walk"}, {"motif": 0, "merge_into": most + 1}]
+    (line,) = problems(motifs={"n": n}, motif_names=rows)
+    assert line == (
+        f"config: motif_names: merge_into {most + 1} does not exist: the motifs are 0 to {most}. Correct "
+        "the number."
+    )
+
+
 def test_a_skeleton_joins_two_keypoints_that_exist():
     found = problems(keypoints=["tail", "nose"], skeleton=[["nose", "nose"], ["nose", "ear"]])
     assert found == [

@@ -25,8 +25,14 @@ def problems(config: Config) -> list[str]:
         *credentials.problems(config.mlflow.tracking_uri or "", "config: mlflow.tracking_uri"),
         *_keypoint_problems(config),
         *_skeleton_problems(config),
-        *([] if of_variants else motif_names.problems(config.motif_names, config.all_models)),
+        *([] if of_variants else _name_problems(config)),
     ]
+
+
+def _name_problems(config: Config) -> list[str]:
+    most = dict.fromkeys(config.variants, config.motifs.numbers[-1])
+    models = {name: most.get(name) for name in config.all_models}
+    return motif_names.problems(config.motif_names, models)
 
 
 def _variant_problems(config: Config) -> list[str]:

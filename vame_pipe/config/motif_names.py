@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,14 +92,14 @@ def parse_names(text: str) -> list[MotifName]:
         raise InputError(*explain(error, "motif names", MotifName)) from None
 
 
-def problems(rows: Sequence[MotifName], models: Collection[str]) -> list[str]:
+def problems(rows: Sequence[MotifName], models: Mapping[str, int | None]) -> list[str]:
     """Return what is wrong with the names of the motifs of all models, one line each.
 
     Parameters
     ----------
     rows : sequence of MotifName
-    models : collection of str
-        Names of the models.
+    models : mapping of str to int or None
+        For each model the largest number of motifs that it can have, if it is known.
     """
     found = []
     for name in dict.fromkeys(row.model for row in rows):
@@ -112,14 +112,32 @@ def problems(rows: Sequence[MotifName], models: Collection[str]) -> list[str]:
             f"config: motif_names: there are {len(models)} models, and a motif number means something else "
             "in each of them. Add a column `model`."
         )
-    for model in models:
-        found += [f"config: motif_names: {line}" for line in conflicts(names_of(rows, model))]
+    for model, most in models.items():
+        named = names_of(rows, model)
+        lines = conflicts(named) + ([] if most is None else unknown_numbers(named, most))
+        found += [f"config: motif_names: {line}" for line in lines]
     return list(dict.fromkeys(found))
 
 
 def names_of(rows: Sequence[MotifName], model: str) -> list[MotifName]:
     """Return the rows of one model: its own, and those of no model in particular."""
     return [row for row in rows if row.model in (None, model)]
+
+
+def unknown_numbers(rows: Sequence[MotifName], n_motifs: int) -> list[str]:
+    """Return the numbers of motifs that do not exist, one line each.
+
+    Examples
+    --------
+    >>> unknown_numbers([MotifName(motif=15, merge_into=3)], 15)
+    ['motif 15 does not exist: the motifs are 0 to 14. Correct the number.']
+    """
+    return [
+        f"{column} {number} does not exist: the motifs are 0 to {n_motifs - 1}. Correct the number."
+        for row in rows
+        for column, number in (("motif", row.motif), ("merge_into", row.merge_into))
+        if number is not None and number >= n_motifs
+    ]
 
 
 def conflicts(rows: Sequence[MotifName]) -> list[str]:

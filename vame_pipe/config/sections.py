@@ -274,6 +274,10 @@ class Train(Section):
         )
 
 
+AUTO_NUMBERS = (4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
+"""Numbers of motifs that `n: auto` tries."""
+
+
 class Motifs(Section):
     """How motifs are found in the latents."""
 
@@ -297,6 +301,13 @@ class Motifs(Section):
     the others is used."""
     communities: Annotated[int, Field(ge=1, le=200)] = 4
     """Number of groups into which the trees of motifs are cut. Changing it changes no motif."""
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of motifs to try, ascending."""
+        if self.n == "auto":
+            return list(AUTO_NUMBERS)
+        return [self.n] if isinstance(self.n, int) else sorted(set(self.n))
 
     def for_segmentation(self) -> dict[str, Any]:
         """Return the settings on which the motifs depend."""

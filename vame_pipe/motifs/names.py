@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from vame_pipe.config.motif_names import MotifName, conflicts
+from vame_pipe.config.motif_names import MotifName, conflicts, unknown_numbers
 from vame_pipe.core.description import Motif
 from vame_pipe.core.errors import InputError
 from vame_pipe.motifs.bouts import BOUT_SCHEMA
@@ -43,14 +43,7 @@ def resolve(
     >>> [(motif.label, motif.members) for motif in resolve(rows, 3, "")]
     [('1', [1]), ('2 walk', [0, 2])]
     """
-    problems = conflicts(rows)
-    for row in rows:
-        named = {"motif": row.motif, "merge_into": row.merge_into}
-        problems += [
-            f"{column} {number} does not exist: the motifs are 0 to {n_motifs - 1}. Correct the number."
-            for column, number in named.items()
-            if number is not None and number >= n_motifs
-        ]
+    problems = [*conflicts(rows), *unknown_numbers(rows, n_motifs)]
     others = {row.segmentation for row in rows if row.segmentation} - {tag(segmentation)}
     if others:
         problems.append(

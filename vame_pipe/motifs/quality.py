@@ -10,8 +10,6 @@ import numpy as np
 from vame_pipe.core.agreement import adjusted_rand, contingency, variation_of_information
 from vame_pipe.core.motif_quality import MotifQuality
 
-AUTO = (4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
-"""Numbers of motifs that `n: auto` tries."""
 FLOOR = 0.5
 """Agreement between seeds below which no number of motifs is chosen if another reaches it."""
 TOLERANCE = 0.01

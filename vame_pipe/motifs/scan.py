@@ -14,7 +14,7 @@ from vame_pipe.core.motif_quality import MotifQuality, Representation
 from vame_pipe.motifs import hmm
 from vame_pipe.motifs.fitting import Covariance, fit
 from vame_pipe.motifs.kmeans import kmeans, nearest
-from vame_pipe.motifs.quality import AUTO, agreement, fewest_sessions
+from vame_pipe.motifs.quality import agreement, fewest_sessions
 from vame_pipe.motifs.sample import Sample, without_zeros
 from vame_pipe.motifs.timing import MIN_SHIFT_S, find_lag
 from vame_pipe.windows.data import number_stretches
@@ -67,19 +67,6 @@ class Trial:
     arrays: dict[str, np.ndarray]
     lag: int
     quality: MotifQuality
-
-
-def numbers(settings: Motifs) -> list[int]:
-    """Return the numbers of motifs to try, ascending.
-
-    Examples
-    --------
-    >>> numbers(Motifs(n=[25, 10, 10]))
-    [10, 25]
-    """
-    if settings.n == "auto":
-        return list(AUTO)
-    return [settings.n] if isinstance(settings.n, int) else sorted(set(settings.n))
 
 
 def scaled(sample: Sample) -> Scaled:

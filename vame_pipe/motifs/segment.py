@@ -24,7 +24,7 @@ from vame_pipe.motifs.inputs import Inputs, Latents, read_latents
 from vame_pipe.motifs.labels import used_rows, write_labels
 from vame_pipe.motifs.quality import FLOOR, choose_n
 from vame_pipe.motifs.sample import Sample, sample_latents, sample_pca
-from vame_pipe.motifs.scan import Scaled, Trial, numbers, scaled, select, try_number
+from vame_pipe.motifs.scan import Scaled, Trial, scaled, select, try_number
 from vame_pipe.motifs.segmentation import Segmentation
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def _scan(
 ) -> tuple[dict[int, Trial], Scaled]:
     """Return the segmentation for each number of motifs, and the scaled sample."""
     data, trials = scaled(sample), {}
-    for n in numbers(settings):
+    for n in settings.numbers:
         trials[n] = try_number(data, representation, n, settings, windows)
         quality = trials[n].quality
         log.info("%s, %d motifs: %s", representation, n, quality.describe())
