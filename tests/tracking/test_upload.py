@@ -63,7 +63,8 @@ def results(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("upload") / "results"
     populate_results(folder, data)
     train_and_encode(folder, "mice-z4")
-    train_and_encode(folder, "mice-z2", model=MODEL.model_copy(update={"zdims": 2}))
+    other = TRAIN.model_copy(update={"seed": 2})
+    train_and_encode(folder, "mice-z2", model=MODEL.model_copy(update={"zdims": 2}), settings=other)
     assert main(["upload-mlflow", str(folder)]) == 0
     return folder
 
@@ -116,7 +117,8 @@ def test_a_run_is_complete(results, tmp_path):
     assert set(runs) == set(MODELS)
     for name, run in runs.items():
         assert_complete(client, run, results)
-        assert run.data.tags["varies"] == f"model.zdims={name[-1]}"
+        seed = {"mice-z4": TRAIN.seed, "mice-z2": 2}[name]
+        assert run.data.tags["varies"] == f"model.zdims={name[-1]}, train.seed={seed}"
         path = client.download_artifacts(run.info.run_id, "latents/sim-2.parquet", str(tmp_path))
         encoded = results / f"latents/{name}/sim-2.parquet"
         assert files.file_fingerprint(path) == files.file_fingerprint(encoded)

@@ -13,7 +13,7 @@ import time
 import pytest
 import torch
 import yaml
-from conftest import TINY, install, snakemake, training_processes, without_services, without_timings
+from conftest import snakemake, training_processes, without_services, without_timings
 from mlflow import MlflowClient
 from short_runs import SHORT, SMALL, start_process, train_small
 
@@ -223,22 +223,19 @@ def test_a_second_process_for_the_same_model_is_refused(data, tmp_path):
     assert "Traceback" not in second.stderr
 
 
-def test_killed_under_snakemake_and_run_again(tmp_path, recordings):
+def test_killed_under_snakemake_and_run_again(tmp_path, tiny_run):
     """The training process alone by SIGKILL, or snakemake and all its jobs by Ctrl-C."""
     target = ("--cores", "2", "results/models/vame/model.pt")
-    left_alone = tmp_path / "left alone"
-    left_alone.mkdir()
-    install(left_alone)
-    sessions = {f"m{i}": {"poses": str(recordings / f"sim-{i}.csv"), "fps": 30} for i in (1, 2)}
-    changed = {"train": {"max_epochs": 8, "device": "cpu"}, "models": {"vame": {}}}
-    config = TINY | changed | {"sessions": sessions}
+    left_alone = shutil.copytree(tiny_run, tmp_path / "left alone")
+    forget_models(left_alone)
+    config = yaml.safe_load((left_alone / "config.yaml").read_text())
+    config |= {"train": {"max_epochs": 8, "device": "cpu"}, "models": {"vame": {}}}
     (left_alone / "config.yaml").write_text(yaml.safe_dump(config))
     expected, log = run_to_the_end(left_alone, target)
     assert "resuming at epoch" not in log
     for what in ("training", "all"):
         folder = shutil.copytree(left_alone, tmp_path / what)  # with its aligned files and windows
-        shutil.rmtree(folder / "results/models")
-        shutil.rmtree(folder / "results/checkpoints")
+        forget_models(folder)
         interrupt_snakemake(folder, target, what)
         # a file that was being written may remain, under a name that begins with a dot
         remaining = [path.name for path in (folder / "results/models/vame").glob("[!.]*")]
@@ -247,6 +244,12 @@ def test_killed_under_snakemake_and_run_again(tmp_path, recordings):
         assert "resuming at epoch" in log
         assert all(torch.equal(expected.state[k], file.state[k]) for k in expected.state)
         assert expected.training["final/epochs"] == file.training["final/epochs"]
+
+
+def forget_models(folder):
+    """Delete the models of a run, and their checkpoints."""
+    shutil.rmtree(folder / "results/models")
+    shutil.rmtree(folder / "results/checkpoints")
 
 
 def run_to_the_end(folder, target):

@@ -12,12 +12,12 @@ from workflow_runs import LAST, ODD, assert_recorded, configure, from_training, 
 
 from vame_pipe.poses import simulate
 
-SWEEP = {"grid": {"zdims": [2, 3], "beta": [0.5]}, "seeds": [1, 2]}
+SWEEP = {"grid": {"zdims": [2], "beta": [0.5]}, "seeds": [1, 2]}
 
 
 @pytest.fixture(scope="module")
 def odd_run(tmp_path_factory):
-    """A sweep over two settings and two seeds, with MLflow's server down.
+    """A sweep over two seeds, with MLflow's server down.
 
     The recordings have two keypoints, several frame rates and names that need quotes. Returns the folder,
     the server's port, and what snakemake printed.
@@ -65,7 +65,7 @@ def test_upsampled_two_keypoints_and_a_late_first_frame(odd_run):
 
 
 def test_what_a_dead_server_missed_is_sent_by_the_next_run(odd_run, tmp_path):
-    """Two settings, two seeds: every run is there, named and grouped."""
+    """Two seeds: every run is there, named and grouped."""
     folder, port, text = odd_run
     assert "upload to MLflow is incomplete" in text
     assert planned_jobs(folder) == LAST
@@ -73,16 +73,17 @@ def test_what_a_dead_server_missed_is_sent_by_the_next_run(odd_run, tmp_path):
         jobs, _ = run(folder)
         assert jobs == LAST
         client = MlflowClient(f"http://127.0.0.1:{port}")
-        names = [f"mice-z{z}-beta0.5-s{seed}" for z in (2, 3) for seed in (1, 2)]
+        names = ["mice-z2-beta0.5-s1", "mice-z2-beta0.5-s2"]
         for each in assert_recorded(client, ODD, folder / "results", names):
             z, beta, seed = (
                 each.data.params[key] for key in ("model.zdims", "train.beta", "train.seed")
             )
             assert each.info.run_name == f"mice-z{z}-beta{float(beta):g}-s{seed}"
             tags = each.data.tags
-            assert tags["varies"] == f"model.zdims={z}, train.seed={seed}"
+            assert tags["varies"] == f"train.seed={seed}"
             assert (tags["sweep"], tags["variant"]) == ("mice", f"mice-z{z}-beta{float(beta):g}")
     assert planned_jobs(folder) == {}
-    # with one more seed, only the new models are trained
-    configure(folder, models={"mice": SWEEP | {"seeds": [1, 2, 3]}})
-    assert planned_jobs(folder) == from_training(2)
+    # with one more value and one more seed, only the new models are trained
+    more = {"grid": {"zdims": [2, 3], "beta": [0.5]}, "seeds": [1, 2, 3]}
+    configure(folder, models={"mice": more})
+    assert planned_jobs(folder) == from_training(4)

@@ -18,6 +18,7 @@ import torch
 import yaml
 from conftest import ROOT, TINY, install, snakemake
 from mlflow import MlflowClient
+from sklearn.metrics import adjusted_mutual_info_score
 from workflow_runs import (
     LAST,
     ODD,
@@ -33,7 +34,7 @@ from workflow_runs import (
 )
 
 from vame_pipe.config import loading
-from vame_pipe.core import novelty
+from vame_pipe.core import label_facts, novelty
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import AlignedMetadata, read_record
 from vame_pipe.encoding import model_file
@@ -51,16 +52,20 @@ def editable_run(tiny_run):
 
 @pytest.fixture(scope="module")
 def extended_run(tiny_run, recordings, tmp_path_factory):
-    """A copy of the tiny run with two more sessions and a video, and the jobs of that.
+    """A copy of the tiny run with two more sessions, a video and labels, and the jobs of that.
 
-    One session is only encoded; the camera began a second file during it. The other one is excluded.
+    One session is only encoded; the camera began a second file during it, and a person labelled it. The
+    other one is excluded.
     """
     folder = tmp_path_factory.mktemp("extended") / "run"
     shutil.copytree(tiny_run, folder)
     lines = (recordings / "sim-3.csv").read_text().splitlines(keepends=True)
     for name, part in (("part 1.csv", lines[3:400]), ("part 2.csv", lines[400:])):
         (folder / name).write_text("".join([*lines[:3], *part]))
-    extra = {"use": "encode", "group": ODD, "metadata": {"age": "P60"}}
+    (folder / f"{ODD}.csv").write_text(
+        (recordings / "sim-3.motifs.csv").read_text().replace("motif", "label", 1)
+    )
+    extra = {"use": "encode", "group": ODD, "labels": f"{ODD}.csv", "metadata": {"age": "P60"}}
     add_session(folder, "new", poses=["part 1.csv", "part 2.csv"], **extra)
     add_session(folder, "lost", poses="lost.csv", exclude=ODD)
     known = yaml.safe_load((folder / "config.yaml").read_text())["sessions"]["m1"]
@@ -168,8 +173,8 @@ def test_adding_a_session_to_encode_trains_nothing(extended_run, tiny_run):
         "label_new": 2,
         "groups": 2,
         "videos": 2,
-        "report": 1,
-        "all": 1,
+        "compare_labels": 2,
+        **LAST,
     }
     patterns = (
         "aligned/m*",
@@ -204,7 +209,11 @@ def test_adding_a_session_to_encode_trains_nothing(extended_run, tiny_run):
     assert rows["session"].tolist() == ["m1"] and "The last 10 frames" in rows.loc[0, "note"]
     cut = pd.read_csv(layout.motifs("wide").videos.clips)["file"]
     assert len(cut) > 0 and all((layout.motifs("wide").videos.root / name).exists() for name in cut)
-    assert "new" in layout.report.read_text()
+    report = layout.report.read_text().partition("<script>")[0]
+    links = re.findall(r'<a href="(motifs/(?:vame|wide)/videos/motif_0\d.mp4)"', report)
+    assert "new" in report and links
+    assert all((folder / "results" / link).exists() for link in links)
+    assert "session m1: The last 10 frames" in report
     assert planned_jobs(folder) == {}
     lost = [
         layout.motifs("wide").described.profiles,
@@ -219,6 +228,27 @@ def test_adding_a_session_to_encode_trains_nothing(extended_run, tiny_run):
     assert "train" not in jobs and "encode" not in jobs
     for path, data in kept.items():
         path.write_bytes(data)
+
+
+def test_labels_of_a_person_are_compared_with_the_motifs(extended_run):
+    folder, _ = extended_run
+    layout = Layout(folder / "results")
+    labels = pd.read_csv(folder / f"{ODD}.csv").set_index("frame")["label"]
+    motifs = pq.read_table(layout.motifs("wide").session("new")).to_pandas().dropna(subset="motif")
+    motif, label = motifs["motif"].astype(int).to_numpy(), labels[motifs["frame"]].to_numpy()
+    labelled = layout.motifs("wide").labelled
+    facts = label_facts.read(labelled.facts)
+    assert (facts.n_rows, facts.n_subjects, facts.held_out) == (len(motifs), 1, "time")
+    found = facts.scores["latents"].adjusted_mutual_information
+    assert found == pytest.approx(adjusted_mutual_info_score(label, motif))
+    table = pd.read_parquet(labelled.confusion).query("representation == 'latents' and n_rows > 0")
+    counts = table.set_index(["motif", "behaviour"])["n_rows"].to_dict()
+    assert counts == pd.Series(1, [motif, label]).groupby(level=[0, 1]).sum().to_dict()
+    run_id = json.loads(layout.uploaded.read_text())["runs"]["wide"]
+    client = MlflowClient(f"sqlite:///{layout.mlflow_database}")
+    metrics = client.get_run(run_id).data.metrics
+    assert metrics["labels/adjusted_mutual_information"] == pytest.approx(found)
+    assert "Your labels" in layout.report.read_text()
 
 
 def test_a_model_from_elsewhere_labels_every_session_and_nothing_is_trained(extended_run):
@@ -360,6 +390,7 @@ def test_every_command_can_be_pasted_into_a_shell(extended_run):
         "videos",
         "label",
         "groups",
+        "compare-labels",
         "upload-mlflow",
         "compare",
         "report",
@@ -376,7 +407,7 @@ def test_every_command_can_be_pasted_into_a_shell(extended_run):
         *("align", "align", "align", "windows", "quality", "init-mlflow", "train", "train"),
         *("encode", "encode", "encode", "encode", "segment", "segment"),
         *("describe", "describe", "videos", "videos", "label", "label", "groups", "groups"),
-        *("upload-mlflow", "compare", "report"),
+        *("compare-labels", "compare-labels", "upload-mlflow", "compare", "report"),
     ]
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
     others = ("--session m", "--name vame", "models/vame/", "motifs/vame", "groups/vame")

@@ -76,6 +76,8 @@ def assert_recorded(client, experiment, results, names):
     runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
     assert sorted(each.info.run_name for each in runs) == sorted(names)
     table = pd.read_parquet(results / "compare.parquet").set_index("model")
+    differing = table.filter(regex=r"^(model|train)\.").columns
+    assert len(differing) > 0
     for each in runs:
         assert each.info.status == "FINISHED"
         artifacts = {a.path for a in client.list_artifacts(each.info.run_id)}
@@ -83,7 +85,7 @@ def assert_recorded(client, experiment, results, names):
         row = table.loc[each.info.run_name]
         assert row["run_id"] == each.info.run_id
         assert row["final/loss"] == each.data.metrics["final/loss"]
-        assert row["model.zdims"] == int(each.data.params["model.zdims"])
+        assert [row[key] for key in differing] == [int(each.data.params[key]) for key in differing]
     versions = client.search_model_versions(f"name = '{experiment}'")
     assert sorted(version.run_id for version in versions) == sorted(r.info.run_id for r in runs)
     best = client.get_model_version_by_alias(experiment, "best")
