@@ -24,7 +24,7 @@ from vame_pipe.core import clip_facts
 from vame_pipe.core.colours import motif_colour
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.files import file_fingerprint
-from vame_pipe.core.video_folder import VideoFolder
+from vame_pipe.core.folders import VideoFolder
 from vame_pipe.videos import clips, drawing, video_file
 from vame_pipe.videos.clips import HEAD_PX, PANEL_PX, write_videos
 from vame_pipe.videos.filmed import find_filmed, read_tracks

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from vame_pipe.core.described_folder import DescribedFolder
-from vame_pipe.core.group_folder import GroupFolder
-from vame_pipe.core.label_folder import LabelFolder
-from vame_pipe.core.video_folder import VideoFolder
-from vame_pipe.core.windows_folder import WindowsFolder as WindowsFolder
+from vame_pipe.core.folders import Below, DescribedFolder, GroupFolder, LabelFolder, VideoFolder
+from vame_pipe.core.folders import WindowsFolder as WindowsFolder
 
 MOTIF_TABLES = ("bouts", "usage", "transitions", "quality")
 """Files next to the motifs of the sessions: no session can have one of these names."""
@@ -29,14 +26,9 @@ class Layout:
 
     root: Path
 
-    @property
-    def config(self) -> Path:
-        """The configuration of the last run, with every default written out."""
-        return self.root / "config.yaml"
-
-    @property
-    def aligned_folder(self) -> Path:
-        return self.root / "aligned"
+    config = Below("config.yaml")
+    """The configuration of the last run, with every default written out."""
+    aligned_folder = Below("aligned")
 
     def aligned(self, session: str) -> Path:
         """Features of every time step of a session."""
@@ -46,10 +38,8 @@ class Layout:
         """Tracking quality of a session."""
         return self.aligned_folder / f"{session}.qc.json"
 
-    @property
-    def keypoints(self) -> Path:
-        """Keypoints to use, if badly tracked ones are left out of all sessions."""
-        return self.root / "keypoints.json"
+    keypoints = Below("keypoints.json")
+    """Keypoints to use, if badly tracked ones are left out of all sessions."""
 
     @property
     def windows_folder(self) -> WindowsFolder:
@@ -97,53 +87,24 @@ class Layout:
         """Sessions that an interrupted encoding job has finished."""
         return self.root / "checkpoints" / f"{model}+encode"
 
-    @property
-    def mlflow(self) -> Path:
-        """Folder of the workflow's own MLflow store."""
-        return self.root / "mlflow"
-
-    @property
-    def mlflow_database(self) -> Path:
-        """Database of that store."""
-        return self.mlflow / "mlflow.db"
-
-    @property
-    def experiment(self) -> Path:
-        """Address of the MLflow experiment."""
-        return self.mlflow / "experiment.json"
-
-    @property
-    def uploaded(self) -> Path:
-        """MLflow run of each model."""
-        return self.mlflow / "uploaded.json"
-
-    @property
-    def failed_uploads(self) -> Path:
-        """Number of uploads that MLflow did not take."""
-        return self.mlflow / "failed_uploads.txt"
-
-    @property
-    def comparison(self) -> Path:
-        """One row per model; a CSV of the same name is next to it."""
-        return self.root / "compare.parquet"
-
-    @property
-    def similarity(self) -> Path:
-        """One row per pair of models; a CSV of the same name is next to it."""
-        return self.root / "similarity.parquet"
-
-    @property
-    def qc(self) -> Path:
-        """Tracking quality of all sessions: one row per session, animal and keypoint."""
-        return self.root / "qc.parquet"
-
-    @property
-    def report(self) -> Path:
-        return self.root / "report.html"
-
-    @property
-    def methods(self) -> Path:
-        return self.root / "methods.md"
+    mlflow = Below("mlflow")
+    """Folder of the workflow's own MLflow store."""
+    mlflow_database = Below("mlflow.db", "mlflow")
+    """Database of that store."""
+    experiment = Below("experiment.json", "mlflow")
+    """Address of the MLflow experiment."""
+    uploaded = Below("uploaded.json", "mlflow")
+    """MLflow run of each model."""
+    failed_uploads = Below("failed_uploads.txt", "mlflow")
+    """Number of uploads that MLflow did not take."""
+    comparison = Below("compare.parquet")
+    """One row per model; a CSV of the same name is next to it."""
+    similarity = Below("similarity.parquet")
+    """One row per pair of models; a CSV of the same name is next to it."""
+    qc = Below("qc.parquet")
+    """Tracking quality of all sessions: one row per session, animal and keypoint."""
+    report = Below("report.html")
+    methods = Below("methods.md")
 
     def external_report(self, model: str) -> Path:
         """Report of a model that was trained elsewhere."""
@@ -170,36 +131,16 @@ class ModelFolder:
 
     root: Path
 
-    @property
-    def weights(self) -> Path:
-        """The self-contained model file."""
-        return self.root / "model.pt"
-
-    @property
-    def config(self) -> Path:
-        return self.root / "config.yaml"
-
-    @property
-    def run(self) -> Path:
-        """The run record."""
-        return self.root / "run.json"
-
-    @property
-    def metrics(self) -> Path:
-        """One line per epoch."""
-        return self.root / "metrics.jsonl"
-
-    @property
-    def losses(self) -> Path:
-        return self.root / "losses.png"
-
-    @property
-    def reconstructions(self) -> Path:
-        return self.root / "reconstructions.png"
-
-    @property
-    def spectrum(self) -> Path:
-        return self.root / "spectrum.png"
+    weights = Below("model.pt")
+    """The self-contained model file."""
+    config = Below("config.yaml")
+    run = Below("run.json")
+    """The run record."""
+    metrics = Below("metrics.jsonl")
+    """One line per epoch."""
+    losses = Below("losses.png")
+    reconstructions = Below("reconstructions.png")
+    spectrum = Below("spectrum.png")
 
     @property
     def outputs(self) -> list[Path]:
@@ -224,29 +165,19 @@ class MotifFolder:
 
     root: Path
 
-    @property
-    def segmentation(self) -> Path:
-        """The arrays of the segmentation."""
-        return self.root / "segmentation.npz"
-
-    @property
-    def settings(self) -> Path:
-        """What the segmentation was made from."""
-        return self.root / "segmentation.json"
+    segmentation = Below("segmentation.npz")
+    """The arrays of the segmentation."""
+    settings = Below("segmentation.json")
+    """What the segmentation was made from."""
 
     def session(self, session: str) -> Path:
         """Motif of every time step of a session."""
         return session_file(self.root, session)
 
-    @property
-    def bouts(self) -> Path:
-        """One row per bout of the training sessions."""
-        return self.root / "bouts.parquet"
-
-    @property
-    def usage(self) -> Path:
-        """One row per animal and motif of the training sessions."""
-        return self.root / "usage.parquet"
+    bouts = Below("bouts.parquet")
+    """One row per bout of the training sessions."""
+    usage = Below("usage.parquet")
+    """One row per animal and motif of the training sessions."""
 
     def bouts_of(self, session: str) -> Path:
         """One row per bout of a new session."""
@@ -256,27 +187,13 @@ class MotifFolder:
         """One row per animal and motif of a new session."""
         return session_file(self.root / "usage", session)
 
-    @property
-    def transitions(self) -> Path:
-        """One row per animal and pair of motifs that follow one another."""
-        return self.root / "transitions.parquet"
-
-    @property
-    def quality(self) -> Path:
-        """How far the motifs can be trusted, next to those of PCA."""
-        return self.root / "quality.parquet"
-
-    @property
-    def usage_plot(self) -> Path:
-        return self.root / "usage.png"
-
-    @property
-    def ethogram_plot(self) -> Path:
-        return self.root / "ethogram.png"
-
-    @property
-    def quality_plot(self) -> Path:
-        return self.root / "quality.png"
+    transitions = Below("transitions.parquet")
+    """One row per animal and pair of motifs that follow one another."""
+    quality = Below("quality.parquet")
+    """How far the motifs can be trusted, next to those of PCA."""
+    usage_plot = Below("usage.png")
+    ethogram_plot = Below("ethogram.png")
+    quality_plot = Below("quality.png")
 
     @property
     def outputs(self) -> list[Path]:
@@ -297,10 +214,8 @@ class MotifFolder:
         """How far the motifs hold what people labelled."""
         return LabelFolder(self.root / "labelled")
 
-    @property
-    def clips(self) -> Path:
-        """Folder of one animated picture per motif."""
-        return self.root / "clips"
+    clips = Below("clips")
+    """Folder of one animated picture per motif."""
 
     @property
     def videos(self) -> VideoFolder:

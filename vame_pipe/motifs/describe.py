@@ -13,8 +13,8 @@ import pyarrow as pa
 from vame_pipe.config.motif_names import MotifName
 from vame_pipe.core import description as descriptions
 from vame_pipe.core import files
-from vame_pipe.core.described_folder import DescribedFolder
 from vame_pipe.core.description import Description, Motif
+from vame_pipe.core.folders import DescribedFolder
 from vame_pipe.core.metadata import AlignedMetadata, read_record
 from vame_pipe.core.scale import check_scales
 from vame_pipe.core.source import DESCRIBE

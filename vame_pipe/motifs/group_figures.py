@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from vame_pipe.core import files
 from vame_pipe.core.colours import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from vame_pipe.core.description import Motif
-from vame_pipe.core.group_folder import GroupFolder
+from vame_pipe.core.folders import GroupFolder
 from vame_pipe.core.plots import GREY
 from vame_pipe.motifs import pair_figures
 from vame_pipe.motifs.group_style import STYLE, WIDTH, message, text

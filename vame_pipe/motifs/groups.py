@@ -15,9 +15,9 @@ from vame_pipe.core import description as descriptions
 from vame_pipe.core import files
 from vame_pipe.core.description import Description
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.folders import GroupFolder
 from vame_pipe.core.group_facts import GroupFacts
 from vame_pipe.core.group_facts import write as write_facts
-from vame_pipe.core.group_folder import GroupFolder
 from vame_pipe.core.scale import check_scales
 from vame_pipe.core.source import GROUPS
 from vame_pipe.motifs import group_figures, group_words, recording, segmentation, subjects

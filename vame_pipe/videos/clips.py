@@ -19,9 +19,9 @@ from vame_pipe.core.clip_facts import ClipFacts, has_library
 from vame_pipe.core.colours import motif_colour
 from vame_pipe.core.description import Description, Motif
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.folders import VideoFolder
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.source import VIDEOS
-from vame_pipe.core.video_folder import VideoFolder
 from vame_pipe.motifs.typical import choose_all
 from vame_pipe.videos import drawing, video_file
 from vame_pipe.videos.filmed import Filmed, find_filmed, read_tracks
