@@ -49,7 +49,7 @@ rule all:
             for path in folder.outputs
         ],
         [layout.motifs(model).clips for model in settings.variants],
-        [layout.motifs(model).videos.root for model in settings.variants if filmed()],
+        [layout.motifs(model).videos.root for model in settings.variants if settings.filmed],
         [
             layout.latents(model, session)
             for model in settings.variants

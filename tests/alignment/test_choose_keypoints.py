@@ -77,10 +77,10 @@ def test_nothing_changes_if_all_are_tracked_or_no_file_can_be_read(sessions, tmp
 
 def test_the_alignment_uses_what_was_chosen(sessions, tmp_path):
     recordings = {name: {"poses": s.poses, "fps": 30} for name, s in sessions.items()}
-    chosen, out = tmp_path / "keypoints.json", tmp_path / "a.parquet"
+    chosen, out, config = (tmp_path / n for n in ("keypoints.json", "a.parquet", "config.yaml"))
+    config.write_text(json.dumps({"sessions": recordings, "align": SETTINGS.model_dump()}))
+    assert main.main(["keypoints", "--config", str(config), "--out", str(chosen)]) == 0
     arguments = ["--settings", SETTINGS.model_dump_json()]
-    command = ["keypoints", "--sessions", json.dumps(recordings), "--keypoints", "null"]
-    assert main.main([*command, *arguments, "--out", str(chosen)]) == 0
     command = ["align", "--session=a", "--poses", sessions["a"].poses, "--fps=30"]
     command += ["--keypoints-from", str(chosen), "--out", str(out)]
     assert main.main([*command, *arguments, "--qc", str(tmp_path / "a.qc.json")]) == 0

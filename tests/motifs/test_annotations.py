@@ -74,9 +74,13 @@ def made(tmp_path_factory):
 @pytest.fixture(scope="module")
 def compared(made):
     layout, folder = made
-    sessions = {name: {"labels": str(folder / f"{name}.csv")} for name in ("s1", "s2", "pair")}
-    arguments = ["compare-labels", str(layout.root), "--model=m", "--sessions"]
-    assert main([*arguments, json.dumps(sessions)]) == 0
+    sessions = {
+        name: {"poses": "m.h5", "labels": str(folder / f"{name}.csv")}
+        for name in ("s1", "s2", "pair")
+    }
+    config = {"sessions": sessions, "align": {"centre": "tail", "forward": "nose"}}
+    layout.config.write_text(json.dumps(config))
+    assert main(["compare-labels", str(layout.root), "--model=m"]) == 0
     return layout
 
 

@@ -11,9 +11,11 @@ from small_models import make_results
 
 from vame_pipe import __version__
 from vame_pipe.cli.main import main
+from vame_pipe.config.sections import Qc
 from vame_pipe.core import run_record, segmentation_facts
 from vame_pipe.core.metadata import AlignedMetadata, WindowsMetadata, read_record
 from vame_pipe.reporting import methods, methods_words
+from vame_pipe.reporting.quality_table import write_quality_table
 
 SESSIONS = ["sim-1", "sim-2", "sim-3"]
 
@@ -23,7 +25,7 @@ def layout(data, tmp_path_factory):
     """A model of two recordings; a third one is only encoded."""
     root = tmp_path_factory.mktemp("methods") / "results"
     layout = make_results(root, data, {"small": 2}, SESSIONS)
-    assert main(["quality", str(root), "--sessions", *SESSIONS]) == 0
+    write_quality_table(layout, SESSIONS, Qc(), {}, {})
     return layout
 
 

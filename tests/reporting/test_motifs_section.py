@@ -15,7 +15,7 @@ from aligned_files import write_aligned
 from motif_files import QUALITY, write_motifs, write_quality
 from small_models import make_results
 
-from vame_pipe.cli.main import main
+from vame_pipe.config.sections import Qc
 from vame_pipe.core import colours
 from vame_pipe.core.description import Motif
 from vame_pipe.core.errors import InputError
@@ -26,6 +26,7 @@ from vame_pipe.reporting.described import read_described
 from vame_pipe.reporting.motif_lines import Line, raster
 from vame_pipe.reporting.motif_quality import Rare, verdict
 from vame_pipe.reporting.motifs import notes, read_motifs
+from vame_pipe.reporting.quality_table import write_quality_table
 
 SESSIONS = ["sim-1", "sim-2", "sim-3"]
 MODEL = "mice-z2"
@@ -38,7 +39,7 @@ def made(data, tmp_path_factory):
     """One model of two sessions; sim-3 is only encoded."""
     root = tmp_path_factory.mktemp("motifs") / "results"
     layout = make_results(root, data, {MODEL: 2}, SESSIONS)
-    assert main(["quality", str(root), "--sessions", *SESSIONS]) == 0
+    write_quality_table(layout, SESSIONS, Qc(), {}, {})
     return layout
 
 

@@ -51,14 +51,14 @@ def results(data, recordings, tmp_path_factory):
     sessions = {name: {"poses": str(recordings / f"{name}.csv"), "fps": 30.0} for name in SESSIONS}
     sessions["sim-2"]["poses"] = "gone.csv"
     sessions["sim-1"]["video"] = "sim-1.mp4"
-    text = yaml.safe_dump({"sessions": sessions, "results": "<b>bold</b>"})
+    sessions["sim-4"] = {"poses": "sim-4.csv", "exclude": "lost <the> tail"}
+    align = {"centre": "tailbase", "forward": "nose"}
+    text = yaml.safe_dump({"sessions": sessions, "results": "<b>bold</b>", "align": align})
     layout.config.write_text(text)
     for model in ("mice-z4", "mice-z2"):
         write_clips(layout, model)
-    excluded = ["--excluded", json.dumps({"sim-4": "lost <the> tail"})]
-    assert main.main(["quality", str(root), "--sessions", *SESSIONS, *excluded]) == 0
-    arguments = ["--sessions", *SESSIONS, "--out", str(layout.report)]
-    assert main.main(["report", str(root), *arguments]) == 0
+    assert main.main(["quality", str(root)]) == 0
+    assert main.main(["report", str(root), "--out", str(layout.report)]) == 0
     return layout
 
 

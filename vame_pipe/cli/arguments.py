@@ -8,6 +8,7 @@ import math
 import re
 from pathlib import Path
 
+RESULTS = "results folder, with the config.yaml that every run of the workflow writes there"
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 
 
@@ -27,18 +28,6 @@ def name(text: str) -> str:
             f"found {text!r}"
         )
     return text
-
-
-def scales(text: str) -> dict[str, float]:
-    """Return the scales of sessions: pixels per centimetre."""
-    content = json.loads(text)
-    if not isinstance(content, dict) or not all(
-        type(value) in (int, float) and 0 < value < math.inf for value in content.values()
-    ):
-        raise argparse.ArgumentTypeError(
-            f'must be {{"SESSION": NUMBER, ...}} with numbers above 0, found {text!r}'
-        )
-    return content
 
 
 def keypoints(text: str) -> dict[str, list[str]] | None:
@@ -64,6 +53,16 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[Path("config.yaml")],
         help="configuration files, of which later ones take precedence (default: config.yaml)",
+    )
+
+
+def add_sessions(parser: argparse.ArgumentParser) -> None:
+    """Add the argument for the names of sessions."""
+    parser.add_argument(
+        "--sessions",
+        nargs="+",
+        type=name,
+        help="sessions to show, by name (default: all of RESULTS/config.yaml that are not excluded)",
     )
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from vame_pipe.cli.arguments import name, scales
+from vame_pipe.cli.arguments import name
 
 
 def skeleton(text: str) -> list[list[str]] | None:
@@ -47,25 +47,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--communities", type=count, default=4, help="groups of motifs (default: %(default)s)"
     )
     parser.add_argument(
-        "--px-per-cm",
-        type=scales,
-        default={},
-        help='scales, as JSON: {"SESSION": NUMBER, ...}; lengths are then in centimetres',
+        "--config",
+        type=Path,
+        help="configuration of the run, results/config.yaml: if its sessions have a scale, lengths are in "
+        "centimetres (default: in body lengths)",
     )
 
 
 def run(options: argparse.Namespace) -> None:
+    from vame_pipe.config.loading import load
     from vame_pipe.config.motif_names import parse_names
     from vame_pipe.core.layout import MotifFolder
     from vame_pipe.motifs.describe import Wishes, describe
     from vame_pipe.motifs.recording import Folders
 
+    config = load(options.config) if options.config else None
     folders = Folders(MotifFolder(options.motifs), options.latents, options.aligned)
     wishes = Wishes(
         options.model,
         parse_names(options.names),
         options.skeleton,
         options.communities,
-        options.px_per_cm,
+        config.scales(config.training_sessions) if config else {},
     )
     describe(folders, wishes)

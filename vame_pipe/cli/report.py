@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vame_pipe.cli.arguments import add_results, name
+from vame_pipe.cli.arguments import add_results, add_sessions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_results(parser)
-    parser.add_argument(
-        "--sessions", nargs="+", type=name, required=True, help="sessions to show, by name"
-    )
+    add_sessions(parser)
     parser.add_argument("--out", type=Path, required=True, help="output file (HTML)")
     parser.add_argument(
         "--methods",
@@ -22,12 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    from vame_pipe.config.loading import load
     from vame_pipe.core.layout import Layout
     from vame_pipe.core.run_record import require_models
     from vame_pipe.reporting import methods, page
 
     layout = Layout(options.results)
     models = options.models or require_models(layout)
-    page.write(layout, options.sessions, models, options.out)
+    sessions = options.sessions or list(load(layout.config).analysed)
+    page.write(layout, sessions, models, options.out)
     if options.methods is not None:
-        methods.write(layout, options.sessions, models, options.methods)
+        methods.write(layout, sessions, models, options.methods)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vame_pipe.cli.arguments import name
+from vame_pipe.cli.arguments import RESULTS, add_sessions, name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("results", type=Path, help="results folder")
+    parser.add_argument("results", type=Path, help=RESULTS)
     parser.add_argument("--model", type=name, required=True, help="name of the model")
-    parser.add_argument(
-        "--sessions", nargs="+", type=name, required=True, help="sessions to show, by name"
-    )
+    add_sessions(parser)
     parser.add_argument("--names", default="[]", help="rows of the table of motif names, as JSON")
     parser.add_argument("--out", type=Path, required=True, help="output file (HTML)")
 
 
 def run(options: argparse.Namespace) -> None:
+    from vame_pipe.config.loading import load
     from vame_pipe.config.motif_names import parse_names
     from vame_pipe.core import segmentation_facts
     from vame_pipe.core.layout import Layout
@@ -28,4 +27,5 @@ def run(options: argparse.Namespace) -> None:
     layout, rows = Layout(options.results), parse_names(options.names)
     facts = segmentation_facts.read(layout.motifs(options.model).settings)
     motifs = resolve(rows, facts.n_motifs, facts.fingerprint)
-    write_external(layout, options.model, options.sessions, motifs, options.out)
+    sessions = options.sessions or list(load(layout.config).analysed)
+    write_external(layout, options.model, sessions, motifs, options.out)

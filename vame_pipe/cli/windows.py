@@ -10,7 +10,11 @@ from vame_pipe.cli.arguments import name, positive
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--aligned", type=Path, required=True, help="folder of aligned recordings")
-    parser.add_argument("--sessions", nargs="+", type=name, required=True, help="session names")
+    sessions = parser.add_mutually_exclusive_group(required=True)
+    sessions.add_argument("--sessions", nargs="+", type=name, help="session names")
+    sessions.add_argument(
+        "--config", type=Path, help="configuration with the sessions: those with use: train"
+    )
     parser.add_argument(
         "--settings", required=True, help="section `windows` of config.yaml, as JSON"
     )
@@ -24,9 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from vame_pipe.config import sections
-    from vame_pipe.config.loading import parse
+    from vame_pipe.config.loading import load, parse
     from vame_pipe.core.layout import session_file
     from vame_pipe.windows.build import build
 
-    paths = [session_file(options.aligned, session) for session in options.sessions]
+    sessions = options.sessions or load(options.config).training_sessions
+    paths = [session_file(options.aligned, session) for session in sessions]
     build(paths, parse(sections.Windows, options.settings), options.out, options.min_valid)

@@ -130,6 +130,22 @@ class Config(Section):
         return [name for name in self.analysed if name not in training]
 
     @property
+    def labelled(self) -> dict[str, Session]:
+        """The sessions that have labels, by name."""
+        return {name: session for name, session in self.analysed.items() if session.labels}
+
+    @property
+    def filmed(self) -> dict[str, Session]:
+        """The training sessions that name a video, by name."""
+        return {n: self.sessions[n] for n in self.training_sessions if self.sessions[n].videos}
+
+    @property
+    def deciding(self) -> dict[str, Session]:
+        """The sessions that decide which keypoints are tracked too badly to be used, by name."""
+        names = self.training_sessions or self.analysed
+        return {name: self.sessions[name] for name in names}
+
+    @property
     def aliases(self) -> dict[str, list[str]] | None:
         """Keypoints to use, each with the names it has in the files (None: all)."""
         if self.keypoints is None or isinstance(self.keypoints, dict):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from vame_pipe.config.sections import Motifs
+from vame_pipe.config.sections import Motifs, Session
 from vame_pipe.core import motif_quality
 from vame_pipe.core.description import Description
 from vame_pipe.core.layout import MotifFolder
@@ -207,12 +207,16 @@ def project(frames: Frames, length: int, principal: Principal) -> np.ndarray:
     return values
 
 
-def parse_sources(content: Mapping[str, Mapping[str, str]]) -> dict[str, LabelSource]:
-    """Return the labels of sessions from the JSON of the command line.
+def label_sources(sessions: Mapping[str, Session]) -> dict[str, LabelSource]:
+    """Return the labels of sessions, without the sessions that have none.
 
     Examples
     --------
-    >>> parse_sources({"m1": {"labels": "m1.csv"}})
+    >>> label_sources({"m1": Session(poses="m1.h5", labels="m1.csv"), "m2": Session(poses="m2.h5")})
     {'m1': LabelSource(labels='m1.csv', subject=None)}
     """
-    return {name: LabelSource(**values) for name, values in content.items()}
+    return {
+        name: LabelSource(session.labels, session.subject)
+        for name, session in sessions.items()
+        if session.labels
+    }

@@ -1,11 +1,7 @@
-# the sessions that decide which keypoints are tracked too badly to be used
-deciding = settings.training_sessions or list(settings.analysed)
-
-
 rule keypoints:
     """Leave the keypoints that are badly tracked out of all sessions (`align.drop_bad_keypoints`)."""
     input:
-        [path for session in deciding for path in pose_files(session)],
+        [path for session in settings.deciding for path in pose_files(session)],
     output:
         layout.keypoints,
     log:
@@ -16,22 +12,23 @@ rule keypoints:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: attempt
-        * (1000 + 8 * max(megabytes(*settings.sessions[name].files) for name in deciding)),
-        runtime=lambda wildcards, attempt: attempt * (10 + len(deciding)),
+        * (1000 + 8 * max(megabytes(*each.files) for each in settings.deciding.values())),
+        runtime=lambda wildcards, attempt: attempt * (10 + len(settings.deciding)),
     params:
         version=source.KEYPOINTS,
+        config=layout.config,
         # not part of the command: a change of the content of a file reruns the job
-        digest=lambda wildcards: combined([pose_digest(session) for session in deciding]),
-        # functions, because Snakemake would read braces in a plain text as wildcards
-        sessions=lambda wildcards: recordings(deciding),
+        digest=lambda wildcards: combined([pose_digest(session) for session in settings.deciding]),
+        # functions, because Snakemake would read braces in a plain text as wildcards; see `keys_of`
+        sessions=lambda wildcards: keys_of(
+            settings.deciding, "poses", "fps", "format", "individuals", "starts_s"
+        ),
         align=lambda wildcards: settings.align.model_dump_json(),
         keypoints=lambda wildcards: json.dumps(settings.aliases),
     shell:
         r"""
         vame-pipe keypoints \
-            --sessions {params.sessions:q} \
-            --settings {params.align:q} \
-            --keypoints {params.keypoints:q} \
+            --config {params.config:q} \
             --out {output:q} \
             --log {log:q}
         """

@@ -116,13 +116,6 @@ def keypoints_option():
     return [f"--keypoints={json.dumps(settings.aliases)}"]
 
 
-def recordings(sessions):
-    """Return how to read the recordings of sessions, as JSON."""
-    keys = {"poses", "fps", "format", "individuals", "starts_s"}
-    found = {s: settings.sessions[s].model_dump(include=keys, exclude_none=True) for s in sessions}
-    return json.dumps(found)
-
-
 def pose_digest(session):
     """Return the digest of a session's pose files; nothing for those that the workflow makes."""
     paths = settings.sessions[session].files
@@ -148,42 +141,20 @@ def gpus(model):
     return int(device != "cpu")
 
 
-def members():
-    """Return group, subject, pair and scale of each session, as far as they are given."""
-    keys = {"group", "subject", "pair", "px_per_cm"}
-    sessions = settings.analysed.items()
-    return {name: s.model_dump(include=keys, exclude_none=True) for name, s in sessions}
+def keys_of(sessions, *keys):
+    """Return some keys of sessions, as far as they are given.
 
-
-def labelled():
-    """Return the sessions that have labels."""
-    return {name: session for name, session in settings.analysed.items() if session.labels}
-
-
-def labels_json():
-    """Return the labelled sessions as the command line takes them."""
-    keys = {"labels", "subject"}
-    sessions = labelled().items()
-    return json.dumps({n: s.model_dump(include=keys, exclude_none=True) for n, s in sessions})
-
-
-def filmed():
-    """Return the training sessions that name a video."""
-    sessions = {name: settings.sessions[name] for name in settings.training_sessions}
-    return {name: session for name, session in sessions.items() if session.videos}
+    Commands read sessions from results/config.yaml, because a command must not grow with them: Linux limits
+    it to 128 KiB. As parameters, what a command uses of them reruns its rule if it changes.
+    """
+    given = {n: s.model_dump(include=set(keys), exclude_none=True) for n, s in sessions.items()}
+    return json.dumps(given, separators=(",", ":"))
 
 
 def video_files():
     """Return the videos as inputs; a path with braces cannot be one, see `pose_files`."""
-    paths = [path for session in filmed().values() for path in session.videos]
+    paths = [path for session in settings.filmed.values() for path in session.videos]
     return [path for path in paths if not re.search("[{}]", path)]
-
-
-def filmed_json():
-    """Return the recordings and videos of sessions as the command line takes them."""
-    keys = {"poses", "fps", "format", "individuals", "starts_s", "video"}
-    found = {s: each.model_dump(include=keys, exclude_none=True) for s, each in filmed().items()}
-    return json.dumps(found)
 
 
 def names_json(rows):

@@ -14,7 +14,9 @@ rule upload_mlflow:
         ],
         # another group, or a session that is only encoded, changes no model: the next upload sends it
         groups=[ancient(layout.groups(model).facts) for model in settings.variants],
-        labels=[layout.motifs(model).labelled.facts for model in settings.variants if labelled()],
+        labels=[
+            layout.motifs(model).labelled.facts for model in settings.variants if settings.labelled
+        ],
         qc=[layout.quality(session) for session in settings.training_sessions],
     output:
         layout.uploaded,
@@ -107,7 +109,7 @@ rule report:
         described=rules.upload_mlflow.input.described,
         groups=[layout.groups(model).facts for model in settings.variants],
         labels=rules.upload_mlflow.input.labels,
-        videos=[layout.motifs(model).videos.root for model in settings.variants if filmed()],
+        videos=[layout.motifs(model).videos.root for model in settings.variants if settings.filmed],
         frames=layout.windows_folder.frames,
         index=layout.windows_folder.index,
         faults=layout.windows_folder.session_faults,
@@ -125,12 +127,12 @@ rule report:
     params:
         version=source.REPORT,
         results=layout.root,
+        # not part of the command, see `keys_of`
         sessions=list(settings.analysed),
         models=list(settings.variants),
     shell:
         r"""
         vame-pipe report {params.results:q} \
-            --sessions {params.sessions:q} \
             --models {params.models:q} \
             --out {output.page:q} \
             --methods {output.methods:q} \

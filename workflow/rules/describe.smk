@@ -26,6 +26,8 @@ rule describe:
         # a function, because Snakemake would read braces in a plain text as wildcards
         skeleton=lambda wildcards: json.dumps(settings.skeleton),
         communities=settings.motifs.communities,
+        config=layout.config,
+        # not part of the command, see `keys_of`
         px_per_cm=lambda wildcards: json.dumps(settings.scales(settings.training_sessions)),
     shell:
         r"""
@@ -36,6 +38,6 @@ rule describe:
             --names {params.names:q} \
             --skeleton {params.skeleton:q} \
             --communities {params.communities:q} \
-            --px-per-cm {params.px_per_cm:q} \
+            --config {params.config:q} \
             --log {log:q}
         """

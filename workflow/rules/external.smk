@@ -73,13 +73,13 @@ rule report_external:
     params:
         version=source.REPORT,
         results=layout.root,
+        # not part of the command, see `keys_of`
         sessions=list(settings.analysed),
         names=lambda wildcards: names_json(settings.names_of(wildcards.model)),
     shell:
         r"""
         vame-pipe report-external {params.results:q} \
             --model {wildcards.model:q} \
-            --sessions {params.sessions:q} \
             --names {params.names:q} \
             --out {output:q} \
             --log {log:q}

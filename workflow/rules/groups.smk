@@ -19,12 +19,13 @@ rule groups:
     params:
         version=source.GROUPS,
         results=layout.root,
-        # a function, because Snakemake would read braces in a plain text as wildcards
-        sessions=lambda wildcards: json.dumps(members(), separators=(",", ":")),
+        # a function, because Snakemake would read braces in a plain text as wildcards; see `keys_of`
+        sessions=lambda wildcards: keys_of(
+            settings.analysed, "group", "subject", "pair", "px_per_cm"
+        ),
     shell:
         r"""
         vame-pipe groups {params.results:q} \
             --model {wildcards.model:q} \
-            --sessions {params.sessions:q} \
             --log {log:q}
         """

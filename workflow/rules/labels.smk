@@ -7,10 +7,12 @@ rule compare_labels:
         description=layout.motifs("{model}").described.description,
         quality=layout.motifs("{model}").quality,
         motifs=[
-            layout.motifs("{model}").session(s) for s in labelled() if s in settings.new_sessions
+            layout.motifs("{model}").session(s)
+            for s in settings.labelled
+            if s in settings.new_sessions
         ],
         # a path with braces cannot be an input, see `pose_files`
-        labels=[s.labels for s in labelled().values() if not re.search("[{}]", s.labels)],
+        labels=[s.labels for s in settings.labelled.values() if not re.search("[{}]", s.labels)],
     output:
         *layout.motifs("{model}").labelled.outputs,
     log:
@@ -24,12 +26,11 @@ rule compare_labels:
     params:
         version=source.LABELS,
         results=layout.root,
-        # a function, because Snakemake would read braces in a plain text as wildcards
-        sessions=lambda wildcards: labels_json(),
+        # a function, because Snakemake would read braces in a plain text as wildcards; see `keys_of`
+        sessions=lambda wildcards: keys_of(settings.labelled, "labels", "subject"),
     shell:
         r"""
         vame-pipe compare-labels {params.results:q} \
             --model {wildcards.model:q} \
-            --sessions {params.sessions:q} \
             --log {log:q}
         """

@@ -22,19 +22,15 @@ rule quality:
     params:
         version=source.QUALITY,
         results=layout.root,
+        # not part of the command, see `keys_of`
         sessions=list(settings.analysed),
         # functions, because Snakemake would read braces in a plain text as wildcards
         qc=lambda wildcards: settings.qc.model_dump_json(),
         px_per_cm=lambda wildcards: json.dumps(settings.scales(settings.analysed)),
         excluded=lambda wildcards: json.dumps(settings.excluded),
-        # not part of the command, which reads them from results/config.yaml
         groups=lambda wildcards: {n: s.group for n, s in settings.analysed.items() if s.group},
     shell:
         r"""
         vame-pipe quality {params.results:q} \
-            --sessions {params.sessions:q} \
-            --settings {params.qc:q} \
-            --px-per-cm {params.px_per_cm:q} \
-            --excluded {params.excluded:q} \
             --log {log:q}
         """

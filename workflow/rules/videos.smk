@@ -22,13 +22,14 @@ rule videos:
         # so that clips are cut once the library is installed
         has_library=find_spec("av") is not None,
         results=layout.root,
-        # a function, because Snakemake would read braces in a plain text as wildcards
-        sessions=lambda wildcards: filmed_json(),
+        # a function, because Snakemake would read braces in a plain text as wildcards; see `keys_of`
+        sessions=lambda wildcards: keys_of(
+            settings.filmed, "poses", "fps", "format", "individuals", "starts_s", "video"
+        ),
     shell:
         r"""
         vame-pipe videos {params.results:q} \
             --model {wildcards.model:q} \
-            --sessions {params.sessions:q} \
             --out {output:q} \
             --log {log:q}
         """

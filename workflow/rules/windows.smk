@@ -17,6 +17,8 @@ rule windows:
     params:
         version=source.WINDOWS,
         aligned=layout.aligned_folder,
+        config=layout.config,
+        # not part of the command, see `keys_of`
         sessions=settings.training_sessions,
         windows=lambda wildcards: settings.windows.model_dump_json(),
         min_valid=["--min-valid", settings.qc.min_valid] if settings.qc.min_valid else [],
@@ -25,7 +27,7 @@ rule windows:
         r"""
         vame-pipe windows \
             --aligned {params.aligned:q} \
-            --sessions {params.sessions:q} \
+            --config {params.config:q} \
             --settings {params.windows:q} {params.min_valid:q} \
             --out {params.out:q} \
             --log {log:q}
