@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -15,7 +14,9 @@ from vame_pipe.core.metadata import AlignedMetadata, WindowsMetadata
 from vame_pipe.core.motif_quality import MotifQuality
 from vame_pipe.core.run_record import RunRecord
 from vame_pipe.core.segmentation_facts import SegmentationFacts
+from vame_pipe.reporting import methods_recordings
 from vame_pipe.reporting.recordings import Recording
+from vame_pipe.reporting.words import counted, joined
 
 PACKAGES = ("torch", "numpy", "scikit-learn", "scipy", "snakemake")
 """Libraries that compute, named with their versions."""
@@ -72,8 +73,10 @@ class Material:
 def text(material: Material) -> str:
     """Return the text: paragraphs in Markdown, with a heading each."""
     sections = {
-        "Recordings": _recordings(material),
-        "Alignment": _alignment(material),
+        "Recordings": methods_recordings.recordings(
+            material.recordings, material.aligned, material.rates, material.windows
+        ),
+        "Alignment": methods_recordings.alignment(material.aligned),
         "Model": _model(material),
         "Motifs": _motifs(material),
         "Groups": material.groups.methods if material.groups else "",
@@ -86,97 +89,6 @@ def text(material: Material) -> str:
         "you know: animals, camera, tracking."
     )
     return "\n".join(["# Methods\n", f"<!-- {note} -->\n", *shown])
-
-
-def _recordings(material: Material) -> str:
-    rows, excluded = material.recordings, material.windows.excluded
-    names = dict.fromkeys(row.session for row in rows)
-    minutes = sum({row.session: row.minutes for row in rows}.values())
-    new = dict.fromkeys(row.session for row in rows if row.use == "encode")
-    keypoints = material.aligned.keypoints
-    were, they = ("was", "It shows") if len(names) == 1 else ("were", "They show")
-    sentences = [
-        f"{_count(len(names), 'recording')} with {minutes:.1f} minutes in total {were} analysed. {they} "
-        f"{_count(len(rows), 'animal')}, each animal of a recording counted once.",
-        f"The positions of {_count(len(keypoints), 'keypoint')} ({', '.join(keypoints)}) were tracked at "
-        f"{_join(f'{rate:g}' for rate in material.rates)} frames per second.",
-        f"The models were trained on {_count(len(material.windows.aligned), 'recording')}.",
-    ]
-    if new:
-        sentences.append(
-            f"{_count(len(new), 'recording')} changed no model and "
-            f"{'was' if len(new) == 1 else 'were'} only encoded."
-        )
-    if excluded:
-        sentences.append(
-            f"{_count(len(excluded), 'recording')} could not be used for training because of the tracking."
-        )
-    valid = sum(row.quality.valid_fraction * row.quality.n_rows for row in rows)
-    total = sum(row.quality.n_rows for row in rows)
-    sentences.append(f"After alignment, {valid / total:.1%} of the frames were valid.")
-    return " ".join(sentences)
-
-
-def _alignment(material: Material) -> str:
-    meta, use = material.aligned, material.aligned.settings
-    sentences = [
-        f"{_confidence(use['min_confidence'])} Gaps of up to {use['max_gap_s']:g} s were interpolated; "
-        "frames in longer gaps were left out.",
-    ]
-    if use["outlier_threshold"] is not None:
-        sentences.append(
-            "Points also counted as missing if their distance from the running median of their keypoint "
-            f"was more than {use['outlier_threshold']:g} times the 90th percentile of that distance and "
-            "more than a quarter of the body length."
-        )
-    if use["fps"] is not None:
-        sentences.append(f"Recordings were resampled to {use['fps']:g} frames per second.")
-    if use["smooth_s"] is not None:
-        sentences.append(
-            "Positions were smoothed with a Savitzky-Golay filter of second order and a window of "
-            f"{use['smooth_s']:g} s."
-        )
-    ahead = (
-        f"{use['forward']} lay on the positive x axis"
-        if use["axis"] is None
-        else f"its body axis pointed along the positive x axis, with {use['forward']} ahead"
-    )
-    sentences.append(
-        f"In every frame the animal was moved and rotated so that {use['centre']} was at the origin and "
-        f"{ahead}."
-    )
-    if use["scale"]:
-        sentences.append(
-            "Positions were divided by the median body length of the recording, the distance from "
-            f"{use['centre']} to {use['forward']}."
-        )
-    n_positions = sum(name.rpartition("_")[0] in meta.keypoints for name in meta.features)
-    others = [name for name in meta.features if name.rpartition("_")[0] not in meta.keypoints]
-    sentences.append(f"{_count(n_positions, 'coordinate')} were used as features" + _also(others))
-    return " ".join(sentences)
-
-
-def _confidence(threshold: Any) -> str:
-    """Return which points counted as missing, in words; thresholds per keypoint are named."""
-    if not isinstance(threshold, dict):
-        return f"Points with a confidence below {threshold:g} counted as missing."
-    if set(threshold) == {"quantile"}:
-        return (
-            f"Of each keypoint, the {threshold['quantile']:.0%} of the points with the lowest confidence "
-            "counted as missing."
-        )
-    shown = [
-        f"{name} {value:g}" if isinstance(value, float | int) else f"{name} {value['quantile']:.0%}"
-        for name, value in threshold.items()
-    ]
-    return (
-        f"Points below a confidence that depended on the keypoint ({', '.join(shown)}; a percentage is "
-        "that of the points with the lowest confidence) counted as missing."
-    )
-
-
-def _also(names: Sequence[str]) -> str:
-    return f", together with {_join(names)}." if names else "."
 
 
 def _model(material: Material) -> str:
@@ -192,7 +104,7 @@ def _model(material: Material) -> str:
         f"{data.n_train:,} windows of {data.n_frames:,} valid frames were used for training, "
         f"{data.n_val:,} windows for validation: {use['windows.val_fraction']:.0%} of the frames of each "
         "recording in contiguous blocks, which share no frame with the training windows.",
-        f"The model was trained with Adam for {_count(int(found['final/epochs']), 'epoch')} "
+        f"The model was trained with Adam for {counted(int(found['final/epochs']), 'epoch')} "
         f"({int(found['final/windows_seen']):,} windows; {run.stop}; batches of {use['train.batch_size']}, "
         f"highest learning rate {use['train.learning_rate']:g}, seed {use['train.seed']}); the weights "
         f"are those of epoch {int(found['final/best_epoch']) + 1}, which had the lowest validation loss.",
@@ -224,7 +136,7 @@ def _loss(use: dict[str, Any], predicts: bool) -> str:
         f"{use['train.beta']:g} for the Kullback-Leibler divergence",
         f"{use['train.spectral_weight']:g} for the spectral term",
     ]
-    return f"The loss is the squared error of a window, with weights of {_join(terms)}."
+    return f"The loss is the squared error of a window, with weights of {joined(terms)}."
 
 
 def _sizes(use: dict[str, Any]) -> list[str]:
@@ -261,7 +173,7 @@ def _motifs(material: Material) -> str:
         shared = "shared by all states" if quality.covariance == "shared" else "of each state"
         how += f" and a covariance {shared}"
     sentences = [
-        f"{_count(facts.n_motifs, 'motif')} were found in the latent vectors by {how}. The number: "
+        f"{counted(facts.n_motifs, 'motif')} were found in the latent vectors by {how}. The number: "
         f"{facts.reason_for_n}"
     ]
     if facts.method == "hmm":
@@ -297,31 +209,8 @@ def _motifs(material: Material) -> str:
 
 def _software(material: Material) -> str:
     libraries = [f"{name} {version(name)}" for name in PACKAGES]
-    made = _join(material.package_versions)
+    made = joined(material.package_versions)
     return (
         f"All steps were computed with vame_pipe {made} (Python {platform.python_version()}, "
         f"{', '.join(libraries)}); the model was trained on {material.best.source.get('device', 'cpu')}."
     )
-
-
-def _count(n: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    Examples
-    --------
-    >>> _count(1, "recording"), _count(1200, "recording")
-    ('1 recording', '1,200 recordings')
-    """
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
-def _join(names: Iterable[str]) -> str:
-    """Return names as in a sentence.
-
-    Examples
-    --------
-    >>> _join(["25"]), _join(["25", "30"]), _join(["25", "30", "60"])
-    ('25', '25 and 30', '25, 30 and 60')
-    """
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
