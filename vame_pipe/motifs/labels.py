@@ -22,8 +22,10 @@ from vame_pipe.core.metadata import (
 )
 from vame_pipe.core.schemas import MOTIF_FIELDS
 from vame_pipe.core.source import ENCODE, SEGMENT
+from vame_pipe.motifs import hmm
 from vame_pipe.motifs.bouts import find_bouts, usage
-from vame_pipe.motifs.inputs import Latents, SessionFiles, find_session, read_latents
+from vame_pipe.motifs.inputs import Latents, SessionFiles, find_session, read_latents, run_lengths
+from vame_pipe.motifs.kmeans import nearest
 from vame_pipe.motifs.segmentation import Segmentation
 from vame_pipe.windows.data import ValidRows, number_stretches, valid_rows, window_starts
 
@@ -136,12 +138,29 @@ def write_labels(segmentation: Segmentation, session: SessionFiles, out: Path) -
     return table
 
 
+def decode(segmentation: Segmentation, latents: Latents) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the motif of each latent vector, and its posterior probability.
+
+    Returns
+    -------
+    motif : numpy.ndarray
+        `(n_rows,)` int64.
+    confidence : numpy.ndarray or None
+        `(n_rows,)` float32; None with the method kmeans, which has none.
+    """
+    arrays = segmentation.arrays
+    rows = (latents.values - arrays["offset"]) / arrays["scale"]
+    if segmentation.method == "kmeans":
+        return nearest(torch.from_numpy(rows), torch.from_numpy(arrays["mean"])).numpy(), None
+    return hmm.decode(hmm.from_arrays(arrays), rows, run_lengths(latents.run))
+
+
 def _label_table(segmentation: Segmentation, session: SessionFiles) -> pa.Table:
     schema = pa.schema(MOTIF_FIELDS)
     columns = ["session", "individual", "row", "frame", "time_s", "run"]
     table = pq.read_table(session.aligned, columns=columns).unify_dictionaries()
     latents = read_latents(session.latents)
-    motif, confidence = segmentation.decode(latents)
+    motif, confidence = decode(segmentation, latents)
     sure = _sure(segmentation, motif, confidence, latents.run)
     position = _positions(session, latents.row, valid_rows(table), segmentation.lag)
     known, decoded = (np.zeros(len(table), bool) for _ in range(2))
@@ -192,7 +211,7 @@ def label_runs(
     if not known.any():
         return motif, confidence
     latents = Latents(values[known].astype(np.float64), run[known], row[known], stretch)
-    found, certainty = segmentation.decode(latents)
+    found, certainty = decode(segmentation, latents)
     motif[known] = np.where(_sure(segmentation, found, certainty, stretch), found, -1)
     if certainty is not None:
         confidence[known] = certainty
@@ -201,7 +220,7 @@ def label_runs(
 
 def used_rows(segmentation: Segmentation, latents: Latents) -> np.ndarray:
     """Return the number of rows that get each motif, `(n_motifs,)` int; uncertain ones get none."""
-    motif, confidence = segmentation.decode(latents)
+    motif, confidence = decode(segmentation, latents)
     sure = _sure(segmentation, motif, confidence, latents.run)
     return np.bincount(motif[sure], minlength=segmentation.n_motifs)
 

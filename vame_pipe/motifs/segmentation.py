@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from vame_pipe.core import files, segmentation_facts
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import MotifFolder
 from vame_pipe.core.segmentation_facts import SegmentationFacts
-from vame_pipe.motifs import hmm
-from vame_pipe.motifs.inputs import Latents, run_lengths
-from vame_pipe.motifs.kmeans import nearest
 
 KMEANS_ARRAYS = ("offset", "scale", "mean")
 HMM_ARRAYS = (*KMEANS_ARRAYS, "start", "transition", "covariance", "temper")
@@ -83,22 +79,6 @@ class Segmentation:
         """What segmentation.json holds of it."""
         values = {name: getattr(self, name) for name in FACTS}
         return SegmentationFacts(fingerprint=self.fingerprint, n_motifs=self.n_motifs, **values)
-
-    def decode(self, latents: Latents) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the motif of each latent vector, and its posterior probability.
-
-        Returns
-        -------
-        motif : numpy.ndarray
-            `(n_rows,)` int64.
-        confidence : numpy.ndarray or None
-            `(n_rows,)` float32; None with the method kmeans, which has none.
-        """
-        rows = (latents.values - self.arrays["offset"]) / self.arrays["scale"]
-        if self.method == "kmeans":
-            centres = torch.from_numpy(self.arrays["mean"])
-            return nearest(torch.from_numpy(rows), centres).numpy(), None
-        return hmm.decode(hmm.from_arrays(self.arrays), rows, run_lengths(latents.run))
 
 
 def save(segmentation: Segmentation, folder: MotifFolder) -> None:
