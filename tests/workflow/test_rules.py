@@ -12,9 +12,19 @@ RULES = {
 }
 SESSIONS = (
     r"settings\.(analysed|training_sessions|new_sessions|labelled|filmed|deciding|excluded|scales)\b"
-    r"|settings\.sessions(?!\[wildcards\.session\])|\bvideo_files\("
+    r"|settings\.sessions(?!\[wildcards\.session\])"
 )
-"""What has a value for each session."""
+"""What has a value for each session, as do functions without arguments that use it."""
+HELPERS = [
+    rf"|\b{name}\("
+    for name, body in re.findall(
+        r"^def (\w+)\(\):\n(.*?)(?=^\S)",
+        (ROOT / "workflow/rules/common.smk").read_text(),
+        re.M | re.S,
+    )
+    if re.search(SESSIONS, body)
+]
+SESSIONS += "".join(HELPERS)
 
 
 @pytest.mark.parametrize("rule", RULES)
