@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from vame_pipe import __version__
-from vame_pipe.core import facts_file
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.facts_file import FactsFile
 
 
 @dataclass(frozen=True)
@@ -16,14 +16,13 @@ class Thing:
     count: int
 
 
-def read(path):
-    return facts_file.read(path, 2, lambda content: Thing(**content), "a thing", "vame-pipe make")
+FILE = FactsFile(Thing, 2, "a thing", "vame-pipe make")
 
 
 def test_a_record_comes_back_as_it_was(tmp_path):
     path = tmp_path / "thing.json"
-    facts_file.write(Thing("motif", 3), 2, path)
-    assert read(path) == Thing("motif", 3)
+    FILE.write(Thing("motif", 3), path)
+    assert FILE.read(path) == Thing("motif", 3)
     versions = {"format_version": 2, "package_version": __version__}
     assert json.loads(path.read_text()) == versions | {"name": "motif", "count": 3}
 
@@ -51,5 +50,5 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, content, message):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError) as caught:
-        read(path)
+        FILE.read(path)
     assert caught.value.problems == [f"{path}: {message}"]

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from vame_pipe.core import facts_file
-
-FORMAT_VERSION = 1
+from vame_pipe.core.facts_file import FactsFile
 
 
 @dataclass(frozen=True)
@@ -45,21 +41,5 @@ def has_library() -> bool:
     return importlib.util.find_spec("av") is not None
 
 
-def write(facts: ClipFacts, path: Path) -> None:
-    """Write videos.json, atomically."""
-    facts_file.write(facts, FORMAT_VERSION, path)
-
-
-def read(path: Path) -> ClipFacts:
-    """Return what clips were cut from.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged or of another version.
-    """
-    return facts_file.read(path, FORMAT_VERSION, _make, "about clips of motifs", "vame-pipe videos")
-
-
-def _make(content: dict[str, Any]) -> ClipFacts:
-    return ClipFacts(**content)
+_FILE = FactsFile(ClipFacts, 1, "about clips of motifs", "vame-pipe videos")
+write, read = _FILE.write, _FILE.read

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from vame_pipe.core import facts_file
-
-FORMAT_VERSION = 1
+from vame_pipe.core.facts_file import FactsFile
 
 
 @dataclass(frozen=True)
@@ -114,25 +111,15 @@ class Description:
         return [of_number[number] for number in range(self.n_numbers)]
 
 
-def write(description: Description, path: Path) -> None:
-    """Write description.json, atomically."""
-    facts_file.write(description, FORMAT_VERSION, path)
-
-
-def read(path: Path) -> Description:
-    """Return what is known of the motifs of a model.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged or of another version.
-    """
-    return facts_file.read(
-        path, FORMAT_VERSION, _make, "a description of motifs", "vame-pipe describe"
+def _make(
+    motifs: list[dict[str, Any]], trees: dict[str, dict[str, Any]], **rest: Any
+) -> Description:
+    return Description(
+        motifs=[Motif(**motif) for motif in motifs],
+        trees={name: Tree(**tree) for name, tree in trees.items()},
+        **rest,
     )
 
 
-def _make(content: dict[str, Any]) -> Description:
-    content["motifs"] = [Motif(**motif) for motif in content["motifs"]]
-    content["trees"] = {name: Tree(**tree) for name, tree in content["trees"].items()}
-    return Description(**content)
+_FILE = FactsFile(_make, 1, "a description of motifs", "vame-pipe describe")
+write, read = _FILE.write, _FILE.read

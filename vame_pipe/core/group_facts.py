@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from vame_pipe.core import facts_file
-
-FORMAT_VERSION = 1
+from vame_pipe.core.facts_file import FactsFile
 
 
 @dataclass(frozen=True)
@@ -51,23 +48,5 @@ class GroupFacts:
     stage_version: int
 
 
-def write(facts: GroupFacts, path: Path) -> None:
-    """Write groups.json, atomically."""
-    facts_file.write(facts, FORMAT_VERSION, path)
-
-
-def read(path: Path) -> GroupFacts:
-    """Return how groups were compared.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged or of another version.
-    """
-    return facts_file.read(
-        path, FORMAT_VERSION, _make, "a comparison of groups", "vame-pipe groups"
-    )
-
-
-def _make(content: dict[str, Any]) -> GroupFacts:
-    return GroupFacts(**content)
+_FILE = FactsFile(GroupFacts, 1, "a comparison of groups", "vame-pipe groups")
+write, read = _FILE.write, _FILE.read

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from vame_pipe.core import facts_file
-
-FORMAT_VERSION = 1
+from vame_pipe.core.facts_file import FactsFile
 
 
 @dataclass(frozen=True)
@@ -95,24 +92,9 @@ class LabelFacts:
         }
 
 
-def write(facts: LabelFacts, path: Path) -> None:
-    """Write labels.json, atomically."""
-    facts_file.write(facts, FORMAT_VERSION, path)
+def _make(scores: dict[str, dict[str, Any]], **rest: Any) -> LabelFacts:
+    return LabelFacts({kind: LabelScores(**values) for kind, values in scores.items()}, **rest)
 
 
-def read(path: Path) -> LabelFacts:
-    """Return what was compared with labels.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged or of another version.
-    """
-    return facts_file.read(
-        path, FORMAT_VERSION, _make, "a comparison with labels", "vame-pipe compare-labels"
-    )
-
-
-def _make(content: dict[str, Any]) -> LabelFacts:
-    scores = {kind: LabelScores(**values) for kind, values in content.pop("scores").items()}
-    return LabelFacts(scores=scores, **content)
+_FILE = FactsFile(_make, 1, "a comparison with labels", "vame-pipe compare-labels")
+write, read = _FILE.write, _FILE.read

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from vame_pipe.core import facts_file
-
-FORMAT_VERSION = 2
+from vame_pipe.core.facts_file import FactsFile
 
 
 @dataclass(frozen=True)
@@ -51,25 +48,11 @@ class SegmentationFacts:
     stage_version: int
 
 
-def write(facts: SegmentationFacts, path: Path) -> None:
-    """Write segmentation.json, atomically."""
-    facts_file.write(facts, FORMAT_VERSION, path)
-
-
-def read(path: Path) -> SegmentationFacts:
-    """Return what a segmentation was made from.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged or of another version.
-    """
-    return facts_file.read(
-        path, FORMAT_VERSION, _make, "the settings of a segmentation", "vame-pipe segment"
-    )
-
-
-def _make(content: dict[str, Any]) -> SegmentationFacts:
+def _make(**content: Any) -> SegmentationFacts:
     if None in content.values():
         raise ValueError("every fact is known")
     return SegmentationFacts(**content)
+
+
+_FILE = FactsFile(_make, 2, "the settings of a segmentation", "vame-pipe segment")
+write, read = _FILE.write, _FILE.read
