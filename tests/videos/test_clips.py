@@ -173,6 +173,21 @@ def test_animals_are_where_the_poses_are(layout, sessions):
     np.testing.assert_allclose(parts.points("id_0", np.array([91])), position(np.array([0])))
 
 
+def test_a_selected_animal_may_be_missing_in_some_of_the_files(tmp_path):
+    """As in alignment."""
+    poses = [
+        write_poses(tmp_path / "a.csv", 40, names=("mum", "pup")),
+        write_poses(tmp_path / "b.csv", 30, 40, names=("mum",)),
+    ]
+    video = str(write_video(tmp_path / "v.avi", 70, codec="mjpeg"))
+    source = session(poses, video, individuals=["mum", "pup"])
+    layout = make_project(tmp_path, {"s": source})
+    tracks = read_tracks(find_filmed("s", source, layout), layout)
+    assert [list(animals) for animals in tracks.positions] == [["mum", "pup"], ["mum"]]
+    np.testing.assert_allclose(tracks.points("mum", np.array([69])), position(np.array([69])))
+    assert np.isnan(tracks.points("pup", np.array([69]))).all()
+
+
 def test_a_pose_file_that_was_changed_is_refused(layout, sessions, tmp_path):
     path = write_poses(tmp_path / "late.csv", 70, 15)
     changed = sessions["late"].model_copy(update={"poses": path})

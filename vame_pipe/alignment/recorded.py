@@ -30,11 +30,7 @@ def read_recorded(source: Session, max_gap_s: float) -> tuple[dict[str, Poses], 
     InputError
         If a file cannot be read, or if the files do not fit together.
     """
-    starts_s = None if source.starts_s is None else tuple(source.starts_s)
-    individuals = None if source.individuals is None else tuple(source.individuals)
-    paths = tuple(map(Path, source.files))
-    files = PoseSource(paths, source.fps, source.format, starts_s, individuals)
-    return read_parts(files, min_gap_s=max_gap_s)
+    return read_parts(PoseSource.of(source), min_gap_s=max_gap_s)
 
 
 def unsuitable(

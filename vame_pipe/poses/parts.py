@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from vame_pipe.core.errors import InputError, listing
 from vame_pipe.core.parts import Part
 from vame_pipe.poses.contract import Poses
 from vame_pipe.poses.readers import read_poses
+
+if TYPE_CHECKING:
+    from vame_pipe.config.sections import Session
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +48,14 @@ class PoseSource:
     format: str | None = None
     starts_s: tuple[float, ...] | None = None
     individuals: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, session: Session) -> PoseSource:
+        """Return the pose files of a session of the configuration."""
+        starts_s = None if session.starts_s is None else tuple(session.starts_s)
+        individuals = None if session.individuals is None else tuple(session.individuals)
+        paths = tuple(map(Path, session.files))
+        return cls(paths, session.fps, session.format, starts_s, individuals)
 
 
 def read_parts(

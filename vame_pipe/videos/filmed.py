@@ -14,7 +14,7 @@ from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import AlignedMetadata, read_record
 from vame_pipe.core.quality import read_quality
-from vame_pipe.poses.readers import read_poses
+from vame_pipe.poses.parts import PoseSource, read_files
 from vame_pipe.videos.matching import Placement, place
 from vame_pipe.videos.video_file import VideoFacts, read_facts
 
@@ -116,7 +116,7 @@ def find_filmed(name: str, source: Session, layout: Layout) -> Filmed:
             raise InputError(*problems)
         numbers = [part.first_frame for part in meta.parts]
         if len(numbers) > 1:  # on the time axis of the recording, not in the files
-            numbers = [_first_frame(animals) for animals in _read(source)]
+            numbers = [_first_frame(animals) for animals in read_files(PoseSource.of(source))]
         return Filmed(name, source, meta, place(videos, meta.parts, numbers, meta.source_fps))
     except InputError as error:
         raise InputError(*(f"session {name}: {line}" for line in error.problems)) from None
@@ -136,7 +136,7 @@ def read_tracks(filmed: Filmed, layout: Layout) -> Tracks:
     InputError
         If a pose file cannot be read, or is not the one that was aligned.
     """
-    meta, recorded = filmed.meta, _read(filmed.source)
+    meta, recorded = filmed.meta, read_files(PoseSource.of(filmed.source))
     sizes = [max(len(poses.position) for poses in animals.values()) for animals in recorded]
     if sizes != [part.n_frames for part in meta.parts]:
         raise InputError(
@@ -175,13 +175,6 @@ def _outside(positions: Iterable[np.ndarray], video: VideoFacts) -> float:
         return 0.0
     inside = (points >= 0) & (points <= [video.width, video.height])
     return float(1 - inside.all(axis=1).mean())
-
-
-def _read(source: Session) -> list[dict[str, Poses]]:
-    """Return the animals in each pose file of a session."""
-    return [
-        read_poses(path, source.fps, source.format, source.individuals) for path in source.files
-    ]
 
 
 def _first_frame(animals: dict[str, Poses]) -> int:
