@@ -244,5 +244,5 @@ def test_too_little_data_is_said_and_drawn(tmp_path, groups, told):
 
 
 def test_subjects_have_their_group_pair_and_number_of_recordings():
-    members = {"x": Member("a", "m", "p"), "y": Member("a", "m", "p"), "z": Member(None)}
+    members = {"x": Member("a", "m", "p"), "y": Member("a", "m"), "z": Member(None)}
     assert study(members).subjects == [Subject("m", "a", "p", 2), Subject("z", None, None, 1)]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vame_pipe.config import loading
+from vame_pipe.config import loading, pairs
 from vame_pipe.config.configuration import Config
 from vame_pipe.config.loading import Source
 from vame_pipe.config.sections import Session
@@ -182,6 +182,7 @@ def warnings(config: Config, on_cluster: bool) -> list[str]:
         for name, session in config.analysed.items()
         if session.fps is not None and session.fps > MAX_FPS
     ]
+    found += pairs.warnings(config.analysed)
     labelled = [name for name, session in config.analysed.items() if session.labels]
     if labelled and not config.variants:
         found.append(

@@ -6,7 +6,7 @@ import re
 
 from pydantic import ValidationError
 
-from vame_pipe.config import external, motif_names, variants
+from vame_pipe.config import external, motif_names, pairs, variants
 from vame_pipe.config.configuration import Config
 from vame_pipe.config.external import is_external
 from vame_pipe.config.messages import explain
@@ -81,7 +81,7 @@ def _session_problems(config: Config) -> list[str]:
         for name in MOTIF_TABLES
         if name in config.sessions
     ]
-    found += _scale_problems(config)
+    found += _scale_problems(config) + pairs.problems(config.analysed)
     rates = sorted({session.fps for session in config.analysed.values() if session.fps})
     if config.align.fps is None and len(rates) > 1:
         names = {r: [n for n, s in config.analysed.items() if s.fps == r][:3] for r in rates}

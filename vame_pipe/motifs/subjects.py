@@ -248,7 +248,8 @@ def gather(
         name = name if individual is None else f"{name}, {individual}"
         key = member.group, name
         found.setdefault(key, []).append(values)
-        subjects[key] = Subject(name, member.group, member.pair, len(found[key]))
+        pair = member.pair or (subjects[key].pair if key in subjects else None)
+        subjects[key] = Subject(name, member.group, pair, len(found[key]))
     groups_of: dict[str, set[str | None]] = {}
     for group, name in subjects:
         groups_of.setdefault(name, set()).add(group)
