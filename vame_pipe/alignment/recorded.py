@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vame_pipe.core.errors import listing
+from vame_pipe.core.errors import did_you_mean, listing
 from vame_pipe.poses.parts import PoseSource, read_parts
 from vame_pipe.poses.readers import NO_FPS, keypoint_names, read_header
 
@@ -69,6 +69,6 @@ def unsuitable(
         problems.append(
             f"{path}: has no keypoint {listing(unknown, chr(39), limit=12)}, which the model needs; it "
             f"has: {listing(available, limit=12)}. Rename them in the file, or use a model that was "
-            "trained with its keypoints."
+            f"trained with its keypoints.{did_you_mean(unknown[0], available)}"
         )
     return problems
