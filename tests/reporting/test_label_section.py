@@ -19,8 +19,8 @@ from vame_pipe.reporting.configured import read_sessions
 from vame_pipe.reporting.items import Item
 from vame_pipe.reporting.label_section import draw_confusion, read_labels, required_files, verdict
 from vame_pipe.reporting.motif_status import find_labelled
-from vame_pipe.reporting.page import _template
 from vame_pipe.reporting.plan import plan
+from vame_pipe.reporting.templates import template
 from vame_pipe.tracking.motifs import artifact_folder, label_metrics, motif_files
 
 LATENTS = LabelScores(0.61, 0.5, 0.9, 0.1, 0.2, 1.5, 0.75)
@@ -88,7 +88,7 @@ def test_the_verdict_compares_with_pca():
 
 def test_the_section_shows_every_behaviour_and_escapes_its_name(written):
     section = read_labels(written, "vame", read_sessions(written))
-    page = _template().environment.get_template("labels.html.jinja")
+    page = template("labels.html.jinja")
     text = page.render(labels=section, motifs={"model": "vame"}, plot=lambda *_: "THE FIGURE")
     assert "walk &lt;b&gt; &amp;" in text and "<b>" not in text
     for part in ("THE FIGURE", "A note.", "1,234 frames", "0, 3", "90% of 10", "+0.10", "-0.20"):

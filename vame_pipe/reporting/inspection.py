@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from vame_pipe.core import files
@@ -19,6 +18,7 @@ from vame_pipe.poses.contract import Poses
 from vame_pipe.poses.suggestion import trusted_points
 from vame_pipe.poses.summary import FileSummary, describe, summarise
 from vame_pipe.reporting.filmstrip import draw_posture
+from vame_pipe.reporting.templates import template
 
 log = logging.getLogger(__name__)
 
@@ -71,13 +71,7 @@ def inspect(
             drawn = [p for name, animal in poses.items() for p in draw(summary, name, animal)]
             pages.append(("\n".join(describe(summary)), drawn))
     if pages and plot is not None:
-        environment = Environment(
-            loader=PackageLoader("vame_pipe.reporting", "."),
-            autoescape=True,
-            undefined=StrictUndefined,
-        )
-        template = environment.get_template("inspection.html.jinja")
-        files.write_text(plot, template.render(pages=pages))
+        files.write_text(plot, template("inspection.html.jinja").render(pages=pages))
         log.info("%s: written", plot)
     return summaries, problems
 

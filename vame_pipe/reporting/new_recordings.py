@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vame_pipe import __version__
 from vame_pipe.core import files, novelty, segmentation_facts
@@ -16,6 +15,7 @@ from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import LatentsMetadata, read_record
 from vame_pipe.core.novelty import Novelty
 from vame_pipe.reporting.current import require_current_motifs
+from vame_pipe.reporting.templates import template
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,7 @@ def write_external(
     facts = segmentation_facts.read(layout.motifs(model).settings)
     require_current_motifs(layout, [model], sessions)
     usage = [line for session in sessions for line in _read_usage(layout, model, session, motifs)]
-    template = Environment(
-        loader=PackageLoader("vame_pipe.reporting", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("external.html.jinja")
-    page = template.render(
+    page = template("external.html.jinja").render(
         model=model,
         facts=facts,
         motifs=motifs,

@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from vame_pipe.core import files
@@ -44,6 +43,7 @@ from vame_pipe.reporting.new_recordings import read_new
 from vame_pipe.reporting.projection import Projection, project_latents
 from vame_pipe.reporting.quality_section import read_quality_section
 from vame_pipe.reporting.recordings import Recording
+from vame_pipe.reporting.templates import template
 from vame_pipe.reporting.traces import EXCERPT_S, pose_sources, trace_excerpt
 
 MAX_TRACES = 100
@@ -153,7 +153,7 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
     best = best_model(runs)
     named = described.read_described(layout, best)
     projections = {model: project_latents(layout, model, sessions) for model in runs}
-    page = _template().render(
+    page = template("page.html.jinja").render(
         tag=REPORT_TAG,
         facts=_facts(layout, sessions, digests).as_json(),
         plotly=get_plotlyjs(),
@@ -243,17 +243,6 @@ def _facts(layout: Layout, sessions: list[str], digests: dict[str, str]) -> Repo
         comparison=files.file_fingerprint(layout.comparison),
         stage_version=REPORT,
     )
-
-
-def _template() -> Any:
-    pages = Environment(
-        loader=PackageLoader("vame_pipe.reporting", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return pages.get_template("page.html.jinja")
 
 
 def _totals(rows: list[Recording]) -> Totals:
