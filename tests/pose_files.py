@@ -2,10 +2,18 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
+
+from vame_pipe.poses.readers import keypoint_names, read_header
+
+
+def read_keypoints(path, format=None, individuals=None):
+    """Return the names of the keypoints that all animals in a pose file have, from its header."""
+    return keypoint_names(read_header(path, format), Path(path), individuals)
 
 
 @dataclass(frozen=True)

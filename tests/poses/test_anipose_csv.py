@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pose_files
 import pytest
+from pose_files import read_keypoints
 
 from vame_pipe.core.errors import InputError
-from vame_pipe.poses.readers import read_header, read_keypoints, read_poses
+from vame_pipe.poses.readers import read_header, read_poses
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ import logging
 
 import numpy as np
 import pytest
+from pose_files import read_keypoints
 
 from vame_pipe.alignment.session import align
 from vame_pipe.config.sections import Align
 from vame_pipe.core.errors import InputError
 from vame_pipe.poses import simulate
-from vame_pipe.poses.readers import read_keypoints, read_poses
+from vame_pipe.poses.readers import read_poses
 
 HEADER = (
     "scorer,s,s,s,s,s,s\nbodyparts,a b/c,a b/c,a b/c,n,n,n\ncoords,x,y,likelihood,x,y,likelihood\n"

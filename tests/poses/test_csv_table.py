@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pose_files import read_keypoints
 
 from vame_pipe.core.errors import InputError
 from vame_pipe.poses.csv_table import CHUNK
-from vame_pipe.poses.readers import read_keypoints, read_poses
+from vame_pipe.poses.readers import read_poses
 
 ROWS = [
     ["scorer", *["net"] * 6],

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import tables
+from pose_files import read_keypoints
 
 from vame_pipe.core.errors import InputError
-from vame_pipe.poses.readers import read_keypoints, read_poses
+from vame_pipe.poses.readers import read_poses
 
 COORDS = ["x", "y", "likelihood"]
 

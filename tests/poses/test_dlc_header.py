@@ -3,9 +3,10 @@
 import numpy as np
 import pose_files
 import pytest
+from pose_files import read_keypoints
 
 from vame_pipe.poses.dlc_header import named_columns
-from vame_pipe.poses.readers import read_keypoints, read_poses
+from vame_pipe.poses.readers import read_poses
 
 WORDS = [
     ("scorer", "individuals", "keypoints", "coord"),

@@ -8,11 +8,12 @@ import pose_files
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pose_files import read_keypoints
 
 from vame_pipe.alignment.session import align
 from vame_pipe.config.sections import Align
 from vame_pipe.core.errors import InputError
-from vame_pipe.poses.readers import read_header, read_keypoints, read_poses
+from vame_pipe.poses.readers import read_header, read_poses
 
 
 def assert_same(animals, made):

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pose_files
 import pytest
+from pose_files import read_keypoints
 
 from vame_pipe.alignment.session import align
 from vame_pipe.config.sections import Align
 from vame_pipe.core.errors import InputError
 from vame_pipe.poses import simulate
-from vame_pipe.poses.readers import read_keypoints, read_poses
+from vame_pipe.poses.readers import read_poses
 
 CELLS = [b"", b"nan", b"inf", b"1e400", b"-1", b"1,5", b"abc", b"1e30", b"0x1A", b" 12 ", b"9" * 40]
 WORDS = [b"", b"x", b"likelihood", b"nose", b"\xff", b"coords", b"z"]

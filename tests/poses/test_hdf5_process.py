@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+from pose_files import read_keypoints
 from test_dlc_hdf5 import read, recording, write
 
 from vame_pipe.core.errors import InputError
 from vame_pipe.poses import hdf5_process
-from vame_pipe.poses.readers import read_keypoints, read_poses
+from vame_pipe.poses.readers import read_poses
 
 
 @pytest.fixture

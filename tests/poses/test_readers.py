@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from pose_files import read_keypoints
 from test_conversion import HEADER, refuse
 
 from vame_pipe.cli.main import main
@@ -16,7 +17,7 @@ from vame_pipe.core.pose_formats import POSE_FORMATS
 from vame_pipe.poses import simulate
 from vame_pipe.poses.hdf5_formats import FORMATS as HDF5_FORMATS
 from vame_pipe.poses.keypoint_names import missing_keypoints
-from vame_pipe.poses.readers import CSV_FORMATS, read_keypoints, read_poses
+from vame_pipe.poses.readers import CSV_FORMATS, read_poses
 
 
 def read_one(path, fps=30.0):

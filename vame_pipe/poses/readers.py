@@ -151,28 +151,6 @@ def read_header(path: str | Path, format: str | None = None) -> PoseHeader:
     raise InputError(f"{path}: {NO_FORMAT}, or damaged. {' '.join(dict.fromkeys(reasons))}")
 
 
-def read_keypoints(
-    path: str | Path, format: str | None = None, individuals: Sequence[str] | None = None
-) -> list[str]:
-    """Return the names of the keypoints that all animals in a pose file have, from its header.
-
-    Parameters
-    ----------
-    path : str or Path
-        Pose file.
-    format : str, optional
-        As for `read_poses`.
-    individuals : sequence of str, optional
-        As for `read_poses`.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, of another format or damaged, or has no such animal.
-    """
-    return keypoint_names(read_header(path, format), Path(path), individuals)
-
-
 def keypoint_names(
     header: PoseHeader,
     path: Path,
