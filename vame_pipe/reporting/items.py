@@ -22,6 +22,7 @@ MADE_AGAIN = {
     "fetch": "model {} was fetched again",
     "encode": "session {} was encoded again",
     "segment": "the motifs of model {} were found again",
+    "describe": "the motifs of model {} were described again",
     "compare": "the models were compared again",
 }
 """By stage: why what was made from an earlier result is outdated."""
@@ -136,7 +137,7 @@ def members(kind: str, before: Iterable[str], now: Iterable[str]) -> list[str]:
     >>> members("model", ["a", "b"], ["b", "c"])
     ['model c is new', 'model a was removed']
     """
-    before, now = list(before), list(now)
+    before, now = dict.fromkeys(before), dict.fromkeys(now)
     new = [f"{kind} {name} is new" for name in now if name not in before]
     return new + [f"{kind} {name} was removed" for name in before if name not in now]
 

@@ -108,7 +108,7 @@ def find_description(layout: Layout, config: Config, motifs: Item) -> Item:
             "motifs.communities": config.motifs.communities,
             "px_per_cm": config.scales(config.training_sessions),
         }
-        return causes + changes("", facts.settings, now), None
+        return causes + changes("", facts.settings, now), files.file_fingerprint(path)
 
     folder = layout.motifs(motifs.name)
     outputs = [*folder.described.outputs, folder.clips]
