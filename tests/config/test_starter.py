@@ -186,6 +186,15 @@ def test_a_fragment_of_a_track_does_not_exclude_the_recording(tmp_path):
     assert session.exclude is None and [a.name for a in session.summary.animals] == ["a", "b"]
 
 
+def test_a_warning_about_a_file_is_there_once(tmp_path, capsys):
+    """Although each file is read twice, and each of its animals is looked at."""
+    made = pose_files.recording(n_frames=300)
+    pose_files.write_sleap_analysis(tmp_path / "tracks.h5", made, scores=False)
+    config = tmp_path / "config.yaml"
+    assert main(["init", str(tmp_path), "--fps", "30", "--out", str(config)]) == 0
+    assert capsys.readouterr().err.count("tracks.h5: no likelihood for") == 1
+
+
 def test_the_rate_of_a_video_comes_before_the_one_that_is_given(folder, monkeypatch):
     """Which is for the recordings without a video."""
     monkeypatch.setattr("vame_pipe.config.starter.frame_rate", lambda _: 25.0)

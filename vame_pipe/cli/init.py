@@ -32,7 +32,10 @@ def run(options: argparse.Namespace) -> None:
     from vame_pipe.config.starter import make_starter
     from vame_pipe.config.starter_text import require_new, write_starter
     from vame_pipe.core.errors import listing, shortened
+    from vame_pipe.core.logs import Once
 
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Once())
     require_new(options.out)
     starter = make_starter(options.paths, options.fps)
     written = write_starter(starter, options.out)
