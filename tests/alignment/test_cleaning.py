@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.ndimage import median_filter
 
 from vame_pipe.alignment import cleaning
+from vame_pipe.alignment.geometry import running_median
 from vame_pipe.config.sections import Quantile
 from vame_pipe.poses import simulate
 
@@ -77,6 +79,17 @@ def test_points_that_are_missing_or_have_no_score_do_not_change_a_quantile():
         confidence, known, Quantile(quantile=0.1), ["nose", "tail"]
     )
     np.testing.assert_allclose(found, [1.2, 0.0])
+
+
+@given(
+    hnp.arrays(float, st.integers(1, 40), elements=st.integers(-9, 9)),
+    st.sampled_from([1, 3, 13, 25]),
+)
+@settings(max_examples=40)
+def test_the_running_median_is_that_of_scipy(values, width):
+    values = np.tile(values, 300)  # more than one chunk
+    expected = median_filter(values, width, mode="nearest")
+    np.testing.assert_array_equal(running_median(values, width), expected)
 
 
 def test_jumps_are_outliers_and_movement_is_not():

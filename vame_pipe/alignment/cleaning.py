@@ -7,9 +7,8 @@ Functions of arrays. Positions are `(n_frames, n_keypoints, 2 or 3)` float64, in
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import median_filter
 
-from vame_pipe.alignment.geometry import empty, norm
+from vame_pipe.alignment.geometry import empty, norm, running_median
 from vame_pipe.config.sections import DEFAULT_CONFIDENCE, Quantile
 
 MAX_SAMPLE = 60_000
@@ -161,7 +160,7 @@ def find_outliers(position: np.ndarray, factor: float, fps: float, length: float
         path = empty(len(known), position.shape[2])
         for axis in range(position.shape[2]):
             path[:, axis] = values = position[known, k, axis]
-            path[:, axis] -= median_filter(values, width, mode="nearest")
+            path[:, axis] -= running_median(values, width)
         distance = norm(path)
         spread = np.quantile(distance, 0.9)
         outlier[known, k] = distance > max(factor * spread, MIN_OUTLIER_BODY_LENGTHS * length)
