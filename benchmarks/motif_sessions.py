@@ -24,7 +24,7 @@ from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import AlignedMetadata, AnimalFacts, to_metadata
 from vame_pipe.core.schemas import INDEX_FIELDS, feature_fields, index_columns
 from vame_pipe.reporting.motif_lines import raster, read_lines
-from vame_pipe.reporting.motifs import MAX_LINES, require_current
+from vame_pipe.reporting.motifs import MAX_LINES, require_current_motifs
 
 FPS, N_POSTURES = 30, 10
 MODEL = {"zdims": 8, "hidden_size_layer_1": 8, "hidden_size_rec": 8, "hidden_size_pred": 8}
@@ -94,7 +94,7 @@ def main(n_sessions: int, n_rows: int) -> None:
                 *("--out", Path(temporary) / "label" / f"{name}.parquet", *log),
             )
         began = time.perf_counter()
-        require_current(layout, ["m"], sessions)
+        require_current_motifs(layout, ["m"], sessions)
         lines = [line for session in sessions for line in read_lines(layout, "m", session)]
         raster(lines[:MAX_LINES])
         print(f"| motifs in the report | {time.perf_counter() - began:.0f} | |")
