@@ -40,7 +40,7 @@ def warnings(sessions: Mapping[str, Session]) -> list[str]:
     alone = [f"{pair} ({', '.join(names)})" for pair, names in pairs.items() if len(names) == 1]
     if alone:
         found.append(
-            f"pair {listing(alone)} is in one group only: a pair needs an animal in each of two groups, and "
+            f"pair {listing(alone)} is in one group only: a pair needs an animal in each of two groups and "
             "is left out of a paired comparison. Is that right? See pair and group."
         )
     return found
