@@ -37,8 +37,6 @@ ALIGNED = AlignedMetadata(
     source="s1.csv",
     source_fps=60.0,
     stage_version=3,
-    group="control",
-    metadata={"sex": "f"},
 )
 WINDOWS = WindowsMetadata(
     settings={"length_s": 1.0},
