@@ -14,13 +14,15 @@ import torch
 
 from vame_pipe.alignment.session import align_session
 from vame_pipe.config.sections import Align, Model, Motifs, Session, Train, Windows
-from vame_pipe.core import source
+from vame_pipe.core import description, source
 from vame_pipe.core.layout import Layout
 from vame_pipe.encoding.sessions import encode_sessions
+from vame_pipe.motifs import group_table, recording, segmentation, subjects
 from vame_pipe.motifs.describe import Wishes, describe
 from vame_pipe.motifs.inputs import find_inputs
 from vame_pipe.motifs.recording import Folders
 from vame_pipe.motifs.segment import segment
+from vame_pipe.motifs.subjects import Study, Subject
 from vame_pipe.poses.simulate import write_recordings
 from vame_pipe.reporting.comparison import compare
 from vame_pipe.tracking.tracker import NullTracker
@@ -29,7 +31,10 @@ from vame_pipe.windows.build import build
 
 FOLDER = Path(__file__).parent
 SESSIONS = ("sim-1", "sim-2")
-TOLERANCE = {"train": 2e-3, "encode": 2e-3, "segment": 2e-2, "describe": 2e-2, "compare": 2e-3}
+TOLERANCE = {
+    **{"train": 2e-3, "encode": 2e-3, "compare": 2e-3},
+    **dict.fromkeys(("segment", "describe", "groups"), 2e-2),
+}
 """Relative; processors round differently, and training amplifies it. Other stages: 1e-5."""
 
 
@@ -45,6 +50,20 @@ def columns(path, names=None) -> dict[str, list[float]]:
     table = pd.read_parquet(path)
     names = names or table.select_dtypes("number").columns
     return {name: summary(table[name]) for name in names}
+
+
+def of_groups(folders) -> dict[str, list[float]]:
+    """What two recordings do, and the comparison of eight made-up animals by the same measures."""
+    found = segmentation.load(folders.motifs)
+    described = description.read(folders.motifs.described.description)
+    for session in recording.find_sessions(folders, SESSIONS, found):
+        measures, values = subjects.measure(recording.read(folders, session), described)
+    animals = [Subject(f"m{k}", "ab"[k % 2], None, 1) for k in range(8)]
+    made_up = np.random.default_rng(0).normal(size=(len(measures), 8)) + np.arange(8) % 2
+    motifs = {motif.number: motif.name for motif in described.motifs}
+    table = group_table.compare(Study(measures, animals, made_up), motifs)
+    names = ("difference", "hedges_g", "low", "high", "p", "q", "smallest_p")
+    return {"measured": summary(values["id_0"])} | {name: summary(table[name]) for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -113,13 +132,18 @@ def numbers(tmp_path_factory) -> dict[str, dict[str, list[float]]]:
         | columns(layout.motifs("m-s2").quality),
         "describe": columns(motifs.described.profiles)
         | columns(motifs.described.bouts, ["distance", "duration_s"]),
+        "groups": of_groups(folders),
         "compare": columns(layout.similarity, ["cka", "r2"])
         | columns(layout.comparison, ["pca/r2_reconstruction"]),
     }
 
 
 @pytest.mark.parametrize(
-    "stage", ["simulate", "align", "windows", "train", "encode", "segment", "describe", "compare"]
+    "stage",
+    [
+        *("simulate", "align", "windows", "train", "encode", "segment", "describe", "groups"),
+        "compare",
+    ],
 )
 def test_numbers_of_a_stage_change_only_with_its_version(stage, numbers, request):
     path, version = FOLDER / f"{stage}.json", getattr(source, stage.upper())
