@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from vame_pipe.core.errors import InputError
@@ -20,6 +19,8 @@ from vame_pipe.training.network import RNN_VAE
 from vame_pipe.windows.data import ValidRows, normalise, window_starts
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from vame_pipe.alignment.session import Aligned
 
 log = logging.getLogger(__name__)

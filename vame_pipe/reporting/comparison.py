@@ -104,16 +104,17 @@ def pca_r2(data: WindowData, components: set[int]) -> dict[int, float]:
     components : set of int
         Numbers of components to keep.
     """
-    from sklearn.decomposition import PCA
-
     train, val = (_draw_windows(data, starts) for starts in (data.train, data.val))
     n_components = min(max(components), *train.shape)
-    pca = PCA(n_components, svd_solver="covariance_eigh").fit(train)
+    mean = train.mean(axis=0)
+    train, centred = train - mean, val - mean
+    _, vectors = np.linalg.eigh(train.T @ train)
+    principal = vectors[:, ::-1][:, :n_components]
     by_feature = val.reshape(-1, data.frames.shape[1])
     total = np.square(by_feature - by_feature.mean(axis=0)).sum()
     # the components are orthonormal: rebuilding a window recovers the sum of squares along them
-    recovered = np.square(pca.transform(val)).sum(axis=0).cumsum()
-    residual = np.square(val - pca.mean_).sum() - recovered
+    recovered = np.square(centred @ principal).sum(axis=0).cumsum()
+    residual = np.square(centred).sum() - recovered
     return {k: float(1 - residual[min(k, n_components) - 1] / total) for k in components}
 
 
