@@ -37,7 +37,8 @@ AFTER_ALIGNMENT = (
 def finished(tiny_run, tmp_path):
     """Configuration of a finished run of two sessions and two models, its results in a folder to change."""
     content = yaml.safe_load((tiny_run / "config.yaml").read_text())
-    shutil.copytree(tiny_run / "results", tmp_path / "results")
+    unread = shutil.ignore_patterns("artifacts", "mlflow.db", "logs", "benchmarks")
+    shutil.copytree(tiny_run / "results", tmp_path / "results", ignore=unread)
     for name, session in content["sessions"].items():
         session["poses"] = str(shutil.copy(session["poses"], tmp_path / f"{name}.csv"))
     return content | {"results": str(tmp_path / "results")}
