@@ -93,8 +93,6 @@ class MotifPages:
     pages : list of MotifPage
     entropy_rate, highest_entropy : float or None
         Bits per transition, and what they would be if any motif could follow.
-    n_communities : int
-        Of the tree of transitions.
     n_clips : int
         Clips of a motif, at most.
     side_view : bool
@@ -110,7 +108,6 @@ class MotifPages:
     pages: list[MotifPage]
     entropy_rate: float | None
     highest_entropy: float
-    n_communities: int
     n_clips: int
     side_view: bool
     profiles: dict[str, Any]
@@ -147,7 +144,6 @@ def read_pages(
         pages=[_page(k, described, drawn, counts) for k in range(len(described.numbers))],
         entropy_rate=described.facts.entropy_rate,
         highest_entropy=float(np.log2(max(1, len(described.numbers) - 1))),
-        n_communities=len(set(described.facts.trees["transitions"].communities)),
         n_clips=int(drawn["rank"].max()) + 1 if len(drawn) else 0,
         side_view=not drawn["z"].isna().all(),
         profiles=embedded(motif_map.profiles(described)),
