@@ -7,15 +7,16 @@ import pandas as pd
 import pynwb
 import pytest
 import xarray as xr
+import yaml
 from exported_project import FPS, LENGTH, NAMES, STARTED, make_project
-from nwbinspector import inspect_nwbfile
+from nwbinspector import Importance, inspect_nwbfile
 from pympi import Eaf
 
 from vame_pipe.cli import export as command
 from vame_pipe.cli.main import main
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.metadata import AlignedMetadata, read_record
-from vame_pipe.export import run
+from vame_pipe.export import animal_facts, run
 from vame_pipe.export.run import FORMATS, export
 from vame_pipe.export.tables import BORIS_COLUMNS
 from vame_pipe.motifs.label_file import frame_labels, read_labels
@@ -191,14 +192,49 @@ def test_nwb_has_poses_latents_motifs_and_bouts_of_one_animal(layout, truth, fil
 
 
 def test_nwbinspector_misses_only_what_a_session_does_not_tell(layout):
-    found = inspect_nwbfile(nwbfile_path=exported(layout, "nwb", "solo.nwb"))
+    found = list(inspect_nwbfile(nwbfile_path=exported(layout, "nwb", "solo.nwb")))
     assert [each.check_function_name for each in found] == ["check_experiment_description"]
-    found = inspect_nwbfile(nwbfile_path=exported(layout, "nwb", "pair-1-a.nwb"))
+    assert found[0].importance == Importance.BEST_PRACTICE_SUGGESTION
+    found = list(inspect_nwbfile(nwbfile_path=exported(layout, "nwb", "pair-1-a.nwb")))
+    suggestion = Importance.BEST_PRACTICE_SUGGESTION
+    serious = {m.check_function_name for m in found if m.importance != suggestion}
+    assert serious == {"check_subject_age", "check_subject_species_exists"}
     assert {each.check_function_name for each in found} == {
         *("check_session_start_time_old_date", "check_experimenter_exists"),
         *("check_experiment_description", "check_institution"),
         *("check_subject_age", "check_subject_species_exists"),
     }
+
+
+def test_metadata_that_archives_do_not_take_are_named(tmp_path, caplog):
+    layout = make_project(tmp_path)
+    text = layout.config.read_text()
+    wrong = {"species": "mouse", "sex": "female", "age": "90 days", "date_of_birth": "3.2.26"}
+    given = yaml.safe_load(text)
+    given["sessions"]["solo"]["metadata"] |= wrong
+    layout.config.write_text(yaml.safe_dump(given))
+    with pytest.raises(InputError) as error:
+        export(layout, "nwb", model="vame")
+    assert [line.split(" is '")[0] for line in error.value.problems] == [
+        f"session solo: {key}" for key in wrong
+    ]
+    assert "NWB needs M, F, O (other) or U (unknown)" in error.value.problems[1]
+    for keys in animal_facts.DEMANDED:
+        assert f"these sessions have no {keys}, without which" in caplog.text
+    assert caplog.text.count("do not take their files: pair.") == 2
+    folder = layout.exported("vame", "nwb")
+    assert not (folder / "solo.nwb").exists() and (folder / "pair-1-a.nwb").exists()
+
+
+@pytest.mark.parametrize("age", ["P90D", "P12W", "P1Y2M", "P80D/P90D", "P1DT12H", "P2.5M"])
+def test_ages_are_durations(age):
+    animal_facts.require_valid("s", {"age": age})
+
+
+@pytest.mark.parametrize("age", ["", "P", "90D", "P90", "P1DT", "p90d"])
+def test_other_ages_are_refused(age):
+    with pytest.raises(InputError, match="age is"):
+        animal_facts.require_valid("s", {"age": age})
 
 
 def test_videos_are_named_where_a_format_has_a_place_for_them(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,7 +13,7 @@ from vame_pipe.config.configuration import Config
 from vame_pipe.core.errors import InputError, listing
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.run_record import best_model, read_runs
-from vame_pipe.export import elan, tables
+from vame_pipe.export import animal_facts, elan, tables
 from vame_pipe.export.recorded import read_poses
 from vame_pipe.export.results import START_KEY, SessionResults, read_results
 
@@ -72,25 +72,39 @@ def export(
             )
         )
     folder = out or layout.exported(chosen, file_format)
-    problems, undated = [], []
+    problems, written = [], {}
     for session in wanted:
         try:
             results = read_results(layout, config, chosen, session)
             _write(results, file_format, folder)
         except InputError as error:
             problems += error.problems
-            continue
-        if results.start is None:
-            undated.append(session)
-    if file_format in ("nwb", "elan") and undated:
+        else:
+            written[session] = results.source.metadata
+    if file_format in ("nwb", "elan"):
+        _warn_of_missing(written, animal_facts.DEMANDED if file_format == "nwb" else ())
+    if problems:
+        raise InputError(*problems)
+    log.info("%d sessions of model %s written to %s", len(wanted), chosen, folder)
+
+
+def _warn_of_missing(written: Mapping[str, Mapping[str, str]], demanded: Sequence[str]) -> None:
+    """Warn of metadata that sessions do not have, one line for each key."""
+    undated = [session for session, metadata in written.items() if START_KEY not in metadata]
+    if undated:
         log.warning(
             "it is not known when these sessions began, so the files say 1970-01-01: %s. Give %s in their "
             "metadata.",
             *(listing(undated), START_KEY),
         )
-    if problems:
-        raise InputError(*problems)
-    log.info("%d sessions of model %s written to %s", len(wanted), chosen, folder)
+    for keys in demanded:
+        without = [name for name, given in written.items() if animal_facts.lacks(given, keys)]
+        if without:
+            log.warning(
+                "these sessions have no %s, without which archives such as DANDI do not take their files: "
+                "%s. Give it in their metadata, see docs/export.md.",
+                *(keys, listing(without)),
+            )
 
 
 def _choose_model(layout: Layout, config: Config, model: str | None) -> str:
@@ -118,4 +132,5 @@ def _write(results: SessionResults, file_format: Format, folder: Path) -> None:
     else:
         from vame_pipe.export import nwb  # needs an extra
 
+        animal_facts.require_valid(results.name, results.source.metadata)
         nwb.write(results, read_poses(results), folder)
