@@ -18,7 +18,7 @@ from vame_pipe.core.description import Motif
 from vame_pipe.core.folders import GroupFolder
 from vame_pipe.core.plots import GREY
 from vame_pipe.motifs import pair_figures
-from vame_pipe.motifs.group_style import STYLE, WIDTH, message, text
+from vame_pipe.motifs.group_style import STYLE, WIDTH, join_labels, message, text
 from vame_pipe.motifs.group_tests import ALPHA
 from vame_pipe.motifs.subjects import Study
 
@@ -228,6 +228,7 @@ def subject_map(study: Study) -> Figure:
     order = [k for _, columns in groups for k in columns]
     points, share = project(100 * study.values[study.rows("usage")][:, order].T)
     place = dict(zip(order, points.tolist(), strict=True))
+    reach = 0.12 * np.ptp(points[:, 0]), 0.04 * np.ptp(points[:, 1])
     figure = Figure(figsize=(0.62 * WIDTH, 3.2), layout="constrained")
     axis = figure.subplots()
     for g, (name, columns) in enumerate(groups):
@@ -241,10 +242,11 @@ def subject_map(study: Study) -> Figure:
             markeredgewidth=0,
             label=f"{text(name)} (n = {len(columns)})",
         )
-        for k in columns if len(order) <= MAX_NAMED else []:
+        names = [(*place[k], text(study.subjects[k].name, 12)) for k in columns]
+        for x, y, label in join_labels(names, reach) if len(order) <= MAX_NAMED else []:
             axis.annotate(
-                text(study.subjects[k].name, 12),
-                place[k],
+                label,
+                (x, y),
                 xytext=(4, 2),
                 textcoords="offset points",
                 size=6,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from vame_pipe.core.colours import BLUE, GREEN, NO_MOTIF, VERMILLION
 from vame_pipe.core.description import Motif
 from vame_pipe.core.plots import GREY
-from vame_pipe.motifs.group_style import WIDTH, message, text
+from vame_pipe.motifs.group_style import WIDTH, join_labels, message, text
 from vame_pipe.motifs.group_tests import ALPHA
 from vame_pipe.motifs.subjects import Study
 
@@ -81,22 +81,22 @@ def volcano(study: Study, table: pd.DataFrame, motifs: Sequence[Motif]) -> Figur
         named = rows[rows["measure"].isin(SERIES) & (rows["q"] < ALPHA)].sort_values(
             "q", kind="stable"
         )
-        for _, row in named.head(MAX_LABELLED).iterrows():
-            label = labels[row["motif"]]
-            if not pd.isna(row["target"]):
-                label += f" → {labels[row['target']]}"
-            right = row["hedges_g"] < 0
-            axis.annotate(
-                label,
-                (row["hedges_g"], -np.log10(row["q"])),
-                xytext=(4 if right else -4, 2),
-                textcoords="offset points",
-                ha="left" if right else "right",
-                size=7,
-            )
         largest = max(
             1.0, float(rows.loc[rows["measure"].isin(SERIES), "hedges_g"].abs().max() or 1)
         )
+        clear = [
+            (row["hedges_g"], -np.log10(row["q"]), _label(row, labels))
+            for _, row in named.head(MAX_LABELLED).iterrows()
+        ]
+        for x, y, label in join_labels(clear, (0.15 * largest, 0.15)):
+            axis.annotate(
+                label,
+                (x, y),
+                xytext=(4 if x < 0 else -4, 2),
+                textcoords="offset points",
+                ha="left" if x < 0 else "right",
+                size=7,
+            )
         axis.set_xlim(-1.15 * largest, 1.15 * largest)
         top = -np.log10(rows["q"].min()) if len(rows) else 0.0
         axis.set_ylim(0, 1.15 * max(top, 1.5))
@@ -106,6 +106,12 @@ def volcano(study: Study, table: pd.DataFrame, motifs: Sequence[Motif]) -> Figur
     n_columns = 3 if len(panels) == 1 else len(handles)
     figure.legend(handles, names, loc="outside lower center", ncols=n_columns, columnspacing=1)
     return figure
+
+
+def _label(row: pd.Series, labels: Mapping[int, str]) -> str:
+    """Return the motif of a row, or the transition."""
+    name = labels[row["motif"]]
+    return name if pd.isna(row["target"]) else f"{name} → {labels[row['target']]}"
 
 
 def transitions(study: Study, table: pd.DataFrame, motifs: Sequence[Motif]) -> Figure:
