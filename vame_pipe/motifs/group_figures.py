@@ -233,9 +233,8 @@ def subject_map(study: Study) -> Figure:
     axis = figure.subplots()
     for g, (name, columns) in enumerate(groups):
         colour, marker = _look(g)
-        x, y = np.array([place[k] for k in columns]).reshape(-1, 2).T
         axis.plot(
-            *(x, y, marker),
+            *(*np.array([place[k] for k in columns]).reshape(-1, 2).T, marker),
             color=colour,
             alpha=0.8,
             markersize=5,
