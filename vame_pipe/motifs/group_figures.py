@@ -101,9 +101,10 @@ def by_group(study: Study, table: pd.DataFrame, motifs: Sequence[Motif]) -> Figu
                 )
         if last:
             axis.set_xlabel("Motif")
-    axes[0].plot(
-        [], [], linestyle="none", marker=(5, 2, 0), color="#222222", label=f"q < {ALPHA:g}"
-    )
+    if len(groups) > 1:
+        axes[0].plot(
+            [], [], linestyle="none", marker=(5, 2, 0), color="#222222", label=f"q < {ALPHA:g}"
+        )
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", ncols=6)
     return figure
@@ -213,6 +214,7 @@ def project(usage: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     centred = usage - usage.mean(axis=0)
     left, values, right = np.linalg.svd(centred, full_matrices=False)
     largest = right[np.arange(len(right)), np.abs(right).argmax(axis=1)]
+    values = np.where(values < 1e-9 * values.max(initial=0), 0, values)  # rounding errors
     points = left * values * np.where(largest < 0, -1, 1)
     total = (values**2).sum()
     share = values**2 / total if total > 0 else np.zeros(len(values))
