@@ -14,6 +14,7 @@ from vame_pipe.config.sections import Motifs
 from vame_pipe.core import group_facts
 from vame_pipe.core.description import Motif
 from vame_pipe.core.folders import GroupFolder
+from vame_pipe.core.metadata import write_rejection
 from vame_pipe.motifs import group_figures, group_words
 from vame_pipe.motifs.describe import Wishes, describe
 from vame_pipe.motifs.group_table import compare, designs
@@ -72,7 +73,10 @@ def values(table, subject, measure, motif=None):
 
 
 def test_measures_are_those_of_the_rows_and_merged_motifs_count_as_one(layout):
-    table = run(layout, s1={"group": "a"}, s3={"group": ODD})
+    reason = "session bad: no frame is valid."
+    write_rejection(layout.motifs("m").session("bad"), [reason])
+    table = run(layout, s1={"group": "a"}, s3={"group": ODD}, bad={"group": "a"})
+    assert group_facts.read(layout.groups("m").facts).findings[0] == f"Left out: {reason}"
     assert table["subject"].unique().tolist() == ["s1", "s3, mum", "s3, pup"]
     labels = pd.read_parquet(layout.motifs("m").session("s3")).astype({"individual": str})
     for individual, rows in labels.groupby("individual"):

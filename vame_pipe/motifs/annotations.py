@@ -10,11 +10,11 @@ import pyarrow as pa
 import torch
 
 from vame_pipe.core import description as descriptions
-from vame_pipe.core import files, label_facts, metadata
+from vame_pipe.core import files, label_facts
 from vame_pipe.core.description import Description
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.label_facts import LabelFacts
-from vame_pipe.core.layout import Layout, MotifFolder
+from vame_pipe.core.layout import Layout
 from vame_pipe.core.source import LABELS
 from vame_pipe.motifs import recording, segmentation
 from vame_pipe.motifs.inputs import Inputs, SessionFiles, find_inputs
@@ -83,7 +83,7 @@ def compare_labels(layout: Layout, model: str, sources: Mapping[str, LabelSource
         )
     windows, weights = layout.windows_folder.root, layout.model(model).weights
     inputs = find_inputs(folders.latents, folders.aligned, windows, weights)
-    used, left_out = _usable(folder, sources)
+    used, left_out = recording.split_usable(folders, sources)
     sessions = recording.find_sessions(folders, used, found)
     animals = _read(folders, sources, sessions, found, described, inputs)
     names = sorted({str(name) for a in animals for name in a.label if name is not None})
@@ -121,18 +121,6 @@ def compare_labels(layout: Layout, model: str, sources: Mapping[str, LabelSource
     label_facts.write(facts, folder.labelled.facts)
     for kind, numbers in scores.items():
         log.info("labels, %s: %s", kind, numbers.describe())
-
-
-def _usable(folder: MotifFolder, sources: Mapping[str, LabelSource]) -> tuple[list[str], list[str]]:
-    """Return the sessions that have motifs, and why others are left out, a sentence each."""
-    reasons = {name: metadata.rejection(folder.session(name)) for name in sources}
-    problems = [line for lines in reasons.values() for line in lines]
-    used = [name for name, lines in reasons.items() if not lines]
-    if not used:
-        raise InputError(*problems)
-    for line in problems:
-        log.warning("labels: left out: %s", line)
-    return used, [f"Left out: {line}" for line in problems]
 
 
 def _read(

@@ -57,7 +57,7 @@ def compare_groups(folders: Folders, members: Mapping[str, Member], folder: Grou
     ------
     InputError
         If files are missing or do not belong together, or if the scale of some sessions is known and that
-        of others is not.
+        of others is not. A recording that could not be aligned, encoded or labelled is left out.
     """
     check_scales({n: m.px_per_cm for n, m in members.items() if m.px_per_cm is not None}, members)
     found = segmentation.load(folders.motifs)
@@ -67,11 +67,13 @@ def compare_groups(folders: Folders, members: Mapping[str, Member], folder: Grou
             f"{folders.motifs.described.description}: describes the motifs of another segmentation. Run "
             "snakemake, or vame-pipe describe."
         )
-    sessions = recording.find_sessions(folders, list(members), found)
+    used, left_out = recording.split_usable(folders, members)
+    sessions = recording.find_sessions(folders, used, found)
     study, empty = _measure(folders, described, sessions, members)
     names = {motif.number: motif.name for motif in described.motifs}
     table, chosen = compare(study, names), designs(study)
-    findings = group_words.findings(table, study, chosen, described.motifs, members, empty)
+    words = group_words.findings(table, study, chosen, described.motifs, members, empty)
+    findings = left_out + words
     _write(table, folder.groups, GROUP_SCHEMA)
     _write(_subject_table(study, names), folder.subjects, SUBJECT_SCHEMA)
     group_figures.draw(study, table, described.motifs, folder)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vame_pipe.core import metadata
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import MotifFolder, session_file
 from vame_pipe.core.metadata import AlignedMetadata, MotifsMetadata, read_record
@@ -21,6 +23,8 @@ from vame_pipe.motifs.inputs import SessionFiles, find_session, number_runs, rea
 from vame_pipe.motifs.movement import Movement, in_cm, movement
 from vame_pipe.motifs.names import merge_bouts
 from vame_pipe.motifs.segmentation import Segmentation
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,24 @@ class Recording:
         known = motif >= 0
         found = distances(segmentation, latents.values[known], motif[known])
         return bout_distances(position[known], found, spans)
+
+
+def split_usable(folders: Folders, sessions: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the sessions that could be labelled, and why others are left out, one line each.
+
+    Raises
+    ------
+    InputError
+        With these lines, if no session could be labelled.
+    """
+    reasons = {name: metadata.rejection(folders.motifs.session(name)) for name in sessions}
+    problems = [line for lines in reasons.values() for line in lines]
+    usable = [name for name, lines in reasons.items() if not lines]
+    if not usable:
+        raise InputError(*problems)
+    for line in problems:
+        log.warning("left out: %s", line)
+    return usable, [f"Left out: {line}" for line in problems]
 
 
 def find_sessions(
