@@ -5,7 +5,7 @@ The HDF5 library can crash on a damaged file: call this from a separate process,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import h5py
@@ -14,7 +14,7 @@ import numpy as np
 from vame_pipe.core.errors import InputError, listing
 from vame_pipe.poses import dlc_header
 from vame_pipe.poses.hdf5_access import Damaged, as_text, local_member, plain_array, plain_attribute
-from vame_pipe.poses.hdf5_table import Block, Stored
+from vame_pipe.poses.hdf5_table import Block, Stored, rows_of
 from vame_pipe.poses.pose_table import Column
 
 DLC_KEY = "df_with_missing"
@@ -111,15 +111,10 @@ def _open_fixed(group: h5py.Group, n_levels: int) -> Stored:
             raise Damaged(
                 f"block{i}_values is {array.dtype.name} {array.shape}, expected numbers {expected}"
             )
-        blocks.append(Block(_reader(array, transposed), columns))
+        axes = ("row", "column") if transposed else ("column", "row")
+        blocks.append(Block(rows_of(array, axes, ("row", "column")), columns))
     placed.require_all(bool(n_rows))
     return Stored(_columns(names, n_levels), n_rows, index, blocks)
-
-
-def _reader(array: h5py.Dataset, transposed: bool) -> Callable[[int, int], np.ndarray]:
-    if transposed:
-        return lambda start, stop: array[start:stop]
-    return lambda start, stop: array[:, start:stop].T
 
 
 def _row_index(group: h5py.Group) -> list[Any]:

@@ -98,6 +98,36 @@ class Stored:
         return ["/".join(as_text(p) for p in row) for row in zip(*parts, strict=True)]
 
 
+def rows_of(
+    array: Any, axes: Sequence[str], order: Sequence[str], at: Mapping[str, int] | None = None
+) -> Callable[[int, int], np.ndarray]:
+    """Return a function that reads rows of an array in a file: what `Block.read` is.
+
+    Parameters
+    ----------
+    array : h5py.Dataset or numpy.ndarray
+    axes : sequence of str
+        Names of its axes.
+    order : sequence of str
+        The axis of rows, then the axes of the columns, the one that changes slowest first.
+    at : mapping of str to int, optional
+        The places on the axes that are not in `order`.
+
+    >>> rows_of(np.array([[0, 1, 2], [3, 4, 5]]), ("xy", "frame"), ("frame", "xy"))(1, 3).tolist()
+    [[1, 4], [2, 5]]
+    """
+    places = at or {}
+    kept = [axis for axis in axes if axis not in places]
+
+    def read(start: int, stop: int) -> np.ndarray:
+        part = {**places, order[0]: slice(start, stop)}
+        values = array[tuple(part.get(axis, slice(None)) for axis in axes)]
+        rows: np.ndarray = values.transpose([kept.index(axis) for axis in order])
+        return rows.reshape(stop - start, -1)
+
+    return read
+
+
 def animal_columns(
     individuals: Sequence[str], keypoints: Sequence[str], coords: Sequence[str]
 ) -> list[Column]:

@@ -14,7 +14,7 @@ from vame_pipe.poses.hdf5_access import (
     text_array,
     text_attribute,
 )
-from vame_pipe.poses.hdf5_table import Block, Stored
+from vame_pipe.poses.hdf5_table import Block, Stored, rows_of
 from vame_pipe.poses.pose_table import Column
 
 DIMENSIONS = {
@@ -56,14 +56,14 @@ def open_poses(file: h5py.File, path: str) -> Stored:
             f"{path}: its positions have the coordinates {listing(names['space'])}; expected x and y, or "
             "x, y and z. Save Cartesian coordinates."
         )
-    order = ["individual", "space", "keypoint"]
+    order = ["time", "individual", "space", "keypoint"]
     columns = [
         Column(i, k, c)
         for i in names["individual"]
         for c in names["space"]
         for k in names["keypoint"]
     ]
-    blocks = [Block(_Axes(position, axes, order).read, list(range(len(columns))))]
+    blocks = [Block(rows_of(position, axes, order), list(range(len(columns))))]
     if is_array(file, "confidence"):
         confidence = number_array(file, "confidence")
         of_confidence = _axes(confidence)
@@ -73,7 +73,7 @@ def open_poses(file: h5py.File, path: str) -> Stored:
             Column(i, k, "likelihood") for i in names["individual"] for k in names["keypoint"]
         ]
         place = list(range(len(columns), len(columns) + len(scores)))
-        read = _Axes(confidence, of_confidence, ["individual", "keypoint"]).read
+        read = rows_of(confidence, of_confidence, ["time", "individual", "keypoint"])
         blocks.append(Block(read, place))
         columns += scores
     fps = number_attribute(file, "fps")
@@ -109,16 +109,3 @@ def _frames(file: h5py.File, n_frames: int, fps: float | None) -> np.ndarray:
         raise Damaged(f"time has {len(time)} values for {n_frames} frames")
     in_seconds = text_attribute(file, "time_unit") != "frames" and fps is not None
     return np.rint(time * fps) if in_seconds and fps is not None else time
-
-
-class _Axes:
-    """An array whose rows are read in a given order of its dimensions."""
-
-    def __init__(self, array: h5py.Dataset, axes: list[str], order: list[str]):
-        self._array, self._time = array, axes.index("time")
-        self._order = [axes.index(axis) for axis in ("time", *order)]
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        at: list[slice] = [slice(None)] * len(self._order)
-        at[self._time] = slice(start, stop)
-        return self._array[tuple(at)].transpose(self._order).reshape(stop - start, -1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import h5py
@@ -21,10 +21,12 @@ from vame_pipe.poses.hdf5_access import (
     text_array,
     text_attribute,
 )
-from vame_pipe.poses.hdf5_table import Block, Stored
+from vame_pipe.poses.hdf5_table import Block, Stored, rows_of
 from vame_pipe.poses.pose_table import Column
 
 TYPE = "neurodata_type"
+AXES = ("frame", "xyz")
+"""Of the data of a series; confidences have the first one only."""
 MAX_DEPTH = 6
 BY_INDIVIDUAL = re.compile(r"Keypoint (?P<keypoint>.+) from individual (?P<individual>.+?)\.?")
 """How DLC2NWB describes a series of one of several animals."""
@@ -79,20 +81,18 @@ def open_poses(file: h5py.File, path: str) -> Stored:
     blocks = []
     for one, array in zip(series, data, strict=True):
         names = [Column(one.individual, one.keypoint, c) for c in "xyz"[:n_dimensions]]
-        blocks.append(Block(_reader(array), list(range(len(columns), len(columns) + len(names)))))
+        blocks.append(
+            Block(rows_of(array, AXES, AXES), list(range(len(columns), len(columns) + len(names))))
+        )
         columns += names
         if is_array(one.group, "confidence", 1):
             scores = number_array(one.group, "confidence", 1)
             if len(scores) != n_rows:
                 raise Damaged(f"confidence of {one.keypoint} has {len(scores)} values")
-            blocks.append(Block(_reader(scores), [len(columns)]))
+            blocks.append(Block(rows_of(scores, AXES[:1], AXES[:1]), [len(columns)]))
             columns.append(Column(one.individual, one.keypoint, "likelihood"))
     frame, fps = _clock(series[0].group, n_rows, path)
     return Stored(columns, n_rows, [frame], blocks, fps=fps)
-
-
-def _reader(array: h5py.Dataset) -> Callable[[int, int], np.ndarray]:
-    return lambda start, stop: array[start:stop].reshape(stop - start, -1)
 
 
 def _containers(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import h5py
 import numpy as np
@@ -17,7 +16,7 @@ from vame_pipe.poses.hdf5_access import (
     text_array,
     text_attribute,
 )
-from vame_pipe.poses.hdf5_table import Block, Stored, animal_columns, unique_names
+from vame_pipe.poses.hdf5_table import Block, Stored, animal_columns, rows_of, unique_names
 
 AXES = ("track", "xy", "node", "frame")
 """Order of the axes in files of SLEAP itself, as Matlab would have it."""
@@ -51,7 +50,8 @@ def open_poses(file: h5py.File, path: str) -> Stored:
     size = dict(zip(axes, tracks.shape, strict=True))
     if size["xy"] != 2 or size["node"] != len(nodes):
         raise Damaged(f"tracks has shape {tracks.shape} for {len(nodes)} nodes")
-    scores = _scores(file, size, [axis for axis in axes if axis != "xy"])
+    axes_of_scores = [axis for axis in axes if axis != "xy"]
+    scores = _scores(file, size, axes_of_scores)
     names = unique_names(text_array(file, "track_names"), size["track"])
     coords = ["x", "y", *(["likelihood"] if scores is not None else [])]
     # for each animal: x of all nodes, y of all nodes, scores of all nodes
@@ -65,12 +65,11 @@ def open_poses(file: h5py.File, path: str) -> Stored:
     blocks = []
     for t in range(size["track"]):
         first = t * per_track
-        read = _reader(tracks, axes, t)
+        read = rows_of(tracks, axes, ("frame", "xy", "node"), {"track": t})
         blocks.append(Block(read, list(range(first, first + 2 * len(nodes)))))
         if scores is not None:
-            of_scores = [axis for axis in axes if axis != "xy"]
-            at = list(range(first + 2 * len(nodes), first + per_track))
-            blocks.append(Block(_reader(scores, of_scores, t), at))
+            read = rows_of(scores, axes_of_scores, ("frame", "node"), {"track": t})
+            blocks.append(Block(read, list(range(first + 2 * len(nodes), first + per_track))))
     index = [np.arange(size["frame"])]
     return Stored(columns, size["frame"], index, blocks, tracked=_tracked(file, names, size))
 
@@ -98,19 +97,6 @@ def _scores(file: h5py.File, size: dict[str, int], axes: list[str]) -> h5py.Data
     if scores.shape != tuple(size[axis] for axis in axes):
         raise Damaged(f"point_scores has shape {scores.shape}")
     return scores
-
-
-def _reader(array: h5py.Dataset, axes: list[str], track: int) -> Callable[[int, int], np.ndarray]:
-    """Return a function that reads rows of a track: frames, then coordinates, then nodes."""
-    kept = [axis for axis in axes if axis != "track"]
-    order = [kept.index(axis) for axis in ("frame", "xy", "node") if axis in kept]
-
-    def read(start: int, stop: int) -> np.ndarray:
-        at = {"track": track, "frame": slice(start, stop)}
-        values = array[tuple(at.get(axis, slice(None)) for axis in axes)]
-        return values.transpose(order).reshape(stop - start, -1)
-
-    return read
 
 
 def _tracked(file: h5py.File, names: list[str], size: dict[str, int]) -> dict[str, int]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from vame_pipe.core.errors import InputError, listing
 from vame_pipe.poses.hdf5_access import is_array, local_member, number_array
-from vame_pipe.poses.hdf5_table import Block, Stored, animal_columns, unique_names
+from vame_pipe.poses.hdf5_table import Block, Stored, animal_columns, rows_of, unique_names
 
 ARRAYS = ("tracks", "points3d")
 
@@ -37,13 +37,9 @@ def open_poses(file: h5py.File, path: str) -> Stored:
     n_frames, n_tracks, n_nodes, _ = points.shape
     individuals = unique_names([], n_tracks)
     columns = animal_columns(individuals, [f"node_{i}" for i in range(n_nodes)], "xyz")
-
-    def read(start: int, stop: int) -> np.ndarray:
-        return points[start:stop].reshape(stop - start, -1)
-
-    return Stored(
-        columns, n_frames, [np.arange(n_frames)], [Block(read, list(range(len(columns))))]
-    )
+    axes = ("frame", "track", "node", "xyz")
+    block = Block(rows_of(points, axes, axes), list(range(len(columns))))
+    return Stored(columns, n_frames, [np.arange(n_frames)], [block])
 
 
 def _name(file: h5py.File) -> str | None:
