@@ -80,11 +80,9 @@ def open_poses(file: h5py.File, path: str) -> Stored:
     columns: list[Column] = []
     blocks = []
     for one, array in zip(series, data, strict=True):
-        names = [Column(one.individual, one.keypoint, c) for c in "xyz"[:n_dimensions]]
-        blocks.append(
-            Block(rows_of(array, AXES, AXES), list(range(len(columns), len(columns) + len(names))))
-        )
-        columns += names
+        places = list(range(len(columns), len(columns) + n_dimensions))
+        blocks.append(Block(rows_of(array, AXES, AXES), places))
+        columns += [Column(one.individual, one.keypoint, c) for c in "xyz"[:n_dimensions]]
         if is_array(one.group, "confidence", 1):
             scores = number_array(one.group, "confidence", 1)
             if len(scores) != n_rows:
