@@ -124,11 +124,15 @@ def test_recordings_of_an_animal_are_averaged_and_files_can_be_read(layout):
 
 def test_with_a_scale_movement_is_in_cm(layout, capsys):
     """A body length is 50 pixels."""
-    sessions = {"s1": {"group": "a"}, "s2": {"group": "b"}}
+    sessions = {"s1": {"group": "a"}, "s2": {"group": "a"}, "s3": {"group": "b"}}
     in_body_lengths = run(layout, **sessions)
-    in_cm = run(layout, s1=sessions["s1"] | {"px_per_cm": 10}, s2=sessions["s2"] | {"px_per_cm": 4})
+    assert " cm" not in group_facts.read(layout.groups("m").facts).methods
+    scales = {"s1": 10, "s2": 4, "s3": 8}
+    in_cm = run(layout, **{n: s | {"px_per_cm": scales[n]} for n, s in sessions.items()})
+    methods = group_facts.read(layout.groups("m").facts).methods
+    assert "Lengths and speeds are in cm and cm/s. p values" in methods
     for measure, unit in (("speed", "cm/s"), ("elongation", "cm")):
-        for name, cm in (("s1", 5.0), ("s2", 12.5)):
+        for name, cm in (("s1", 5.0), ("s2", 12.5), ("s3, pup", 6.25)):
             for motif in (None, 0, 1):
                 expected = cm * values(in_body_lengths, name, measure, motif)
                 assert values(in_cm, name, measure, motif) == pytest.approx(expected)
@@ -136,6 +140,7 @@ def test_with_a_scale_movement_is_in_cm(layout, capsys):
     same = ~in_cm["unit"].isin(["cm", "cm/s"])
     pd.testing.assert_frame_equal(in_cm[same], in_body_lengths[same])
     sessions["s1"] |= {"px_per_cm": 10}
+    sessions["s3"] |= {"px_per_cm": 10}
     assert main(groups(layout, sessions)) == 2
     assert "px_per_cm is missing in s2, but other sessions have it" in capsys.readouterr().err
 

@@ -10,6 +10,7 @@ import scipy
 from vame_pipe import __version__
 from vame_pipe.core.description import Motif
 from vame_pipe.core.errors import listing
+from vame_pipe.core.scale import CM
 from vame_pipe.motifs.group_table import Design
 from vame_pipe.motifs.group_tests import (
     ALPHA,
@@ -206,6 +207,7 @@ def methods(study: Study, designs: Sequence[Design]) -> str:
         "The usage of motifs, their bouts, transitions, entropy and movement were compared between groups: "
         f"{counted}. The animal was the statistical unit"
         + ("; several recordings of an animal were averaged first." if repeats else "."),
+        "Lengths and speeds are in cm and cm/s." if CM in {m.unit for m in study.measures} else "",
         f"p values are those of two-sided permutation tests of the difference of the means, {how}.",
         f"Animals were paired for {'; '.join(paired)}; values were exchanged within pairs only."
         if paired
