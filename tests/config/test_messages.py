@@ -46,7 +46,7 @@ def test_a_renamed_key_is_refused_in_models_and_grids(old):
         ),
         (
             {"windows": {"x": 1}},
-            "windows.x is not a known key. Allowed: length_s, future_s, val_fraction, seed.",
+            "windows.x is not a known key. Allowed: length_s, future_s, val_fraction, balance, seed.",
         ),
         ({"align": {"centre": "tail"}}, "align.forward is missing. Add it."),
         ({"align": 3}, "align: must be a mapping, KEY: value. Found 3."),

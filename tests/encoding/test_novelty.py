@@ -29,7 +29,9 @@ def known_model(data, tmp_path_factory):
     path = write_model_of(data / "windows", tmp_path_factory.mktemp("model") / "model.pt")
     meta = window_data.load(data / "windows").meta
     reference = Reference(1.2, meta.body_lengths, meta.source_rates)
-    model_file.save(dataclasses.replace(model_file.load(path), reference=reference), path)
+    model = model_file.load(path)
+    settings = model.settings | {"windows": {"balance": True}}
+    model_file.save(dataclasses.replace(model, reference=reference, settings=settings), path)
     return path
 
 
@@ -54,7 +56,8 @@ def test_windows_beyond_the_percentile_are_counted(data, known_model, tmp_path):
     assert found.n_windows == len(windows) > 500
     assert 0.02 < found.beyond_p99 < 0.98
     assert found.beyond_p99 == pytest.approx((errors > 1.2).mean(), abs=2 / len(windows))
-    expected = frames[table["run"] >= 0].mean()
+    in_deviations = np.sqrt(window_data.feature_weights(model.features, balance=True))
+    expected = frames[table["run"] >= 0].mean() / in_deviations
     assert found.feature_shift == pytest.approx(expected.to_dict(), abs=1e-5)
 
 
@@ -63,9 +66,9 @@ def test_a_shifted_feature_is_named(data, known_model, tmp_path):
     model = model_file.load(known_model)
     other = tmp_path / "other.pt"
     at = model.features.index("nose_x")
-    mean = [
-        m - 2 * s * (i == at) for i, (m, s) in enumerate(zip(model.mean, model.std, strict=True))
-    ]
+    weights = window_data.feature_weights(model.features, balance=True)
+    mean = list(model.mean)
+    mean[at] -= 2 * model.std[at] * float(weights[at]) ** 0.5
     model_file.save(dataclasses.replace(model, mean=mean), other)
     aligned = data / "aligned/sim-2.parquet"
     before = novelty_of(known_model, aligned, tmp_path)

@@ -92,13 +92,15 @@ def test_the_normaliser_is_of_the_training_frames(built):
     rows = sorted({r + i for r in loaded.train for i in range(15)})
     raw = pq.read_table(WindowsFolder(out).frames, columns=FEATURES).to_pandas().to_numpy()[rows]
     np.testing.assert_allclose(loaded.mean, raw.mean(axis=0, dtype=float), rtol=1e-6)
-    np.testing.assert_allclose(loaded.std, raw.std(axis=0, dtype=float), rtol=1e-6)
+    weights = data.feature_weights(FEATURES, balance=True)
+    std = raw.std(axis=0, dtype=float) / np.sqrt(weights)
+    np.testing.assert_allclose(loaded.std, std, rtol=1e-6)
     written = files.read_metadata(WindowsFolder(out).index)
     assert written["features"] == FEATURES
     np.testing.assert_allclose(written["mean"], loaded.mean)
     np.testing.assert_array_equal(loaded.frames[rows], (raw - loaded.mean) / loaded.std)
     np.testing.assert_allclose(loaded.frames[rows].mean(axis=0), 0, atol=1e-4)
-    np.testing.assert_allclose(loaded.frames[rows].std(axis=0), 1, atol=1e-4)
+    np.testing.assert_allclose(loaded.frames[rows].std(axis=0), np.sqrt(weights), atol=1e-4)
 
 
 def test_sessions_with_the_same_movement_are_written_as_one_recording(built):

@@ -61,3 +61,12 @@ def test_the_fingerprint_is_of_the_content(built, tmp_path):
 def test_a_folder_without_windows_is_named(tmp_path):
     with pytest.raises(InputError, match=str(WindowsFolder(tmp_path).frames)):
         data.load(tmp_path)
+
+
+def test_positions_motion_and_partner_count_equally():
+    names = ["nose_x", "ear_x", "ear_y", "ear_z", "turn_rate", "log_speed", "partner_forward"]
+    weights = dict(zip(names, data.feature_weights(names, balance=True), strict=True))
+    third = pytest.approx(7 / 3)
+    assert 4 * weights["ear_z"] == 2 * weights["turn_rate"] == weights["partner_forward"] == third
+    assert data.feature_weights(names, balance=False).tolist() == [1] * 7
+    assert data.feature_weights(names[:4], balance=True).tolist() == [1] * 4

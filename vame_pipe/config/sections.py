@@ -51,6 +51,9 @@ class Windows(Section):
     """How far the movement after a window is predicted, in seconds; 0: no prediction."""
     val_fraction: Annotated[FiniteFloat, Field(gt=0, le=0.5)] = 0.1
     """Fraction of each session's frames that is held out for validation, as contiguous blocks."""
+    balance: bool = True
+    """Whether all positions together, all motion together and all features of the partner count equally;
+    false: every feature counts equally, as in VAME."""
     seed: Seed = 0
     """Seed of the random choice of validation blocks."""
 

@@ -118,7 +118,7 @@ class WindowsMetadata:
     length, future : int
         Frames of a window that are encoded, and that are predicted after them.
     mean, std : list of float
-        The normaliser: one value per feature.
+        The normaliser, one value per feature, see `windows.data.WindowData`.
     stage_version : int
         See `core.source`.
     body_lengths : list of float

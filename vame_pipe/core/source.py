@@ -9,7 +9,7 @@ tests/golden/ holds numbers of each stage: its test fails if they change and the
 SIMULATE = 1
 KEYPOINTS = 2
 ALIGN = 5
-WINDOWS = 3
+WINDOWS = 4
 TRAIN = 2
 ENCODE = 1
 SEGMENT = 3

@@ -56,7 +56,7 @@ class ModelFile:
     features : list of str or None
         Names of the features, in the order that the weights expect; None if unknown (weights of VAME).
     mean, std : list of float
-        The normaliser, one value per feature.
+        The normaliser, one value per feature: what is subtracted, and what the rest is divided by.
     length : int
         Frames of the window that is encoded.
     fps : float or None

@@ -21,7 +21,13 @@ from vame_pipe.core.source import ENCODE
 from vame_pipe.encoding.model_file import ModelFile, Reference
 from vame_pipe.encoding.posterior import BATCH
 from vame_pipe.training.network import RNN_VAE
-from vame_pipe.windows.data import gather, normalise, read_valid_rows, window_starts
+from vame_pipe.windows.data import (
+    feature_weights,
+    gather,
+    normalise,
+    read_valid_rows,
+    window_starts,
+)
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +73,10 @@ def write_novelty(model: ModelFile, network: RNN_VAE, aligned: Path, latents: Pa
         errors = reconstruction_errors(network, frames, starts, values, model.length)
         found = float((errors > reference.error_p99).mean())
     lengths = {name: facts.body_length_px for name, facts in meta.individuals.items()}
-    shifts = frames.mean(axis=0, dtype=np.float64).tolist() if len(frames) else []
+    shift: dict[str, float] = {}
+    if len(frames):
+        shifts = frames.mean(axis=0, dtype=np.float64) / _root_weights(model, features)
+        shift = dict(zip(features, shifts.tolist(), strict=True))
     record = Novelty(
         session=meta.session,
         n_windows=len(starts),
@@ -76,7 +85,7 @@ def write_novelty(model: ModelFile, network: RNN_VAE, aligned: Path, latents: Pa
         body_length_ratio=_length_ratios(lengths, reference),
         source_fps=meta.source_fps,
         training_fps=reference.source_rates if reference else [],
-        feature_shift=dict(zip(features, shifts, strict=False)),
+        feature_shift=shift,
         reasons=[],
         known=reference is not None,
         latents_fingerprint=encoded.fingerprint,
@@ -198,6 +207,12 @@ def _span(values: list[float]) -> str:
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 
+def _root_weights(model: ModelFile, features: list[str]) -> np.ndarray:
+    """Return by what normalised features are larger than in standard deviations, `(n_features,)`."""
+    balance = model.settings.get("windows", {}).get("balance", False)
+    return np.sqrt(feature_weights(features, balance))
+
+
 def _is_mirrored(shifts: Mapping[str, float], model: ModelFile, unit: float) -> bool:
     """Return whether keypoints lie on the other side of the body axis than in the training sessions.
 
@@ -210,9 +225,11 @@ def _is_mirrored(shifts: Mapping[str, float], model: ModelFile, unit: float) -> 
     unit : float
         A body length in the units of the features.
     """
+    features = model.features or []
+    deviation = np.array(model.std[: len(features)]) * _root_weights(model, features)
     pairs = [
         (mean, mean + shifts[name] * std)
-        for name, mean, std in zip(model.features or [], model.mean, model.std, strict=False)
+        for name, mean, std in zip(features, model.mean, deviation, strict=False)
         if name.endswith("_y") and name in shifts
     ]
     if not pairs:

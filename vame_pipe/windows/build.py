@@ -20,7 +20,7 @@ from vame_pipe.core.metadata import AlignedMetadata, WindowsMetadata, read_recor
 from vame_pipe.core.schemas import INDEX_FIELDS, SPLITS, WINDOW_SCHEMA, feature_fields
 from vame_pipe.core.source import WINDOWS
 from vame_pipe.windows.consistency import compare_sessions
-from vame_pipe.windows.data import read_valid_rows, window_starts
+from vame_pipe.windows.data import feature_weights, read_valid_rows, window_starts
 from vame_pipe.windows.exclusion import leave_out
 from vame_pipe.windows.split import (
     draw_sessions,
@@ -102,7 +102,8 @@ def build(
 
     sessions = _draw_windows(aligned, metas, window, settings)
     _require_windows(sessions, metas, window)
-    mean, std = _normaliser(sessions, features, window)
+    mean, deviation = _normaliser(sessions, features, window)
+    std = deviation / np.sqrt(feature_weights(features, settings.balance))
     record = WindowsMetadata(
         settings=settings.model_dump(),
         align=metas[0].settings,
@@ -112,8 +113,8 @@ def build(
         fps=fps,
         length=length,
         future=future,
-        mean=mean.tolist(),
-        std=std.tolist(),
+        mean=mean.astype(np.float32).tolist(),
+        std=std.astype(np.float32).tolist(),
         stage_version=WINDOWS,
         body_lengths=[a.body_length_px for meta in metas for a in meta.individuals.values()],
         source_rates=sorted({meta.source_fps for meta in metas}),
@@ -271,7 +272,7 @@ def _normaliser(
             f"nothing can be learned from {'it' if one else 'them'}. Remove the "
             f"{'keypoint' if one else 'keypoints'} from keypoints."
         )
-    return mean.astype(np.float32), std.astype(np.float32)
+    return mean, std
 
 
 def _covered(session: SessionWindows, window: int) -> np.ndarray:

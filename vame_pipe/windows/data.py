@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,8 @@ class WindowData:
     train, val : numpy.ndarray
         `(n_windows,)` int32, the row of `frames` at which each training or validation window starts.
     mean, std : numpy.ndarray
-        `(n_features,)` float32, the normaliser: moments of the frames in training windows.
+        `(n_features,)` float32, the normaliser: the mean of each feature in the frames of training windows,
+        and its standard deviation divided by the root of its `feature_weights`.
     meta : WindowsMetadata
     fingerprint : str
         SHA-256 of the content of all of these, whatever files it was made from.
@@ -154,7 +156,7 @@ def number_stretches(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def normalise(frames: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Return z-scored features; shared by training and encoding.
+    """Return normalised features; shared by training and encoding.
 
     Parameters
     ----------
@@ -170,6 +172,41 @@ def normalise(frames: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarr
     [[0.0, 0.0], [1.0, 2.0]]
     """
     return (frames - mean) / std
+
+
+def feature_weights(features: Sequence[str], balance: bool) -> np.ndarray:
+    """Return how much each feature counts in a squared error of normalised features; the average is 1.
+
+    Parameters
+    ----------
+    features : sequence of str
+        Names of the features.
+    balance : bool
+        `windows.balance`: whether the positions of the keypoints, the motion of the animal and its relation
+        to a partner count equally, as far as there are such features. Otherwise every feature counts
+        equally, and the positions of many keypoints outweigh the motion.
+
+    Returns
+    -------
+    numpy.ndarray
+        `(n_features,)`.
+
+    Examples
+    --------
+    >>> feature_weights(["nose_x", "ear_x", "ear_y", "log_speed"], balance=True).round(3).tolist()
+    [0.667, 0.667, 0.667, 2.0]
+    """
+    kinds = [_kind(name) for name in features]
+    if not balance:
+        return np.ones(len(kinds))
+    share = len(kinds) / len(set(kinds))
+    return np.array([share / kinds.count(kind) for kind in kinds])
+
+
+def _kind(feature: str) -> str:
+    if feature.endswith(("_x", "_y", "_z")):
+        return "position"
+    return "partner" if feature.startswith("partner_") else "motion"
 
 
 def gather(frames: torch.Tensor, starts: torch.Tensor, length: int) -> torch.Tensor:
