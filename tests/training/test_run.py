@@ -48,7 +48,7 @@ def arguments(data, folder, tracked=False, **changes):
 
 def steps_saved(folder):
     """Return the steps of the checkpoints in a folder."""
-    return {int(path.stem.split("-")[1]) for path in folder.glob("checkpoints/*-[0-9]*.pt")}
+    return {int(path.stem.split("-")[1]) for path in folder.glob("checkpoints/**/*-[0-9]*.pt")}
 
 
 def kill_when(process, condition):
@@ -233,17 +233,17 @@ def test_killed_under_snakemake_and_run_again(tmp_path, tiny_run):
     (left_alone / "config.yaml").write_text(yaml.safe_dump(config))
     expected, log = run_to_the_end(left_alone, target)
     assert "resuming at epoch" not in log
+    folder = shutil.copytree(left_alone, tmp_path / "disturbed")
+    forget_models(folder)  # it keeps its aligned files and windows
     for what in ("training", "all"):
-        folder = shutil.copytree(left_alone, tmp_path / what)  # with its aligned files and windows
-        forget_models(folder)
         interrupt_snakemake(folder, target, what)
         # a file that was being written may remain, under a name that begins with a dot
         remaining = [path.name for path in (folder / "results/models/vame").glob("[!.]*")]
         assert remaining == ["metrics.jsonl"]
-        file, log = run_to_the_end(folder, target)
-        assert "resuming at epoch" in log
-        assert all(torch.equal(expected.state[k], file.state[k]) for k in expected.state)
-        assert expected.training["final/epochs"] == file.training["final/epochs"]
+    file, log = run_to_the_end(folder, target)
+    assert "resuming at epoch" in log
+    assert all(torch.equal(expected.state[k], file.state[k]) for k in expected.state)
+    assert expected.training["final/epochs"] == file.training["final/epochs"]
 
 
 def forget_models(folder):
@@ -261,7 +261,8 @@ def run_to_the_end(folder, target):
 
 
 def interrupt_snakemake(folder, target, what):
-    """Run snakemake; once training is in progress, kill the training process, or interrupt all of it."""
+    """Run snakemake; once training has come further, kill the training process, or interrupt all of it."""
+    before = steps_saved(folder / "results")
     running = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--resources", "gpu=1", *target],
         cwd=folder,
@@ -270,7 +271,7 @@ def interrupt_snakemake(folder, target, what):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while len(list(folder.glob("results/checkpoints/vame/*.pt"))) < 2:
+    while len(steps_saved(folder / "results") - before) < 2:
         assert running.poll() is None
         time.sleep(0.02)
     if what == "training":
