@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from hmmlearn.hmm import GaussianHMM
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 from sklearn.metrics import adjusted_rand_score
 
@@ -246,6 +248,33 @@ def test_shared_covariance_finds_flat_states_that_kmeans_does_not():
     found = hmm.decode(fitting.fit(scaled, np.array([2000]), 3), scaled, np.array([2000]))[0]
     assert adjusted_rand_score(states, started) < 0.2
     assert adjusted_rand_score(states, found) > 0.9
+
+
+def test_phases_of_a_movement_that_repeats_are_no_states():
+    """Three kinds of a cycle with the same phases: k-means of rows finds phases, of windows the kinds."""
+    rng = np.random.default_rng(0)
+    kind, phase = np.repeat(rng.integers(3, size=60), 30), np.arange(1800) * 2 * np.pi / 12
+    cycle = 2 * np.stack([np.cos(phase), np.sin(phase)], axis=1)
+    values = np.concatenate([cycle, np.eye(3)[kind]], axis=1) + 0.3 * rng.normal(size=(1800, 5))
+    lengths = np.array([900, 900])
+    score = {}
+    for window in (None, 12, 24):
+        model = fitting.fit(values, lengths, 3, window=window)
+        score[window] = adjusted_rand_score(kind, hmm.viterbi(model, tensor(values), lengths))
+    assert score[None] < 0.1 and score[12] > 0.98 and score[24] > 0.98
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=4), st.integers(1, 9))
+@settings(max_examples=10)
+def test_rows_are_averaged_within_their_run(lengths, window):
+    ends, half = np.cumsum(lengths), window // 2
+    rows = tensor(np.random.default_rng(0).normal(size=(ends[-1], 2)))
+    found = fitting._averaged(rows, np.array(lengths), window)
+    for length, end in zip(lengths, ends, strict=True):
+        run = rows[end - length : end]
+        for i in range(length):
+            expected = run[max(i - half, 0) : i + half + 1].mean(dim=0)
+            torch.testing.assert_close(found[end - length + i], expected)
 
 
 def test_exponent_never_costs_a_state():

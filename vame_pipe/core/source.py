@@ -6,13 +6,13 @@ the old version are not mixed with the new ones. A comment, a docstring or a mes
 tests/golden/ holds numbers of each stage: its test fails if they change and the version does not.
 """
 
-SIMULATE = 1
+SIMULATE = 2
 KEYPOINTS = 2
 ALIGN = 5
 WINDOWS = 4
 TRAIN = 2
 ENCODE = 1
-SEGMENT = 3
+SEGMENT = 4
 DESCRIBE = 3
 LABELS = 1
 GROUPS = 4

@@ -16,7 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vame_pipe.motifs.hmm import HMM, PIECE, Block, blocks, forward_backward, median_bout, viterbi
+from vame_pipe.motifs.hmm import (
+    HMM,
+    PIECE,
+    Block,
+    blocks,
+    forward_backward,
+    log_likelihood,
+    median_bout,
+    viterbi,
+)
 from vame_pipe.motifs.kmeans import kmeans, nearest
 
 Covariance = Literal["shared", "state", "diagonal"]
@@ -78,11 +87,15 @@ def fit(
     seed: int = 0,
     covariance: Covariance = "shared",
     bout: float | None = None,
+    window: int | None = None,
     n_starts: int = 50,
     max_iter: int = 30,
     tolerance: float = 1e-3,
 ) -> HMM:
     """Fit a hidden Markov model, started from k-means.
+
+    With `window` there are two starts, and the one that leads to the higher likelihood is used: k-means of
+    the rows, and k-means of their averages over a window, in which a movement that repeats has no phases.
 
     Parameters
     ----------
@@ -97,6 +110,8 @@ def fit(
     bout : float, optional
         Median length in rows that decoded bouts should reach; sets the exponent `temper`. None: no
         exponent.
+    window : int, optional
+        Rows of the windows that `values` stand for.
     n_starts : int
         Starts of k-means.
     max_iter : int
@@ -107,15 +122,28 @@ def fit(
     rows = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64))
     offset = rows.mean(dim=0)
     rows = rows - offset
-    state = nearest(rows, kmeans(rows, n_states, seed, n_starts))
-    model = _from_labels(rows, lengths, state, n_states, covariance)
+    starts = [rows] if window is None else [rows, _averaged(rows, lengths, window)]
+    sample, models = _sample(rows, lengths), []
+    for start in starts:
+        state = nearest(start, kmeans(start, n_states, seed, n_starts))
+        model = _from_labels(rows, lengths, state, n_states, covariance)
+        models.append(improve(model, *sample, covariance, max_iter, tolerance))
+    model = max(models, key=lambda each: log_likelihood(each, *sample))
     if len(rows) > MAX_SAMPLE_ROWS:
-        model = improve(model, *_sample(rows, lengths), covariance, max_iter, tolerance)
-        max_iter = min(max_iter, FINAL_ITERATIONS)
-    model = improve(model, rows, lengths, covariance, max_iter, tolerance)
+        iterations = min(max_iter, FINAL_ITERATIONS)
+        model = improve(model, rows, lengths, covariance, iterations, tolerance)
     if bout is not None:
         model = _lengthen_bouts(model, rows, lengths, covariance, bout, tolerance)
     return replace(model, mean=model.mean + offset)
+
+
+def _averaged(rows: Tensor, lengths: np.ndarray, window: int) -> Tensor:
+    """Return the average of the rows around each one, as many as a window has and within its run."""
+    ends, half, at = np.cumsum(lengths), window // 2, np.arange(len(rows))
+    low = torch.from_numpy(np.maximum(at - half, np.repeat(ends - lengths, lengths)))
+    high = torch.from_numpy(np.minimum(at + half + 1, np.repeat(ends, lengths)))
+    total = torch.cat([torch.zeros_like(rows[:1]), rows.cumsum(dim=0)])
+    return (total[high] - total[low]) / (high - low)[:, None]
 
 
 def _lengthen_bouts(

@@ -268,7 +268,7 @@ def posterior(model: HMM, values: np.ndarray, lengths: np.ndarray) -> np.ndarray
     return out
 
 
-def log_likelihood(model: HMM, values: np.ndarray, lengths: np.ndarray) -> float:
+def log_likelihood(model: HMM, values: np.ndarray | Tensor, lengths: np.ndarray) -> float:
     """Return the log likelihood of runs, summed over their rows, with the exponent on the densities."""
     rows = torch.as_tensor(values, dtype=torch.float64)
     total = 0.0

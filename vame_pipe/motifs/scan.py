@@ -95,8 +95,8 @@ def try_number(
     fps, length = windows.fps, windows.length
     sample, bout = data.sample, None if settings.bout_s is None else settings.bout_s * fps
     lengths = sample.lengths
-    covariance, likelihood = _best_covariance(data, representation, n, settings)
-    found = [_fit(data.rows, lengths, n, seed, covariance, bout) for seed in range(settings.seeds)]
+    covariance, likelihood = _best_covariance(data, representation, n, settings.method, length)
+    found = [_fit(data, n, seed, covariance, bout, length) for seed in range(settings.seeds)]
     agreed = agreement([state for _, state in found])
     arrays, state = _ordered(*found[agreed.central], data.rows, lengths)
     min_shift = max(length, round(MIN_SHIFT_S * fps))
@@ -117,31 +117,39 @@ def try_number(
 
 
 def _best_covariance(
-    data: Scaled, representation: Representation, n: int, settings: Motifs
+    data: Scaled, representation: Representation, n: int, method: str, window: int
 ) -> tuple[Covariance | None, float | None]:
     """Return the covariance of the states, None for k-means, and the held-out log likelihood."""
-    if settings.method == "kmeans":
+    if method == "kmeans":
         return None, None
     kinds = COVARIANCES[representation]
-    likelihood = {kind: _held_out(data, n, kind) for kind in kinds}
+    likelihood = {kind: _held_out(data, n, kind, window) for kind in kinds}
     best = max(kinds, key=lambda kind: -np.inf if (v := likelihood[kind]) is None else v)
     return best, likelihood[best]
 
 
 def _fit(
-    rows: np.ndarray,
-    lengths: np.ndarray,
+    data: Scaled,
     n: int,
     seed: int,
     covariance: Covariance | None,
     bout: float | None,
+    window: int,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return the arrays of a segmentation, and the state of each row; k-means without a covariance."""
+    rows, lengths = torch.from_numpy(data.rows), data.sample.lengths
     if covariance is None:
-        centres = kmeans(torch.from_numpy(rows), n, seed, N_STARTS)
-        return {"mean": centres.numpy()}, nearest(torch.from_numpy(rows), centres).numpy()
-    model = fit(rows, lengths, n, seed=seed, covariance=covariance, bout=bout, n_starts=N_STARTS)
-    return hmm.to_arrays(model), hmm.viterbi(model, torch.from_numpy(rows), lengths)
+        centres = kmeans(rows, n, seed, N_STARTS)
+        return {"mean": centres.numpy()}, nearest(rows, centres).numpy()
+    model = fit(
+        *(data.rows, lengths, n),
+        seed=seed,
+        covariance=covariance,
+        bout=bout,
+        window=window,
+        n_starts=N_STARTS,
+    )
+    return hmm.to_arrays(model), hmm.viterbi(model, rows, lengths)
 
 
 def _ordered(
@@ -186,7 +194,7 @@ def select(arrays: dict[str, np.ndarray], order: np.ndarray) -> dict[str, np.nda
     return chosen
 
 
-def _held_out(data: Scaled, n: int, covariance: Covariance) -> float | None:
+def _held_out(data: Scaled, n: int, covariance: Covariance, window: int) -> float | None:
     """Return the log density per row of rows that a model was not fitted to, without the exponent.
 
     Every fifth session is held out, or the last one; of a single session the last fifth.
@@ -204,7 +212,7 @@ def _held_out(data: Scaled, n: int, covariance: Covariance) -> float | None:
         for mask in (~held, held)
     ]
     rows = data.rows[~held]
-    model = fit(rows, lengths[0], n, seed=0, covariance=covariance, bout=None, n_starts=N_STARTS)
+    model = fit(rows, lengths[0], n, covariance=covariance, window=window, n_starts=N_STARTS)
     total = hmm.log_likelihood(replace(model, temper=1.0), data.rows[held], lengths[1])
     # the density of rows in units of their own spread: it does not depend on the unit of a dimension
     spread = without_zeros(data.rows.std(axis=0))

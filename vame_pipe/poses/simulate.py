@@ -28,12 +28,12 @@ START_PX = 300.0
 """Both coordinates of the animal in the first frame, pixels."""
 BODY_PX = 60.0
 """Length of the body, pixels."""
-MIN_MOTIF_S, MEAN_MOTIF_S = 0.8, 2.0
+MIN_MOTIF_S, MEAN_MOTIF_S = 1.5, 2.5
 """Shortest and mean duration of a motif, seconds."""
 SCORER = "simulated"
 """Name of the tracker in the header of the files."""
-REARING = 12
-"""How many times as often treated animals rear next as they do anything else."""
+REARING, REARING_TREATED = 0.5, 2.5
+"""How many times as often animals rear next as they do each other thing."""
 DEMO_SESSIONS, DEMO_TREATED, DEMO_FRAMES, DEMO_FPS = 10, 5, 2500, 30
 """Recordings of the default configuration, how many of them are of treated animals, frames of each, and
 frames per second."""
@@ -42,7 +42,7 @@ DEMO_POSES = [f"demo/sim-{i + 1}.csv" for i in range(DEMO_SESSIONS)]
 
 
 def simulate(
-    n_frames: int, fps: float, seed: int, rearing: int = 1
+    n_frames: int, fps: float, seed: int, rearing: float = REARING
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the poses of one simulated recording and its true motifs.
 
@@ -54,8 +54,8 @@ def simulate(
         Frames per second.
     seed : int
         Random seed; the same seed gives the same recording.
-    rearing : int
-        How many times as often `rear` is next as each of the other motifs; 1: as often.
+    rearing : float
+        How many times as often `rear` is next as each of the other motifs.
 
     Returns
     -------
@@ -72,18 +72,18 @@ def simulate(
     return *_track(position, fps, rng), motif
 
 
-def _draw_motifs(n_frames: int, fps: float, rearing: int, rng: np.random.Generator) -> np.ndarray:
+def _draw_motifs(n_frames: int, fps: float, rearing: float, rng: np.random.Generator) -> np.ndarray:
     """Return the motif of each frame, drawn from a semi-Markov chain without self-transitions."""
     motif = np.empty(n_frames, dtype=np.int64)
-    at, current, rear = 0, int(rng.integers(len(MOTIFS))), MOTIFS.index("rear")
+    at, current = 0, int(rng.integers(len(MOTIFS)))
+    odds = np.where(np.array(MOTIFS) == "rear", rearing, 1.0)
     while at < n_frames:
         seconds = MIN_MOTIF_S + rng.exponential(MEAN_MOTIF_S - MIN_MOTIF_S)
         end = at + max(1, round(seconds * fps))
         motif[at:end] = current
         at = end
-        following = [(current + 1 + k) % len(MOTIFS) for k in range(len(MOTIFS) - 1)]
-        following += [rear] * (rearing - 1 if current != rear else 0)
-        current = following[int(rng.integers(len(following)))]
+        others = np.where(np.arange(len(MOTIFS)) == current, 0.0, odds)
+        current = int(rng.choice(len(MOTIFS), p=others / others.sum()))
     return motif
 
 
@@ -117,11 +117,11 @@ def _animal(motif: np.ndarray, fps: float, rng: np.random.Generator) -> np.ndarr
 
     stride = np.sin(gait) * np.minimum(speed, 1)
     sway = 0.06 * stride
-    length = 1 - 0.45 * rear  # a rearing animal looks short from above
-    nod = 0.05 * groom * np.sin(stroke)
-    curl = 0.22 * groom
-    head_angle = 0.55 * bend + 1.2 * sway + 0.25 * groom * np.sin(stroke / 2)
-    spread = 1 + 0.25 * rear
+    length = 1 - 0.25 * rear  # a rearing animal looks short from above
+    nod = 0.12 * groom * np.sin(stroke)
+    curl = 0.1 * groom
+    head_angle = 0.55 * bend + 1.2 * sway + 0.4 * groom * np.sin(stroke / 2)
+    spread = 1 + 0.25 * rear + 0.35 * groom  # a hunched animal is broad
     zero = np.zeros(n_frames)
 
     def head(ahead: float, side: float) -> tuple[np.ndarray, np.ndarray]:
@@ -215,7 +215,7 @@ def write_recordings(
         The last recordings, of treated animals, which rear more.
     """
     for i in range(n_sessions):
-        rearing = REARING if i >= n_sessions - n_treated else 1
+        rearing = REARING_TREATED if i >= n_sessions - n_treated else REARING
         position, confidence, motif = simulate(n_frames, fps, seed + i, rearing)
         write_deeplabcut(folder / f"sim-{i + 1}.csv", position, confidence, KEYPOINTS)
         lines = [f"{frame},{MOTIFS[m]}" for frame, m in enumerate(motif)]
