@@ -49,3 +49,17 @@ def test_files_that_hold_no_settings_are_refused_in_one_line(tmp_path, text, mes
 def test_without_a_configuration_the_message_says_how_to_get_one(tmp_path):
     with pytest.raises(InputError, match=r"config\.yaml: no such file\. .*`vame-pipe init "):
         yaml_file.read(tmp_path / "config.yaml")
+
+
+def test_a_merge_key_is_filled_in_and_no_repeated_key(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("m1: &m1 {poses: a.csv, fps: 30}\nm2: {<<: *m1, poses: b.csv}\n")
+    content, problems = yaml_file.read(path)
+    assert content["m2"] == {"poses": "b.csv", "fps": 30} and not problems
+
+
+def test_a_day_that_does_not_exist_is_named(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("metadata: {start: 2026-13-45}\n")
+    with pytest.raises(InputError, match="config.yaml: cannot be read .*month"):
+        yaml_file.read(path)

@@ -70,6 +70,7 @@ def test_numbers_of_training_are_those_of_the_files(layout, material):
     meta = read_record(WindowsMetadata, layout.windows_folder.frames)
     n_frames = pq.read_metadata(layout.windows_folder.frames).num_rows
     assert f"with {run.params['model.zdims']} latent dimensions" in text
+    assert "weighted so that positions and motion count equally" in text
     assert f"windows of {meta.length} frames (0.5 s) and to predict the 0.2 s after it" in text
     assert f"{windows.count('train'):,} windows of {n_frames:,} valid frames" in text
     assert f"{windows.count('val'):,} windows for validation" in text

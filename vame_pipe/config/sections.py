@@ -52,8 +52,8 @@ class Windows(Section):
     val_fraction: Annotated[FiniteFloat, Field(gt=0, le=0.5)] = 0.1
     """Fraction of each session's frames that is held out for validation, as contiguous blocks."""
     balance: bool = True
-    """Whether all positions together, all motion together and all features of the partner count equally;
-    false: every feature counts equally, as in VAME."""
+    """true: positions, motion and partner have the same weight in training, however many features each has;
+    false: every feature has the same weight, as in VAME."""
     seed: Seed = 0
     """Seed of the random choice of validation blocks."""
 

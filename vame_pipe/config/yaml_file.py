@@ -45,6 +45,7 @@ def read(path: str | Path) -> tuple[dict[str, Any], list[str]]:
         text = Path(path).read_text(encoding="utf-8")
         # safe loaders, which run no code; that of libyaml takes half the time
         root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        repeated = _repeated_keys(root, str(path))  # before a merge key (<<) is filled in
         content = _TextKeys("").construct_document(root) if root else None
     except FileNotFoundError:
         raise InputError(
@@ -53,12 +54,12 @@ def read(path: str | Path) -> tuple[dict[str, Any], list[str]]:
         ) from None
     except yaml.MarkedYAMLError as error:
         raise InputError(f"config file {path}{_reason(error, text)}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # not UTF-8; no date, as 2026-13-45
         reason = " ".join(str(error).split())
         raise InputError(f"config file {path}: cannot be read ({reason})") from None
     if not isinstance(content, dict):
         raise InputError(f"config file {path}: expected a mapping of settings, found {content!r}")
-    return content, _repeated_keys(root, str(path))
+    return content, repeated
 
 
 def _reason(error: yaml.MarkedYAMLError, text: str) -> str:

@@ -96,11 +96,13 @@ def _model(material: Material) -> str:
     use, found = run.params, run.summary
     seconds, future = data.length / data.fps, windows.future / data.fps
     predicts = f" and to predict the {future:g} s after it" if windows.future else ""
+    balance = use.get("windows.balance", False)
+    weighted = ", and weighted so that positions and motion count equally" if balance else ""
     sizes = [f"{key.removeprefix('model.')} = {use[key]}" for key in _sizes(use)]
     sentences = [
         f"A recurrent variational autoencoder (VAME, Luxem et al. 2022) with {use['model.zdims']} latent "
         f"dimensions ({', '.join(sizes)}) was trained to reconstruct windows of {data.length} frames "
-        f"({seconds:g} s){predicts}. Features were standardised.",
+        f"({seconds:g} s){predicts}. Features were standardised{weighted}.",
         f"{data.n_train:,} windows of {data.n_frames:,} valid frames were used for training, "
         f"{data.n_val:,} windows for validation: {use['windows.val_fraction']:.0%} of the frames of each "
         "recording in contiguous blocks, which share no frame with the training windows.",
@@ -110,7 +112,7 @@ def _model(material: Material) -> str:
         f"are those of epoch {int(found['final/best_epoch']) + 1}, which had the lowest validation loss.",
         _loss(use, bool(windows.future)),
         f"On the validation windows the model explains {found['final/r2_reconstruction']:.1%} of the "
-        "variance of a window"
+        f"{'weighted ' if balance else ''}variance of a window"
         + (
             f" and {found['final/r2_prediction']:.1%} of that of the movement after it"
             if "final/r2_prediction" in found and windows.future
