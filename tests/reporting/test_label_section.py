@@ -36,6 +36,7 @@ def facts(**changes):
         "n_rows": 1234,
         "held_out": "subject",
         "notes": ["A note."],
+        "sessions": {"m1": {"labels": "labels.csv", "subject": None}},
         "labels": {"m1": "old digest"},
         "latents": {"m1": "latents of m1"},
         "segmentation": "segmentation",
@@ -59,7 +60,13 @@ def written(tmp_path):
     folder = layout.motifs("vame")
     record = SegmentationFacts("segmentation", 2, "", "hmm", 0, 30.0, "", {}, {"n": 2}, 1)
     segmentation_facts.write(record, folder.settings)
-    label_facts.write(facts(labels={"m1": files.file_fingerprint(path)}), folder.labelled.facts)
+    label_facts.write(
+        facts(
+            sessions={"m1": {"labels": str(path), "subject": None}},
+            labels={"m1": files.file_fingerprint(path)},
+        ),
+        folder.labelled.facts,
+    )
     row = {"representation": "latents", "behaviour": NAME, "n_rows": 1000, "n_subjects": 2}
     row |= {"motifs": [0, 3], "overlap": 0.5, "n_bouts": 10, "found": 0.9, "fragments": 1.5}
     row |= {"start_shift_s": 0.1, "end_shift_s": -0.2, "precision": 0.5, "recall": None}
@@ -143,6 +150,9 @@ def test_the_status_knows_changed_new_and_missing_labels(written, tmp_path):
     assert causes() == []
     assert causes(latents="new") == ["session m1 was encoded again: 1 comparison with labels"]
     assert causes(labels=None) == []
+    assert causes(subject="mouse") == [
+        "session m1: subject was not set, is mouse: 1 comparison with labels"
+    ]
     (tmp_path / "labels.csv").write_text("frame,label\n2,walk\n")
     assert causes() == [f"{tmp_path / 'labels.csv'} changed: 1 comparison with labels"]
     written.motifs("vame").labelled.confusion.unlink()

@@ -26,9 +26,9 @@ def made(data, tmp_path):
     return layout, found
 
 
-def status(layout, aligned, qc=None, **changed):
+def status(layout, aligned, qc=None, why="too dark", **changed):
     sessions = {name: {"poses": "a.csv", "fps": 30} | changed for name in aligned}
-    sessions["dark"] = {"poses": "a.csv", "fps": 30, "exclude": "too dark"}
+    sessions["dark"] = {"poses": "a.csv", "fps": 30, "exclude": why}
     align = {"centre": "tailbase", "forward": "nose"}
     config = Config.model_validate({"sessions": sessions, "align": align, "qc": qc or {}})
     items = {n: Item("align", n, "done", fingerprint=each) for n, each in aligned.items()}
@@ -41,17 +41,27 @@ def test_it_is_done_if_nothing_changed(made):
 
 
 @pytest.mark.parametrize(
-    ("aligned", "settings", "cause"),
+    ("aligned", "settings", "causes"),
     [
-        ({"sim-3": "f"}, {}, "session sim-3 is new"),
-        ({"sim-2": "other"}, {}, "session sim-2 was aligned again"),
-        ({}, {"qc": {"warn_valid": 0.5}}, "qc.warn_valid was 0.8, is 0.5"),
-        ({}, {"px_per_cm": 9}, "px_per_cm was {}, is {sim-1: 9.0, sim-2: 9.0}"),
+        ({"sim-3": "f"}, {}, ["session sim-3 is new"]),
+        ({"sim-2": "other"}, {}, ["session sim-2 was aligned again"]),
+        ({}, {"qc": {"warn_valid": 0.5}}, ["qc.warn_valid was 0.8, is 0.5"]),
+        (
+            {},
+            {"px_per_cm": 9},
+            [f"session {name}: px_per_cm was not set, is 9.0" for name in SESSIONS],
+        ),
+        ({}, {"why": None}, ["session dark: exclude was too dark, is not set"]),
+        (
+            {},
+            {"why": "no tail"},
+            ["session dark: exclude was too dark, is no tail"],
+        ),
     ],
 )
-def test_each_change_is_named(made, aligned, settings, cause):
+def test_each_change_is_named(made, aligned, settings, causes):
     layout, found = made
-    assert status(layout, found | aligned, **settings) == ("outdated", (cause,))
+    assert status(layout, found | aligned, **settings) == ("outdated", tuple(causes))
 
 
 def test_a_session_that_was_removed_is_named(made):

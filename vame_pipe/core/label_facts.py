@@ -62,6 +62,8 @@ class LabelFacts:
         What the classifier was tested on: another `subject`, `session` or stretch of `time`.
     notes : list of str
         What a reader should know, a sentence each.
+    sessions : dict of str to dict
+        `labels` and `subject` of each session, as in the configuration.
     labels : dict of str to str
         For each session the SHA-256 of its label file.
     latents : dict of str to str
@@ -77,6 +79,7 @@ class LabelFacts:
     n_rows: int
     held_out: str
     notes: list[str]
+    sessions: dict[str, dict[str, Any]]
     labels: dict[str, str]
     latents: dict[str, str]
     segmentation: str
@@ -96,5 +99,5 @@ def _make(scores: dict[str, dict[str, Any]], **rest: Any) -> LabelFacts:
     return LabelFacts({kind: LabelScores(**values) for kind, values in scores.items()}, **rest)
 
 
-_FILE = FactsFile(_make, 1, "a comparison with labels", "vame-pipe compare-labels")
+_FILE = FactsFile(_make, 2, "a comparison with labels", "vame-pipe compare-labels")
 write, read = _FILE.write, _FILE.read

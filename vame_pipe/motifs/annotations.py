@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -106,6 +107,7 @@ def compare_labels(layout: Layout, model: str, sources: Mapping[str, LabelSource
         n_rows=int(tables["latents"].sum()),
         held_out=unit,
         notes=[*left_out, *notes(labelled, unit)],
+        sessions={name: dataclasses.asdict(source) for name, source in sources.items()},
         labels={name: files.file_fingerprint(source.labels) for name, source in sources.items()},
         latents={session.name: session.meta.fingerprint for session in sessions},
         segmentation=found.fingerprint,

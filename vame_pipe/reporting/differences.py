@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -18,6 +18,29 @@ def changes(prefix: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> l
         for key, value in now.items()
         if before.get(key) != value
     ]
+
+
+def scale_changes(
+    before: Mapping[str, float], now: Mapping[str, float], sessions: Iterable[str]
+) -> list[str]:
+    """Return the scales that differ, one line for each session.
+
+    Parameters
+    ----------
+    before, now : mapping of str to float
+        `px_per_cm` by session: of all sessions, or of none.
+    sessions : iterable of str
+        Sessions that there are now; one that is new, or was removed, has no other scale than before.
+
+    Examples
+    --------
+    >>> scale_changes({"a": 9.0, "b": 9.0, "old": 9.0}, {"a": 9.0, "b": 8.5, "new": 9.0}, ["a", "b", "new"])
+    ['session b: px_per_cm was 9.0, is 8.5']
+    """
+    both = [name for name in sessions if name in before or not before]
+    key = "px_per_cm"
+    lines = (changes(f"session {n}: ", {key: before.get(n)}, {key: now.get(n)}) for n in both)
+    return [line for each in lines for line in each]
 
 
 def shown(value: Any) -> str:

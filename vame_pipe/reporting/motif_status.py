@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vame_pipe.core import description, files, group_facts, label_facts, segmentation_facts, source
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import MotifsMetadata, read_record
-from vame_pipe.reporting.differences import changes, versions
+from vame_pipe.reporting.differences import changes, scale_changes, versions
 from vame_pipe.reporting.items import (
     Compared,
     Item,
@@ -19,6 +19,7 @@ from vame_pipe.reporting.items import (
     made_from,
     members,
 )
+from vame_pipe.reporting.training_status import used
 from vame_pipe.reporting.video_status import find_clips
 
 if TYPE_CHECKING:
@@ -41,14 +42,16 @@ def find_motifs(
     trained_on = {name: latents[name] for name in config.training_sessions}
     motifs = find_segmentation(layout, config, model, trained_on)
     described = find_description(layout, config, motifs)
-    labels = [
-        find_labels(layout, motifs, name, latents[name])
+    labels = {
+        name: find_labels(layout, motifs, name, latents[name])
         for name in latents
         if name not in trained_on
-    ]
-    made = layout, config, motifs, latents, [described, *labels]
+    }
+    groups = find_groups(layout, config, motifs, latents, [described, *labels.values()])
+    inputs = [described, *(labels[name] for name in config.labelled if name in labels)]
+    labelled = find_labelled(layout, config, motifs, latents, inputs)
     clips = find_clips(layout, config, described)
-    return [motifs, described, *clips, *labels, find_groups(*made), *find_labelled(*made)]
+    return [motifs, described, *clips, *labels.values(), groups, *labelled]
 
 
 def find_segmentation(
@@ -64,7 +67,8 @@ def find_segmentation(
         facts = segmentation_facts.read(folder.settings)
         causes = versions("segmentation", facts.stage_version, source.SEGMENT)
         causes += changes("motifs.", facts.settings, config.motifs.for_segmentation())
-        return causes + made_from("session", facts.latents, latents), facts.fingerprint
+        causes += made_from("session", facts.latents, used(layout, latents))
+        return causes, facts.fingerprint
 
     outputs = [*folder.outputs, *map(folder.session, latents)]
     return find(layout, "segment", model, outputs, causes_of(latents.values()), compare)
@@ -106,9 +110,11 @@ def find_description(layout: Layout, config: Config, motifs: Item) -> Item:
         now = {
             "skeleton": config.skeleton,
             "motifs.communities": config.motifs.communities,
-            "px_per_cm": config.scales(config.training_sessions),
         }
-        return causes + changes("", facts.settings, now), files.file_fingerprint(path)
+        causes += changes("", facts.settings, now)
+        sessions = config.training_sessions
+        causes += scale_changes(facts.settings["px_per_cm"], config.scales(sessions), sessions)
+        return causes, files.file_fingerprint(path)
 
     folder = layout.motifs(motifs.name)
     outputs = [*folder.described.outputs, folder.clips]
@@ -171,21 +177,28 @@ def find_labelled(
 
     Parameters
     ----------
-    layout, config, motifs, latents, inputs
+    layout, config, motifs, latents
         As for `find_groups`.
+    inputs : iterable of Item
+        The description of the motifs, and the motifs of new sessions that have labels.
     """
-    given = {name: each.labels for name, each in config.analysed.items() if each.labels}
+    given = {
+        name: session.model_dump(include={"labels", "subject"})
+        for name, session in config.labelled.items()
+    }
 
     def compare(path: Path) -> Compared:
         facts = label_facts.read(path)
         causes = versions("comparison with labels", facts.stage_version, source.LABELS)
         causes += made_again(motifs, facts.segmentation)
-        causes += [f"session {n} has no labels now" for n in facts.labels if n not in given]
-        for name, labels in given.items():
-            if name not in facts.labels:
+        causes += [f"session {n} has no labels now" for n in facts.sessions if n not in given]
+        for name, now in given.items():
+            if name not in facts.sessions:
                 causes.append(f"session {name} has labels now")
                 continue
-            if Path(labels).exists() and files.file_fingerprint(labels) != facts.labels[name]:
+            causes += changes(f"session {name}: ", facts.sessions[name], now)
+            labels = Path(now["labels"])
+            if labels.exists() and files.file_fingerprint(labels) != facts.labels[name]:
                 causes.append(f"{labels} changed")
             causes += made_again(latents[name], facts.latents.get(name))
         return causes, None

@@ -18,7 +18,7 @@ from vame_pipe.core.metadata import (
 )
 from vame_pipe.core.run_record import read as read_run
 from vame_pipe.reporting.current import has_windows
-from vame_pipe.reporting.differences import changes, versions
+from vame_pipe.reporting.differences import changes, scale_changes, versions
 from vame_pipe.reporting.items import Compared, Item, causes_of, find, made_again, made_from
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def find_windows(layout: Layout, config: Config, sessions: Mapping[str, Item]) -
         causes = versions("windows", meta.stage_version, source.WINDOWS)
         causes += changes("windows.", meta.settings, config.windows.model_dump())
         causes += changes("qc.", {"min_valid": meta.min_valid}, {"min_valid": config.qc.min_valid})
+        causes += [f"session {n} was removed" for n in meta.excluded if n not in sessions]
         return causes + made_from("session", meta.aligned, used(layout, sessions)), None
 
     folder = layout.windows_folder
@@ -87,7 +88,7 @@ def find_windows(layout: Layout, config: Config, sessions: Mapping[str, Item]) -
 
 
 def used(layout: Layout, sessions: Mapping[str, Item]) -> dict[str, Item]:
-    """Return the training sessions that the windows job did not leave out."""
+    """Return what belongs to training sessions, without those that the windows job left out."""
     try:
         excluded = read_record(WindowsMetadata, layout.windows_folder.frames).excluded
     except InputError:  # reported where the windows are needed
@@ -102,11 +103,13 @@ def find_quality(
 
     def compare(path: Path) -> Compared:
         meta = read_record(QualityMetadata, path)
-        scales = config.scales(config.analysed)
         causes = versions("quality", meta.stage_version, source.QUALITY)
         causes += changes("qc.", meta.settings, config.qc.model_dump())
-        causes += changes("", {"px_per_cm": meta.px_per_cm}, {"px_per_cm": scales})
-        causes += changes("", {"exclude": meta.excluded}, {"exclude": config.excluded})
+        scales = config.scales(sessions)
+        causes += scale_changes(meta.px_per_cm, scales, sessions)
+        for name in {**meta.excluded, **config.excluded}:
+            why, why_now = meta.excluded.get(name), config.excluded.get(name)
+            causes += changes(f"session {name}: ", {"exclude": why}, {"exclude": why_now})
         for name in [n for n in meta.aligned if n in sessions]:
             now = config.analysed[name].group
             causes += changes(f"session {name}: ", {"group": meta.groups.get(name)}, {"group": now})
