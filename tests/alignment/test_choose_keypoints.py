@@ -79,7 +79,7 @@ def test_the_alignment_uses_what_was_chosen(sessions, tmp_path):
     recordings = {name: {"poses": s.poses, "fps": 30} for name, s in sessions.items()}
     chosen, out, config = (tmp_path / n for n in ("keypoints.json", "a.parquet", "config.yaml"))
     config.write_text(json.dumps({"sessions": recordings, "align": SETTINGS.model_dump()}))
-    assert main.main(["keypoints", "--config", str(config), "--out", str(chosen)]) == 0
+    assert main.main(["keypoints", str(tmp_path), "--out", str(chosen)]) == 0
     arguments = ["--settings", SETTINGS.model_dump_json()]
     command = ["align", "--session=a", "--poses", sessions["a"].poses, "--fps=30"]
     command += ["--keypoints-from", str(chosen), "--out", str(out)]

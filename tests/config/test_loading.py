@@ -164,9 +164,25 @@ def test_the_resolved_configuration_makes_the_same_models(tmp_path):
         loaded = load(models=models, train=train)
         loading.write(loaded, tmp_path / "config.yaml")
         again = loading.load(tmp_path / "config.yaml")
+        assert loading.digest(again) == loading.digest(loaded)
         assert set(again.variants) == set(loaded.variants)
         for name in loaded.variants:
             before, after = (settings.variant(name) for settings in (loaded, again))
             assert [part.model_dump() for part in after] == [part.model_dump() for part in before]
             device = before[1].for_device("cpu"), after[1].for_device("cpu")
             assert device[0] == device[1]
+
+
+def test_a_job_takes_only_the_configuration_of_its_own_run(tmp_path, monkeypatch):
+    path = tmp_path / "config.yaml"
+    with pytest.raises(InputError, match="no such file. Run snakemake first"):
+        loading.load_run(path)
+    sessions = {name: {"poses": f"{name}.csv", "fps": 30} for name in "ab"}
+    old, new = load(sessions=sessions), load(sessions=dict(reversed(sessions.items())))
+    monkeypatch.setenv(loading.RUN_VARIABLE, loading.digest(new))
+    for _ in range(2):  # without the file, and with that of an earlier run
+        with pytest.raises(InputError, match="is not the configuration of this run.*--no-hooks"):
+            loading.load_run(path)
+        loading.write(old, path)
+    loading.write(new, path)
+    assert list(loading.load_run(path).sessions) == ["b", "a"]

@@ -214,6 +214,11 @@ def test_adding_a_session_to_encode_trains_nothing(extended_run, tiny_run):
     assert "new" in report and links
     assert all((folder / "results" / link).exists() for link in links)
     assert "The last 10 frames" in report
+    # what only exports use is stored as well: by the job that shows it
+    before = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(before.replace("P60", "P61"))
+    assert planned_jobs(folder) == {"report": 1, "all": 1}
+    (folder / "config.yaml").write_text(before)
     assert planned_jobs(folder) == {}
     lost = [
         layout.motifs("wide").described.profiles,

@@ -14,10 +14,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from vame_pipe.config.loading import load
+    from vame_pipe.config.loading import load_run
     from vame_pipe.core.layout import Layout
     from vame_pipe.motifs.annotations import compare_labels
     from vame_pipe.motifs.labelled_rows import label_sources
 
     layout = Layout(options.results)
-    compare_labels(layout, options.model, label_sources(load(layout.config).labelled))
+    compare_labels(layout, options.model, label_sources(load_run(layout.config).labelled))

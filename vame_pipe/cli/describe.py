@@ -47,21 +47,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--communities", type=count, default=4, help="groups of motifs (default: %(default)s)"
     )
     parser.add_argument(
-        "--config",
+        "--scales-from",
         type=Path,
-        help="configuration of the run, results/config.yaml: if its sessions have a scale, lengths are in "
-        "centimetres (default: in body lengths)",
+        help="configuration of the run, results/config.yaml: if its sessions have px_per_cm, lengths are in "
+        "centimetres (default: in the unit of the aligned recordings)",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    from vame_pipe.config.loading import load
+    from vame_pipe.config.loading import load_run
     from vame_pipe.config.motif_names import parse_names
     from vame_pipe.core.layout import MotifFolder
     from vame_pipe.motifs.describe import Wishes, describe
     from vame_pipe.motifs.recording import Folders
 
-    config = load(options.config) if options.config else None
+    config = load_run(options.scales_from) if options.scales_from else None
     folders = Folders(MotifFolder(options.motifs), options.latents, options.aligned)
     wishes = Wishes(
         options.model,

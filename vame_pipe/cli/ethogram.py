@@ -28,13 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from vame_pipe.config import loading
+    from vame_pipe.config.loading import load_run
     from vame_pipe.core.layout import Layout
     from vame_pipe.core.run_record import best_model, read_runs, require_models
     from vame_pipe.videos.ethogram import require_video, write_ethogram
 
     layout = Layout(options.results)
-    source = require_video(loading.load(layout.config).sessions, options.session)
+    source = require_video(load_run(layout.config).sessions, options.session)
     model = options.model or best_model(read_runs(layout, require_models(layout)))
     span = options.start_s, options.stop_s
     write_ethogram(options.session, source, layout, model, options.out, span)

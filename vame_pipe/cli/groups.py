@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from vame_pipe.config.loading import load
+    from vame_pipe.config.loading import load_run
     from vame_pipe.core.layout import Layout
     from vame_pipe.motifs.groups import compare_groups
     from vame_pipe.motifs.members import members_of
@@ -24,5 +24,5 @@ def run(options: argparse.Namespace) -> None:
     folders = Folders(
         layout.motifs(options.model), layout.latents_folder(options.model), layout.aligned_folder
     )
-    members = members_of(load(layout.config).analysed)
+    members = members_of(load_run(layout.config).analysed)
     compare_groups(folders, members, layout.groups(options.model))

@@ -13,11 +13,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from vame_pipe.config.loading import load
+    from vame_pipe.config.loading import load_run
     from vame_pipe.core.layout import Layout
     from vame_pipe.reporting.quality_table import write_quality_table
 
     layout = Layout(options.results)
-    config = load(layout.config)
+    config = load_run(layout.config)
     sessions = list(config.analysed)
     write_quality_table(layout, sessions, config.qc, config.scales(sessions), config.excluded)

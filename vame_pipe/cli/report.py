@@ -20,14 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from vame_pipe.config.loading import load
+    from vame_pipe.config.loading import load_run
     from vame_pipe.core.layout import Layout
     from vame_pipe.core.run_record import require_models
     from vame_pipe.reporting import methods, page
 
     layout = Layout(options.results)
     models = options.models or require_models(layout)
-    sessions = options.sessions or list(load(layout.config).analysed)
+    sessions = options.sessions or list(load_run(layout.config).analysed)
     page.write(layout, sessions, models, options.out)
     if options.methods is not None:
         methods.write(layout, sessions, models, options.methods)

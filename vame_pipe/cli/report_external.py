@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from vame_pipe.config.loading import load
+    from vame_pipe.config.loading import load_run
     from vame_pipe.config.motif_names import parse_names
     from vame_pipe.core import segmentation_facts
     from vame_pipe.core.layout import Layout
@@ -27,5 +27,5 @@ def run(options: argparse.Namespace) -> None:
     layout, rows = Layout(options.results), parse_names(options.names)
     facts = segmentation_facts.read(layout.motifs(options.model).settings)
     motifs = resolve(rows, facts.n_motifs, facts.fingerprint)
-    sessions = options.sessions or list(load(layout.config).analysed)
+    sessions = options.sessions or list(load_run(layout.config).analysed)
     write_external(layout, options.model, sessions, motifs, options.out)

@@ -15,9 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from vame_pipe.config.loading import load
+    from vame_pipe.config.loading import load_run
     from vame_pipe.core.layout import Layout
     from vame_pipe.videos.clips import write_videos
 
     layout = Layout(options.results)
-    write_videos(layout, options.model, load(layout.config).filmed, options.out)
+    write_videos(layout, options.model, load_run(layout.config).filmed, options.out)

@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sessions = parser.add_mutually_exclusive_group(required=True)
     sessions.add_argument("--sessions", nargs="+", type=name, help="session names")
     sessions.add_argument(
-        "--config", type=Path, help="configuration with the sessions: those with use: train"
+        "--sessions-from",
+        type=Path,
+        help="configuration of the run, results/config.yaml, in place of --sessions: those with use: train",
     )
     parser.add_argument(
         "--settings", required=True, help="section `windows` of config.yaml, as JSON"
@@ -28,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from vame_pipe.config import sections
-    from vame_pipe.config.loading import load, parse
+    from vame_pipe.config.loading import load_run, parse
     from vame_pipe.core.layout import session_file
     from vame_pipe.windows.build import build
 
-    sessions = options.sessions or load(options.config).training_sessions
+    sessions = options.sessions or load_run(options.sessions_from).training_sessions
     paths = [session_file(options.aligned, session) for session in sessions]
     build(paths, parse(sections.Windows, options.settings), options.out, options.min_valid)

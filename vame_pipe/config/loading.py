@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,8 @@ from vame_pipe.core.errors import InputError
 Source = str | Path | Mapping[str, Any]
 """A YAML file, or its content."""
 
+RUN_VARIABLE = "VAME_PIPE_CONFIG_DIGEST"
+"""Environment variable by which the workflow tells its jobs the `digest` of its configuration."""
 REPLACED = {"sessions", "models", "keypoints"}
 """A later file replaces the whole value of these keys. Other sections are merged key by key."""
 
@@ -46,6 +49,31 @@ def load(*sources: Source) -> Config:
     config, problems = read(*sources)
     if problems or config is None:
         raise InputError(*problems)
+    return config
+
+
+def load_run(path: Path) -> Config:
+    """Read the configuration that a run of the workflow wrote next to its results.
+
+    Parameters
+    ----------
+    path : Path
+        `Layout.config` of the results folder.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or, within a job of the workflow, is not the configuration of this run.
+    """
+    wanted = os.environ.get(RUN_VARIABLE)
+    config = load(path) if path.exists() else None
+    if wanted and (config is None or digest(config) != wanted):
+        raise InputError(
+            f"{path}: is not the configuration of this run. Either snakemake was started with --no-hooks, "
+            "or the configuration was edited during the run. Run snakemake again, without --no-hooks."
+        )
+    if config is None:
+        raise InputError(f"{path}: no such file. Run snakemake first.")
     return config
 
 
@@ -171,6 +199,13 @@ def parse(section: type[AnySection], text: str) -> AnySection:
 def write(config: Config, path: Path) -> None:
     """Write a configuration with every default; `load` of the file gives the same models."""
     files.write_text(path, yaml.safe_dump(config.resolved(), sort_keys=False))
+
+
+def digest(config: Config) -> str:
+    """Return the SHA-256 of a configuration with every default; what `write` wrote has the same."""
+    return files.fingerprint(
+        json.dumps(config.resolved())
+    )  # a text, because the order of sessions counts
 
 
 def schema() -> str:

@@ -58,9 +58,7 @@ def export(
             f"export to {file_format}: {' and '.join(missing)} not installed. Run: "
             "pip install 'vame_pipe[export]'"
         )
-    if not layout.config.exists():
-        raise InputError(f"{layout.config}: no such file. Run snakemake first.")
-    config = loading.load(layout.config)
+    config = loading.load_run(layout.config)
     chosen = _choose_model(layout, config, model)
     wanted = list(config.analysed) if sessions is None else sessions
     unknown = [name for name in wanted if name not in config.analysed]

@@ -16,7 +16,7 @@ rule keypoints:
         runtime=lambda wildcards, attempt: attempt * (10 + len(settings.deciding)),
     params:
         version=source.KEYPOINTS,
-        config=layout.config,
+        results=layout.root,
         # not part of the command: a change of the content of a file reruns the job
         digest=lambda wildcards: combined([pose_digest(session) for session in settings.deciding]),
         # functions, because Snakemake would read braces in a plain text as wildcards; see `keys_of`
@@ -27,8 +27,7 @@ rule keypoints:
         keypoints=lambda wildcards: json.dumps(settings.aliases),
     shell:
         r"""
-        vame-pipe keypoints \
-            --config {params.config:q} \
+        vame-pipe keypoints {params.results:q} \
             --out {output:q} \
             --log {log:q}
         """

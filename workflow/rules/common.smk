@@ -185,6 +185,9 @@ if not workflow.config_settings.configfiles:
 
 local_gpu = functools.cache(has_gpu)
 settings = read_settings()
+config_digest = loading.digest(settings)
+# for jobs, which refuse a results/config.yaml of another run
+os.environ[loading.RUN_VARIABLE] = config_digest
 layout = Layout(Path(settings.results))
 
 

@@ -127,8 +127,8 @@ rule report:
     params:
         version=source.REPORT,
         results=layout.root,
-        # not part of the command, see `keys_of`
-        sessions=list(settings.analysed),
+        # not part of the command: the report shows the configuration
+        config=config_digest,
         models=list(settings.variants),
     shell:
         r"""

@@ -38,6 +38,6 @@ rule describe:
             --names {params.names:q} \
             --skeleton {params.skeleton:q} \
             --communities {params.communities:q} \
-            --config {params.config:q} \
+            --scales-from {params.config:q} \
             --log {log:q}
         """

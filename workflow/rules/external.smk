@@ -73,8 +73,8 @@ rule report_external:
     params:
         version=source.REPORT,
         results=layout.root,
-        # not part of the command, see `keys_of`
-        sessions=list(settings.analysed),
+        # not part of the command: any change of the configuration is a reason to write it anew
+        config=config_digest,
         names=lambda wildcards: names_json(settings.names_of(wildcards.model)),
     shell:
         r"""

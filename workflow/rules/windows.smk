@@ -27,7 +27,7 @@ rule windows:
         r"""
         vame-pipe windows \
             --aligned {params.aligned:q} \
-            --config {params.config:q} \
+            --sessions-from {params.config:q} \
             --settings {params.windows:q} {params.min_valid:q} \
             --out {params.out:q} \
             --log {log:q}
