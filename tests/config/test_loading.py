@@ -175,13 +175,13 @@ def test_the_resolved_configuration_makes_the_same_models(tmp_path):
 
 def test_a_job_takes_only_the_configuration_of_its_own_run(tmp_path, monkeypatch):
     path = tmp_path / "config.yaml"
-    with pytest.raises(InputError, match="no such file. Run snakemake first"):
+    with pytest.raises(InputError, match=r"no such file\. Run snakemake first"):
         loading.load_run(path)
     sessions = {name: {"poses": f"{name}.csv", "fps": 30} for name in "ab"}
     old, new = load(sessions=sessions), load(sessions=dict(reversed(sessions.items())))
     monkeypatch.setenv(loading.RUN_VARIABLE, loading.digest(new))
     for _ in range(2):  # without the file, and with that of an earlier run
-        with pytest.raises(InputError, match="is not the configuration of this run.*--no-hooks"):
+        with pytest.raises(InputError, match=r"is not the configuration of this run\..*--no-hooks"):
             loading.load_run(path)
         loading.write(old, path)
     loading.write(new, path)

@@ -49,8 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scales-from",
         type=Path,
-        help="configuration of the run, results/config.yaml: if its sessions have px_per_cm, lengths are in "
-        "centimetres (default: in the unit of the aligned recordings)",
+        help="configuration of the run, results/config.yaml: if its sessions have px_per_cm, lengths are "
+        "in centimetres (default: in the unit of the aligned recordings)",
     )
 
 
