@@ -35,6 +35,8 @@ MIN_TEMPER, BISECTIONS = 1e-3, 10
 """Least exponent, and the decodings that the search for one takes."""
 TEMPER_ROUNDS, ROUND_ITERATIONS = 2, 8
 """Times that states are fitted with an exponent, and iterations of each."""
+START_ITERATIONS = 5
+"""Iterations of each start, after which the likelihoods are compared."""
 MAX_SAMPLE_ROWS, FINAL_ITERATIONS = 50_000, 10
 """Of more rows, evenly spaced pieces are fitted first and decoded to set the exponent; all rows take part
 in the last iterations."""
@@ -94,7 +96,7 @@ def fit(
 ) -> HMM:
     """Fit a hidden Markov model, started from k-means.
 
-    With `window` there are two starts, and the one that leads to the higher likelihood is used: k-means of
+    With `window` there are two starts, and the one that soon has the higher likelihood is used: k-means of
     the rows, and k-means of their averages over a window, in which a movement that repeats has no phases.
 
     Parameters
@@ -127,8 +129,9 @@ def fit(
     for start in starts:
         state = nearest(start, kmeans(start, n_states, seed, n_starts))
         model = _from_labels(rows, lengths, state, n_states, covariance)
-        models.append(improve(model, *sample, covariance, max_iter, tolerance))
+        models.append(improve(model, *sample, covariance, START_ITERATIONS, tolerance))
     model = max(models, key=lambda each: log_likelihood(each, *sample))
+    model = improve(model, *sample, covariance, max_iter, tolerance)
     if len(rows) > MAX_SAMPLE_ROWS:
         iterations = min(max_iter, FINAL_ITERATIONS)
         model = improve(model, rows, lengths, covariance, iterations, tolerance)
