@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.colors import ListedColormap
 
 ROOT = Path(__file__).parents[1]
-SESSION, FIRST, SECONDS, FPS = "sim-3", 1250, 14, 30
+SESSION, FIRST, SECONDS, FPS = "sim-3", 790, 14, 30
 FRAMES = range(FIRST, FIRST + SECONDS * FPS)
 # Okabe and Ito's colours, which colour-blind people can tell apart
 MOTIFS = {"still": "#444444", "walk": "#0072B2", "turn left": "#56B4E9"}
