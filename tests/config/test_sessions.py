@@ -4,12 +4,10 @@ import pytest
 from minimal_config import MINIMAL, load, problems
 
 from vame_pipe.cli.main import main
-from vame_pipe.config import check, loading
+from vame_pipe.config import check
 from vame_pipe.config.sheet import read_sheet
 from vame_pipe.core.errors import InputError
-from vame_pipe.core.layout import Layout
 from vame_pipe.poses.parts import PoseSource
-from vame_pipe.reporting.configured import read_sessions
 from vame_pipe.reporting.traces import pose_sources
 
 FILE = {"poses": "a.csv", "fps": 30}
@@ -105,11 +103,23 @@ def test_check_and_status_name_excluded_sessions(recordings, tmp_path, monkeypat
     assert "session m2 is excluded: too dark" in capsys.readouterr().out
 
 
-def test_the_report_finds_the_files_in_the_stored_configuration(tmp_path):
+def test_the_report_finds_the_files_in_the_configuration():
     session = FILE | {"poses": ["1.csv", "2.csv"], "starts_s": [0, 9]}
-    layout = Layout(tmp_path)
-    loading.write(load(sessions={"a": FILE, "b": session}), layout.config)
-    sources = pose_sources(read_sessions(layout))
+    sources = pose_sources(load(sessions={"a": FILE, "b": session}).analysed)
     assert {type(source) for source in sources.values()} == {PoseSource}
     assert [str(path) for path in sources["b"].paths] == ["1.csv", "2.csv"]
     assert sources["b"].starts_s == (0, 9) and sources["a"].starts_s is None
+
+
+def test_sessions_that_are_left_out_or_only_encoded_are_not_filmed():
+    keys = {"video": "a.mp4", "labels": "a.csv", "group": "g"}
+    config = load(
+        sessions={
+            "a": FILE | keys,
+            "new": FILE | keys | {"use": "encode"},
+            "lost": FILE | keys | {"exclude": "dark"},
+            "bare": FILE,
+        }
+    )
+    assert list(config.filmed) == ["a"]
+    assert list(config.labelled) == ["a", "new"] and config.groups == {"a": "g", "new": "g"}

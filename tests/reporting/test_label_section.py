@@ -15,7 +15,6 @@ from vame_pipe.core.layout import Layout
 from vame_pipe.core.segmentation_facts import SegmentationFacts
 from vame_pipe.core.source import LABELS
 from vame_pipe.motifs.annotations import BEHAVIOUR_SCHEMA, CONFUSION_SCHEMA
-from vame_pipe.reporting.configured import read_sessions
 from vame_pipe.reporting.items import Item
 from vame_pipe.reporting.label_section import draw_confusion, read_labels, required_files, verdict
 from vame_pipe.reporting.motif_status import find_labelled
@@ -94,7 +93,8 @@ def test_the_verdict_compares_with_pca():
 
 
 def test_the_section_shows_every_behaviour_and_escapes_its_name(written):
-    section = read_labels(written, "vame", read_sessions(written))
+    assert all(path.exists() for path in required_files(written, ["vame"]))
+    section = read_labels(written, "vame")
     page = template("labels.html.jinja")
     text = page.render(labels=section, motifs={"model": "vame"}, plot=lambda *_: "THE FIGURE")
     assert "walk &lt;b&gt; &amp;" in text and "<b>" not in text
@@ -105,26 +105,14 @@ def test_the_section_shows_every_behaviour_and_escapes_its_name(written):
     assert list(figure.data[0].z[0]) == [60.0, 40.0] and list(figure.data[0].x) == ["0", "1"]
 
 
-def test_without_labels_there_is_no_section_and_no_file_is_needed(written):
-    assert len(required_files(written, ["vame"], read_sessions(written))) == 3
-    text = written.config.read_text()
-    written.config.write_text(text.replace("labels:", "group:"))
-    assert (
-        read_labels(written, "vame", read_sessions(written)) is None
-        and required_files(written, ["vame"], read_sessions(written)) == []
-    )
-    written.config.unlink()
-    assert read_labels(written, "vame", read_sessions(written)) is None
-
-
 def test_scores_of_other_motifs_are_refused(written):
     path = written.motifs("vame").labelled.facts
     label_facts.write(facts(segmentation="another"), path)
     with pytest.raises(InputError, match="is about other motifs"):
-        read_labels(written, "vame", read_sessions(written))
+        read_labels(written, "vame")
     path.write_text("{}")
     with pytest.raises(InputError, match="is damaged, or not a comparison with labels"):
-        read_labels(written, "vame", read_sessions(written))
+        read_labels(written, "vame")
 
 
 def test_mlflow_gets_scores_and_files(written):

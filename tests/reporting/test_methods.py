@@ -11,6 +11,8 @@ from small_models import make_results
 
 from vame_pipe import __version__
 from vame_pipe.cli.main import main
+from vame_pipe.config import loading
+from vame_pipe.config.configuration import Config
 from vame_pipe.config.sections import Qc
 from vame_pipe.core import run_record, segmentation_facts
 from vame_pipe.core.metadata import AlignedMetadata, WindowsMetadata, read_record
@@ -25,7 +27,10 @@ def layout(data, tmp_path_factory):
     """A model of two recordings; a third one is only encoded."""
     root = tmp_path_factory.mktemp("methods") / "results"
     layout = make_results(root, data, {"small": 2}, SESSIONS)
-    write_quality_table(layout, SESSIONS, Qc(), {}, {})
+    write_quality_table(layout, SESSIONS, Qc(), {}, {}, {})
+    sessions = {name: {"poses": f"{name}.csv", "fps": 30} for name in SESSIONS}
+    align = {"centre": "tailbase", "forward": "nose"}
+    loading.write(Config.model_validate({"sessions": sessions, "align": align}), layout.config)
     return layout
 
 

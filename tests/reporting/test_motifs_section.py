@@ -15,6 +15,7 @@ from aligned_files import write_aligned
 from motif_files import QUALITY, write_motifs, write_quality
 from small_models import make_results
 
+from vame_pipe.config.configuration import Config
 from vame_pipe.config.sections import Qc
 from vame_pipe.core import colours
 from vame_pipe.core.description import Motif
@@ -29,6 +30,13 @@ from vame_pipe.reporting.motifs import notes, read_motifs
 from vame_pipe.reporting.quality_table import write_quality_table
 
 SESSIONS = ["sim-1", "sim-2", "sim-3"]
+CONFIG = Config.model_validate(
+    {
+        "sessions": {name: {"poses": f"{name}.csv", "fps": 30} for name in SESSIONS},
+        "align": {"centre": "tailbase", "forward": "nose"},
+    }
+)
+"""Without labels and videos, so the page needs no files of these."""
 MODEL = "mice-z2"
 NAME = '<script>alert("1")</script> & \u9759\u6b62 {{ x }} %{y}'
 NAMED = [Motif(0, NAME, [0, 2]), Motif(1, None, [1]), Motif(3, "rear", [3])]
@@ -39,7 +47,7 @@ def made(data, tmp_path_factory):
     """One model of two sessions; sim-3 is only encoded."""
     root = tmp_path_factory.mktemp("motifs") / "results"
     layout = make_results(root, data, {MODEL: 2}, SESSIONS)
-    write_quality_table(layout, SESSIONS, Qc(), {}, {})
+    write_quality_table(layout, SESSIONS, Qc(), {}, {}, {})
     return layout
 
 
@@ -51,7 +59,7 @@ def results(made, tmp_path):
 
 
 def section_of(results, sessions=SESSIONS):
-    return read_motifs(results, [MODEL], MODEL, sessions, read_described(results, MODEL))
+    return read_motifs(results, [MODEL], MODEL, sessions, {}, read_described(results, MODEL))
 
 
 def unnamed(n):
@@ -151,7 +159,7 @@ def test_only_the_first_animals_are_drawn_and_the_page_says_so(results, monkeypa
     section = section_of(results)
     assert (section.n_shown, section.n_lines) == (2, 3)
     assert section.ethograms["data"][0]["y"] == section.usage_per_line["data"][0]["y"]
-    page.write(results, SESSIONS, [MODEL], results.report)
+    page.write(results, CONFIG, SESSIONS, [MODEL], results.report)
     text = results.report.read_text().partition("<script>")[0]
     assert text.count("(the first 2 of 3)") == 2
 
@@ -249,7 +257,7 @@ def test_the_page_says_why_there_are_so_many_motifs(results):
 def test_the_quality_table_has_every_number_of_motifs_next_to_pca(results):
     better = {"latents": {"adjusted_rand": 0.9, "log_likelihood": None}}
     write_quality(results, MODEL, {4: better, 6: {}}, chosen=4)
-    page.write(results, SESSIONS, [MODEL], results.report)
+    page.write(results, CONFIG, SESSIONS, [MODEL], results.report)
     text = results.report.read_text().partition('<section id="recordings">')[0]
     rows = re.findall(
         r"<tr(.*?)>(<td>.*?)</tr>",
@@ -296,7 +304,7 @@ def test_missing_motif_files_are_named(results):
     results.motifs(MODEL).session("sim-2").unlink()
     results.motifs(MODEL).quality.unlink()
     with pytest.raises(InputError) as caught:
-        page.write(results, SESSIONS, [MODEL], results.report)
+        page.write(results, CONFIG, SESSIONS, [MODEL], results.report)
     assert [
         line.partition(" not found")[0].rpartition("/")[2] for line in caught.value.problems
     ] == [
@@ -307,7 +315,7 @@ def test_missing_motif_files_are_named(results):
 
 def test_names_are_shown_as_they_are_and_never_run(results):
     write_motifs(results, MODEL, SESSIONS, named=NAMED)
-    page.write(results, SESSIONS, [MODEL], results.report)
+    page.write(results, CONFIG, SESSIONS, [MODEL], results.report)
     text = results.report.read_text().partition("<script>")[0]
     assert "<script>alert" not in results.report.read_text()
     shown = "&lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt; &amp; \u9759\u6b62 {{ x }} %{y}"
@@ -338,7 +346,7 @@ def test_a_motif_without_a_bout_is_named(results):
     for path in (folder.skeletons, folder.exemplars, folder.postures):
         table = pq.read_table(path)
         pq.write_table(table.filter(pc.equal(table["motif"], 1)), path)
-    page.write(results, SESSIONS, [MODEL], results.report)
+    page.write(results, CONFIG, SESSIONS, [MODEL], results.report)
     assert "This motif has no bout in the training sessions." in results.report.read_text()
 
 

@@ -16,6 +16,7 @@ from small_models import make_results
 from vame_pipe import __version__
 from vame_pipe.alignment import aligned_file
 from vame_pipe.cli import main
+from vame_pipe.config.loading import load
 from vame_pipe.config.sections import Windows
 from vame_pipe.core import clip_facts, files, source
 from vame_pipe.core.clip_facts import ClipFacts
@@ -25,9 +26,8 @@ from vame_pipe.core.metadata import write_rejection
 from vame_pipe.poses import simulate
 from vame_pipe.reporting import page
 from vame_pipe.reporting.comparison import compare
-from vame_pipe.reporting.configured import read_sessions
 from vame_pipe.reporting.current import read_facts
-from vame_pipe.reporting.video_section import VideoSection, read_videos, required_files
+from vame_pipe.reporting.video_section import read_videos, required_files
 from vame_pipe.windows import data as window_data
 from vame_pipe.windows.build import build
 
@@ -209,7 +209,7 @@ def test_the_provenance_says_how_to_reproduce_the_results(results):
 
 def test_the_same_results_give_the_same_page_and_nothing_in_it_is_markup(results):
     before, text = results.report.read_bytes(), text_of(results)
-    page.write(results, SESSIONS, ["mice-z2", "mice-z4"], results.report)
+    page.write(results, load(results.config), SESSIONS, ["mice-z2", "mice-z4"], results.report)
     assert results.report.read_bytes() == before
     assert "<b>bold</b>" not in text and "&lt;b&gt;bold&lt;/b&gt;" in text
     videos = f"motifs/{best_of(results)}/videos/motif_00.mp4"
@@ -223,27 +223,23 @@ def best_of(results):
 
 def test_clips_from_videos_are_linked_and_faults_of_videos_named(results, tmp_path):
     assert "<li>session sim-1: &lt;shifted&gt;.</li>" in text_of(results)
-    configured = read_sessions(results)
-    found = read_videos(results, "mice-z2", configured, results.root / "my reports")
+    found = read_videos(results, "mice-z2", results.root / "my reports")
     assert found.links == {0: "../motifs/mice-z2/videos/motif_00.mp4"}
-    elsewhere = read_videos(results, "mice-z2", configured, results.root / "a" / "#1").links[0]
+    elsewhere = read_videos(results, "mice-z2", results.root / "a" / "#1").links[0]
     assert elsewhere.startswith("../../motifs/")
     models = ["mice-z2", "mice-z4"]
     expected = [results.motifs(model).videos.facts for model in models]
-    assert required_files(results, models, configured) == expected
-    for sessions in ({}, {"sim-1": {"poses": "a.csv"}}, {"a": {"video": "a", "use": "encode"}}):
-        assert read_videos(results, "mice-z2", sessions, tmp_path) == VideoSection()
-        assert required_files(results, models, sessions) == []
+    assert required_files(results, models) == expected
     path = results.motifs("mice-z2").videos.facts
     before = path.read_text()
     clip_facts.write(replace(clip_facts.read(path), description="another"), path)
     with pytest.raises(InputError, match=r"videos\.json: is about other motifs"):
-        read_videos(results, "mice-z2", configured, tmp_path)
+        read_videos(results, "mice-z2", tmp_path)
     path.write_text(before)
 
 
 def test_a_page_of_some_models_and_sessions_shows_only_these(results, tmp_path):
-    page.write(results, ["sim-1"], ["mice-z2"], tmp_path / "page.html")
+    page.write(results, load(results.config), ["sim-1"], ["mice-z2"], tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text().partition("<script>")[0]
     assert "mice-z2" in text and "mice-z4" not in text
     assert "1 session, 0.5 minutes in total." in text and "None is flagged." in text
@@ -265,7 +261,9 @@ def test_a_model_that_is_not_in_the_comparison_is_named(results, tmp_path):
     shutil.copytree(results.root, layout.root)
     compare(layout, ["mice-z4"], {})
     with pytest.raises(InputError, match=r"model mice-z2 is not in .*compare.parquet"):
-        page.write(layout, SESSIONS, ["mice-z2", "mice-z4"], tmp_path / "page.html")
+        page.write(
+            layout, load(layout.config), SESSIONS, ["mice-z2", "mice-z4"], tmp_path / "page.html"
+        )
 
 
 def test_a_comparison_of_earlier_models_or_sessions_is_refused(results, tmp_path):
@@ -275,7 +273,9 @@ def test_a_comparison_of_earlier_models_or_sessions_is_refused(results, tmp_path
     stale = {"models": meta["models"] | {"mice-z2": "0" * 64}, "aligned": {"sim-1": "0" * 64}}
     files.write_tables(layout.comparison, [table], table.schema, meta | stale)
     with pytest.raises(InputError) as error:
-        page.write(layout, SESSIONS, ["mice-z2", "mice-z4"], tmp_path / "page.html")
+        page.write(
+            layout, load(layout.config), SESSIONS, ["mice-z2", "mice-z4"], tmp_path / "page.html"
+        )
     model, sessions = error.value.problems
     assert "compare.parquet is of an earlier model mice-z2. Run `vame-pipe compare` first." in model
     assert "compare.parquet is of other training sessions." in sessions
@@ -288,7 +288,9 @@ def test_models_of_other_windows_than_those_on_disk_are_refused(results, tmp_pat
     paths = [layout.aligned(name) for name in ("sim-1", "sim-2")]
     build(paths, Windows(length_s=0.5, future_s=0.1), layout.windows_folder.root)
     with pytest.raises(InputError) as error:
-        page.write(layout, SESSIONS, ["mice-z2", "mice-z4"], tmp_path / "page.html")
+        page.write(
+            layout, load(layout.config), SESSIONS, ["mice-z2", "mice-z4"], tmp_path / "page.html"
+        )
     assert [line.split(":")[0] for line in error.value.problems] == [
         "model mice-z2",
         "model mice-z4",
@@ -329,7 +331,9 @@ def test_latents_of_an_earlier_model_are_refused_also_for_encoded_sessions(resul
     table, meta = pq.read_table(path), files.read_metadata(path)
     files.write_tables(path, [table], table.schema, meta | {"model_fingerprint": "0" * 64})
     with pytest.raises(InputError, match=r"latents/mice-z4/sim-3.parquet: was made by another"):
-        page.write(layout, SESSIONS, ["mice-z2", "mice-z4"], tmp_path / "page.html")
+        page.write(
+            layout, load(layout.config), SESSIONS, ["mice-z2", "mice-z4"], tmp_path / "page.html"
+        )
 
 
 WATCH = """<script>addEventListener("load", () => setTimeout(() => {

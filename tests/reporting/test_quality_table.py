@@ -28,7 +28,7 @@ def layout(data, tmp_path):
 
 
 def test_every_keypoint_has_a_row_with_what_was_measured(layout):
-    write_quality_table(layout, SESSIONS, Qc(), {"sim-1": 20.0}, {})
+    write_quality_table(layout, SESSIONS, Qc(), {"sim-1": 20.0}, {}, {})
     table = pd.read_parquet(layout.qc)
     found = read_quality(layout.quality("sim-1")).individuals["id_0"]
     rows = table[table["session"] == "sim-1"].set_index("keypoint")
@@ -64,7 +64,7 @@ def test_the_speed_is_that_in_all_dimensions():
 
 
 def test_windows_gained_and_lost_add_up(layout):
-    write_quality_table(layout, SESSIONS, Qc(), {}, {})
+    write_quality_table(layout, SESSIONS, Qc(), {}, {}, {})
     animals = pd.read_parquet(layout.qc).drop_duplicates("session").set_index("session")
     index = pd.read_parquet(layout.windows_folder.index)
     for session in ("sim-1", "sim-2"):
@@ -105,7 +105,7 @@ def test_short_recordings_have_numbers_and_no_fault(recordings, layout, tmp_path
         Windows(length_s=0.5, future_s=0.2),
         layout.windows_folder.root,
     )
-    write_quality_table(layout, sessions, Qc(), {}, {})
+    write_quality_table(layout, sessions, Qc(), {}, {}, {})
     rows = pd.read_parquet(layout.qc).drop_duplicates("session").set_index("session")
     assert rows.loc["1", "status"] == "rejected" and "only one frame" in rows.loc["1", "reason"]
     for n in lengths[1:]:
@@ -137,8 +137,8 @@ def test_sessions_that_are_left_out_are_listed_with_the_reason(layout):
     limit = worst + 1e-6
     build(paths, Windows(length_s=0.5, future_s=0.2), layout.windows_folder.root, limit)
     excluded = {"gone": "lost the tail"}
-    layout.config.write_text("sessions: {sim-1: {group: wild type}, bad: {group: b}, sim-2: {}}")
-    write_quality_table(layout, [*SESSIONS, "bad"], Qc(min_valid=limit), {}, excluded)
+    groups = {"sim-1": "wild type", "bad": "b"}
+    write_quality_table(layout, [*SESSIONS, "bad"], Qc(min_valid=limit), {}, excluded, groups)
     rows = pd.read_parquet(layout.qc).drop_duplicates("session").set_index("session")
     assert rows["group"].dropna().to_dict() == {"sim-1": "wild type"}
     assert rows.loc["gone", ["status", "reason"]].tolist() == ["excluded", "lost the tail"]

@@ -21,7 +21,7 @@ def made(data, tmp_path):
     for name in ("aligned", "windows"):
         shutil.copytree(data / name, tmp_path / name)
     layout = Layout(tmp_path)
-    write_quality_table(layout, SESSIONS, Qc(), {}, {"dark": "too dark"})
+    write_quality_table(layout, SESSIONS, Qc(), {}, {"dark": "too dark"}, {})
     found = {n: read_record(AlignedMetadata, layout.aligned(n)).fingerprint for n in SESSIONS}
     return layout, found
 

@@ -20,4 +20,5 @@ def run(options: argparse.Namespace) -> None:
     layout = Layout(options.results)
     config = load_run(layout.config)
     sessions = list(config.analysed)
-    write_quality_table(layout, sessions, config.qc, config.scales(sessions), config.excluded)
+    scales = config.scales(sessions)
+    write_quality_table(layout, sessions, config.qc, scales, config.excluded, config.groups)

@@ -27,7 +27,8 @@ def run(options: argparse.Namespace) -> None:
 
     layout = Layout(options.results)
     models = options.models or require_models(layout)
-    sessions = options.sessions or list(load_run(layout.config).analysed)
-    page.write(layout, sessions, models, options.out)
+    config = load_run(layout.config)
+    sessions = options.sessions or list(config.analysed)
+    page.write(layout, config, sessions, models, options.out)
     if options.methods is not None:
         methods.write(layout, sessions, models, options.methods)

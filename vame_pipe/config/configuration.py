@@ -130,6 +130,11 @@ class Config(Section):
         return [name for name in self.analysed if name not in training]
 
     @property
+    def groups(self) -> dict[str, str]:
+        """The experimental groups of sessions that have one, by name."""
+        return {name: session.group for name, session in self.analysed.items() if session.group}
+
+    @property
     def labelled(self) -> dict[str, Session]:
         """The sessions that have labels, by name."""
         return {name: session for name, session in self.analysed.items() if session.labels}

@@ -15,7 +15,6 @@ from vame_pipe.core.errors import InputError
 from vame_pipe.core.label_facts import LabelFacts
 from vame_pipe.core.layout import Layout
 from vame_pipe.reporting import figures
-from vame_pipe.reporting.configured import Configured
 
 REPRESENTATIONS = {"latents": "latents", "pca": "PCA"}
 MAX_TEXTS = 300
@@ -73,36 +72,25 @@ class LabelSection:
     folder: str
 
 
-def have_labels(sessions: Configured) -> bool:
-    """Return whether a session has labels."""
-    return any(keys.get("labels") for keys in sessions.values())
-
-
-def required_files(layout: Layout, models: Sequence[str], sessions: Configured) -> list[Path]:
-    """Return the files that the page needs."""
-    if not have_labels(sessions):
-        return []
+def required_files(layout: Layout, models: Sequence[str]) -> list[Path]:
+    """Return the files that the page needs if sessions have labels."""
     return [path for model in models for path in layout.motifs(model).labelled.outputs]
 
 
-def read_labels(layout: Layout, model: str, sessions: Configured) -> LabelSection | None:
-    """Return the section on labels; None if no session has some.
+def read_labels(layout: Layout, model: str) -> LabelSection:
+    """Return the section on labels.
 
     Parameters
     ----------
     layout : Layout
     model : str
         Whose motifs are shown.
-    sessions : mapping
-        As in the configuration.
 
     Raises
     ------
     InputError
         If the motifs were found again since they were compared.
     """
-    if not have_labels(sessions):
-        return None
     folder = layout.motifs(model)
     facts = label_facts.read(folder.labelled.facts)
     if facts.segmentation != segmentation_facts.read(folder.settings).fingerprint:

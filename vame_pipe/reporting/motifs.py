@@ -13,7 +13,6 @@ from vame_pipe.core import segmentation_facts
 from vame_pipe.core.description import Motif
 from vame_pipe.core.layout import Layout
 from vame_pipe.reporting import figures, motif_figures
-from vame_pipe.reporting.configured import read_groups
 from vame_pipe.reporting.current import require_current_motifs
 from vame_pipe.reporting.described import Described
 from vame_pipe.reporting.motif_lines import Line, raster, read_lines
@@ -88,7 +87,12 @@ class MotifSection:
 
 
 def read_motifs(
-    layout: Layout, models: Sequence[str], best: str, sessions: Sequence[str], described: Described
+    layout: Layout,
+    models: Sequence[str],
+    best: str,
+    sessions: Sequence[str],
+    groups: Mapping[str, str],
+    described: Described,
 ) -> MotifSection:
     """Return the motif section: the motifs of the best model, and the quality of all models.
 
@@ -99,6 +103,8 @@ def read_motifs(
     best : str
         Model whose motifs are shown.
     sessions : sequence of str
+    groups : mapping of str to str
+        Group of each session that has one.
     described : Described
         Its motifs.
 
@@ -119,10 +125,8 @@ def read_motifs(
     quality = [row for model in models for row in read_quality(layout, model)]
     own = [row.numbers for row in quality if row.model == best]
     shown, labels = lines[:MAX_LINES], [line.label for line in lines[:MAX_LINES]]
-    cells, step_s = raster(shown)
-    spans = np.array([[line.begins[0], line.begins[-1]] for line in shown])
+    ethograms, step_s = _draw_ethograms(shown, shown_motifs)
     used = counts[: len(shown)] / np.maximum(1, counts[: len(shown)].sum(axis=1, keepdims=True))
-    reasons = pd.Series(pd.DataFrame([line.reasons for line in lines]).sum(), dtype=float)
     n_rows = sum(line.n_rows for line in lines)
     rare = _rare(described.motifs, len(facts.latents))
     return MotifSection(
@@ -134,13 +138,13 @@ def read_motifs(
             for k in np.argsort(-frequency)[:3].tolist()
         ],
         covered=f"{counts.sum() / n_rows:.0%}",
-        uncovered=[f"{rows / n_rows:.1%} {reason}" for reason, rows in reasons.items()],
+        uncovered=_uncovered(lines, n_rows),
         reason_for_n=facts.reason_for_n,
         verdict=verdict(own, _between_models(layout, best), rare, _less_than_pca(layout, best)),
         recur=not rare.n_once,
         notes=[
             *_fewer_than_asked(n_numbers, next(row.n for row in own if row.chosen)),
-            *notes(lines, counts, shown_motifs, read_groups(layout)),
+            *notes(lines, counts, shown_motifs, groups),
         ],
         quality=quality,
         n_lines=len(lines),
@@ -149,12 +153,25 @@ def read_motifs(
         usage=figures.embedded(
             motif_figures.usage(frequency, _hover(counts, described.motifs), shown_motifs)
         ),
-        ethograms=figures.embedded(
-            motif_figures.ethograms(cells, step_s, spans, labels, shown_motifs)
-        ),
+        ethograms=ethograms,
         usage_per_line=figures.embedded(motif_figures.usage_per_line(used, labels, shown_motifs)),
         scan=figures.embedded(motif_figures.scan(own)) if len({r.n for r in own}) > 1 else None,
     )
+
+
+def _draw_ethograms(lines: Sequence[Line], motifs: Sequence[Motif]) -> tuple[dict[str, Any], float]:
+    """Return the figure of the motifs over time, and the width of its columns in seconds."""
+    cells, step_s = raster(lines)
+    spans = np.array([[line.begins[0], line.begins[-1]] for line in lines])
+    labels = [line.label for line in lines]
+    drawn = motif_figures.ethograms(cells, step_s, spans, labels, motifs)
+    return figures.embedded(drawn), step_s
+
+
+def _uncovered(lines: Sequence[Line], n_rows: int) -> list[str]:
+    """Return the shares of the reasons why rows have no motif."""
+    reasons = pd.Series(pd.DataFrame([line.reasons for line in lines]).sum(), dtype=float)
+    return [f"{rows / n_rows:.1%} {reason}" for reason, rows in reasons.items()]
 
 
 def _phrase(described: Described, k: int) -> str:

@@ -7,7 +7,7 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow.compute as pc
@@ -37,7 +37,6 @@ from vame_pipe.reporting import (
     recordings,
     video_section,
 )
-from vame_pipe.reporting.configured import Configured, read_sessions
 from vame_pipe.reporting.current import REPORT_TAG, ReportFacts, require_current
 from vame_pipe.reporting.new_recordings import read_new
 from vame_pipe.reporting.projection import Projection, project_latents
@@ -45,6 +44,9 @@ from vame_pipe.reporting.quality_section import read_quality_section
 from vame_pipe.reporting.recordings import Recording
 from vame_pipe.reporting.templates import template
 from vame_pipe.reporting.traces import EXCERPT_S, pose_sources, trace_excerpt
+
+if TYPE_CHECKING:
+    from vame_pipe.config.configuration import Config
 
 MAX_TRACES = 100
 """Recordings with a trace, flagged ones first: each takes 20 kB of the page."""
@@ -125,13 +127,17 @@ class ModelSection:
     latents: str
 
 
-def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> None:
+def write(
+    layout: Layout, config: Config, sessions: list[str], models: list[str], out: Path
+) -> None:
     """Write the report.
 
     Parameters
     ----------
     layout : Layout
         The results folder, as the stages of the workflow filled it.
+    config : Config
+        With which they did.
     sessions, models : list of str
     out : Path
         HTML file.
@@ -141,15 +147,14 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
     InputError
         If files of a session or of a model are missing, or were made from other data.
     """
-    configured = read_sessions(layout)
-    _require_files(layout, sessions, models, configured)
+    _require_files(layout, config, sessions, models)
     runs = read_runs(layout, models)
     digests = require_current(layout, runs, sessions)
     quality = read_record(QualityMetadata, layout.qc)
     rows = recordings.read_recordings(layout, sessions, quality.settings["warn_valid"])
     table = _read_comparison(layout, digests)
     settings = layout.config.read_text(encoding="utf-8") if layout.config.exists() else ""
-    sources = pose_sources(configured)
+    sources = pose_sources(config.analysed)
     best = best_model(runs)
     named = described.read_described(layout, best)
     projections = {model: project_latents(layout, model, sessions) for model in runs}
@@ -158,11 +163,15 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
         facts=_facts(layout, sessions, digests).as_json(),
         plotly=get_plotlyjs(),
         totals=_totals(rows),
-        motifs=motifs.read_motifs(layout, models, best, sessions, named),
+        motifs=motifs.read_motifs(layout, models, best, sessions, config.groups, named),
         described=motif_pages.read_pages(layout, best, named, projections[best]),
         groups=group_section.read_groups(layout, best, named),
-        labels=label_section.read_labels(layout, best, configured),
-        videos=video_section.read_videos(layout, best, configured, out.parent),
+        labels=label_section.read_labels(layout, best) if config.labelled else None,
+        videos=(
+            video_section.read_videos(layout, best, out.parent)
+            if config.filmed
+            else video_section.VideoSection()
+        ),
         recordings=rows,
         new_recordings=read_new(layout, best, sessions),
         limits=recordings,
@@ -185,9 +194,7 @@ def write(layout: Layout, sessions: list[str], models: list[str], out: Path) -> 
     files.write_text(out, page)
 
 
-def _require_files(
-    layout: Layout, sessions: list[str], models: list[str], configured: Configured
-) -> None:
+def _require_files(layout: Layout, config: Config, sessions: list[str], models: list[str]) -> None:
     windows = layout.windows_folder
     required = [windows.frames, windows.index, windows.session_faults]
     required += [layout.comparison, layout.similarity, layout.qc]
@@ -200,8 +207,8 @@ def _require_files(
     required += motifs.required_files(layout, models, sessions)
     required += described.required_files(layout, models)
     required += group_section.required_files(layout, models)
-    required += label_section.required_files(layout, models, configured)
-    required += video_section.required_files(layout, models, configured)
+    required += label_section.required_files(layout, models) if config.labelled else []
+    required += video_section.required_files(layout, models) if config.filmed else []
     problems = [
         f"report: {path} not found. Run snakemake." for path in required if not path.exists()
     ]

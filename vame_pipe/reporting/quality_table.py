@@ -26,7 +26,6 @@ from vame_pipe.core.quality import KeypointQuality
 from vame_pipe.core.scale import SPEEDS, cm_per_unit, speed
 from vame_pipe.core.schemas import QUALITY_SCHEMA
 from vame_pipe.core.source import QUALITY
-from vame_pipe.reporting.configured import read_groups
 from vame_pipe.reporting.recordings import Recording, read_recordings
 
 if TYPE_CHECKING:
@@ -61,6 +60,7 @@ def write_quality_table(
     settings: Qc,
     px_per_cm: Mapping[str, float],
     excluded: Mapping[str, str],
+    groups: Mapping[str, str],
 ) -> None:
     """Write results/qc.parquet.
 
@@ -74,6 +74,8 @@ def write_quality_table(
         Scale of each session; empty if it is not known.
     excluded : mapping of str to str
         Why the configuration leaves sessions out.
+    groups : mapping of str to str
+        Group of each session that has one.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def write_quality_table(
     recordings: dict[str, list[Recording]] = {}
     for recording in read_recordings(layout, usable, settings.warn_valid):
         recordings.setdefault(recording.session, []).append(recording)
-    splits, groups = _window_counts(layout), read_groups(layout)
+    splits = _window_counts(layout)
     aligned: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
     for session in usable:
@@ -108,7 +110,7 @@ def write_quality_table(
         px_per_cm=dict(px_per_cm),
         excluded=dict(excluded),
         stage_version=QUALITY,
-        groups=groups,
+        groups=dict(groups),
     )
     table = pa.Table.from_pylist(rows, schema=QUALITY_SCHEMA)
     files.write_tables(layout.qc, [table], QUALITY_SCHEMA, to_metadata(record))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +15,9 @@ from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import AlignedMetadata, read_record
 from vame_pipe.poses.parts import PoseSource, read_parts
-from vame_pipe.reporting.configured import Configured
 
 if TYPE_CHECKING:
+    from vame_pipe.config.sections import Session
     from vame_pipe.poses.contract import Poses
     from vame_pipe.reporting.recordings import Recording
 
@@ -51,17 +52,18 @@ class TraceExcerpt:
     note: str = ""
 
 
-def pose_sources(sessions: Configured) -> dict[str, PoseSource]:
+def pose_sources(sessions: Mapping[str, Session]) -> dict[str, PoseSource]:
     """Return the pose files of each session of the configuration."""
-    sources = {}
-    for name, session in sessions.items():
-        poses, starts_s = session["poses"], session.get("starts_s")
-        paths = tuple(map(Path, [poses] if isinstance(poses, str) else poses))
-        starts_s = None if starts_s is None else tuple(starts_s)
-        individuals = session.get("individuals") and tuple(session["individuals"])
-        fps, format = session.get("fps"), session.get("format")
-        sources[name] = PoseSource(paths, fps, format, starts_s, individuals)
-    return sources
+    return {
+        name: PoseSource(
+            tuple(map(Path, session.files)),
+            session.fps,
+            session.format,
+            None if session.starts_s is None else tuple(session.starts_s),
+            None if session.individuals is None else tuple(session.individuals),
+        )
+        for name, session in sessions.items()
+    }
 
 
 def trace_excerpt(layout: Layout, recording: Recording, source: PoseSource | None) -> TraceExcerpt:

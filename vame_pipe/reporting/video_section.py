@@ -11,7 +11,6 @@ from urllib.parse import quote
 from vame_pipe.core import clip_facts, files
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.reporting.configured import Configured
 
 
 @dataclass(frozen=True)
@@ -30,26 +29,19 @@ class VideoSection:
     notes: list[str] = field(default_factory=list)
 
 
-def are_filmed(sessions: Configured) -> bool:
-    """Return whether clips are cut from videos: a training session names one."""
-    return any(keys.get("video") and keys.get("use") != "encode" for keys in sessions.values())
+def required_files(layout: Layout, models: Sequence[str]) -> list[Path]:
+    """Return the files that the page needs if clips are cut from videos."""
+    return [layout.motifs(model).videos.facts for model in models]
 
 
-def required_files(layout: Layout, models: Sequence[str], sessions: Configured) -> list[Path]:
-    """Return the files that the page needs."""
-    return [layout.motifs(model).videos.facts for model in models if are_filmed(sessions)]
-
-
-def read_videos(layout: Layout, model: str, sessions: Configured, page: Path) -> VideoSection:
-    """Return what the page tells of videos; nothing if no session names one.
+def read_videos(layout: Layout, model: str, page: Path) -> VideoSection:
+    """Return what the page tells of videos.
 
     Parameters
     ----------
     layout : Layout
     model : str
         Whose motifs are shown.
-    sessions : mapping
-        As in the configuration.
     page : Path
         Folder of the page.
 
@@ -58,8 +50,6 @@ def read_videos(layout: Layout, model: str, sessions: Configured, page: Path) ->
     InputError
         If the motifs were described again since the clips were cut.
     """
-    if not are_filmed(sessions):
-        return VideoSection()
     folder = layout.motifs(model)
     facts = clip_facts.read(folder.videos.facts)
     if facts.description != files.file_fingerprint(folder.described.description):
