@@ -117,7 +117,7 @@ def test_with_a_scale_lengths_are_in_cm_and_pictures_stay(merged):
     try:
         after = {name: pd.read_parquet(path) for name, path in paths.items()}
         assert description.read(folder.description).unit == "cm"
-        with pytest.raises(InputError, match="session s2: px_per_cm is missing, but other"):
+        with pytest.raises(InputError, match="session s2: no px_per_cm, but others have it"):
             describe(merged, wishes(**given, px_per_cm={"s1": 10.0, "empty": 5.0}))
     finally:
         describe(merged, wishes(**given))

@@ -14,9 +14,9 @@ from vame_pipe.config.motif_names import MotifName
 from vame_pipe.core import description as descriptions
 from vame_pipe.core import files
 from vame_pipe.core.description import Description, Motif
+from vame_pipe.core.errors import InputError
 from vame_pipe.core.folders import DescribedFolder
 from vame_pipe.core.metadata import AlignedMetadata, read_record
-from vame_pipe.core.scale import check_scales
 from vame_pipe.core.source import DESCRIBE
 from vame_pipe.motifs import grammar, names, profiles, recording, segmentation, skeleton
 from vame_pipe.motifs.bouts import transitions, usage
@@ -122,7 +122,7 @@ def describe(folders: Folders, wishes: Wishes) -> None:
     ------
     InputError
         If files are missing or do not belong together, if names do not fit the motifs or the keypoints, or
-        if the scale of some sessions is known and that of others is not.
+        if sessions of an earlier run are among them, whose scale is not known as that of others is.
     """
     found = segmentation.load(folders.motifs)
     motifs = names.resolve(wishes.names, found.n_motifs, found.fingerprint)
@@ -131,7 +131,11 @@ def describe(folders: Folders, wishes: Wishes) -> None:
     bones = None if wishes.bones is None else _named_bones(wishes.bones, meta)
     stride = max(1, sum(session.n_rows for session in chosen) // N_POSTURES)
     scales = wishes.px_per_cm
-    check_scales(scales, found.latents)
+    unknown = [name for name in found.latents if scales and name not in scales]
+    if unknown:  # of an earlier run, as the configuration has the scale of all sessions or of none
+        raise InputError(
+            *(f"session {n}: no px_per_cm, but others have it. Run snakemake." for n in unknown)
+        )
     read = (recording.read(folders, session, scales.get(session.name)) for session in chosen)
     part = _join([_summarise(each, found, motifs, stride) for each in read])
     if bones is None:

@@ -18,7 +18,6 @@ from vame_pipe.core.errors import InputError
 from vame_pipe.core.folders import GroupFolder
 from vame_pipe.core.group_facts import GroupFacts
 from vame_pipe.core.group_facts import write as write_facts
-from vame_pipe.core.scale import check_scales
 from vame_pipe.core.source import GROUPS
 from vame_pipe.motifs import group_figures, group_words, recording, segmentation, subjects
 from vame_pipe.motifs.group_table import GROUP_SCHEMA, compare, designs, measure_columns
@@ -50,16 +49,16 @@ def compare_groups(folders: Folders, members: Mapping[str, Member], folder: Grou
     folders : Folders
         The motifs have been described.
     members : mapping of str to Member
-        Group, subject, pair and scale of each session that is used, by its name.
+        Group, subject, pair and scale of each session that is used, by its name. All have a scale, or
+        none.
     folder : GroupFolder
 
     Raises
     ------
     InputError
-        If files are missing or do not belong together, or if the scale of some sessions is known and that
-        of others is not. A recording that could not be aligned, encoded or labelled is left out.
+        If files are missing or do not belong together. A recording that could not be aligned, encoded or
+        labelled is left out.
     """
-    check_scales({n: m.px_per_cm for n, m in members.items() if m.px_per_cm is not None}, members)
     found = segmentation.load(folders.motifs)
     described = descriptions.read(folders.motifs.described.description)
     if described.segmentation != found.fingerprint:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vame_pipe.core.metadata import AlignedMetadata
-from vame_pipe.core.scale import CM
+from vame_pipe.core.scale import CM, speed
 
 LOG_FLOOR = 0.01
 """Body lengths per second that alignment adds to a speed before its logarithm is taken."""
@@ -85,11 +85,11 @@ def movement(features: dict[str, np.ndarray], meta: AlignedMetadata) -> Movement
     points = posture(features, meta.keypoints)
     linear = {}
     velocity = turn_rate = None
-    if "speed_forward" in features:
+    total = speed(features)
+    if total is not None:
         velocity = np.stack([features["speed_forward"], features["speed_lateral"]], axis=1)
         turn_rate = features["turn_rate"]
-        upward = features.get("speed_vertical", np.zeros(len(velocity)))
-        linear["speed"] = np.hypot(np.hypot(*velocity.T), upward)
+        linear["speed"] = total
         linear["speed_forward"] = velocity[:, 0]
         linear["turn_rate"] = np.degrees(turn_rate)
         linear["turning"] = np.abs(linear["turn_rate"])
