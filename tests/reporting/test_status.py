@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,18 +13,28 @@ from vame_pipe.alignment.aligned_file import write_rejection
 from vame_pipe.cli.main import main
 from vame_pipe.config.loading import load
 from vame_pipe.config.sections import Windows
-from vame_pipe.core import digests, files, segmentation_facts, source
+from vame_pipe.core import clip_facts, digests, files, label_facts, segmentation_facts, source
+from vame_pipe.core.clip_facts import ClipFacts
 from vame_pipe.core.digests import DIGEST_CACHE, pose_digests
 from vame_pipe.core.errors import LEAVE_OUT
 from vame_pipe.core.files import file_fingerprint
+from vame_pipe.core.label_facts import LabelFacts
 from vame_pipe.core.layout import Layout
-from vame_pipe.core.metadata import ComparisonMetadata, MotifsMetadata, read_record, to_metadata
+from vame_pipe.core.metadata import (
+    ComparisonMetadata,
+    LatentsMetadata,
+    MotifsMetadata,
+    WindowsMetadata,
+    read_record,
+    to_metadata,
+)
 from vame_pipe.core.metadata import write_rejection as write_placeholder
+from vame_pipe.motifs.labelled_rows import label_sources
 from vame_pipe.reporting.items import NOT_YET, Item
-from vame_pipe.reporting.motif_status import find_labels
+from vame_pipe.reporting.motif_status import find_labels, find_segmentation
 from vame_pipe.reporting.plan import describe, plan
 from vame_pipe.reporting.status import find_status
-from vame_pipe.reporting.training_status import find_failure
+from vame_pipe.reporting.training_status import find_failure, find_windows
 from vame_pipe.windows.build import build
 
 AFTER_ALIGNMENT = (
@@ -100,6 +110,107 @@ def test_a_changed_subject_compares_the_groups_again(finished):
     finished["sessions"]["m2"]["subject"] = "mouse 1"
     work = "2 comparisons of groups, 1 report"
     assert plan(status(finished)) == [f"session m2: subject was not set, is mouse 1: {work}"]
+
+
+@pytest.fixture
+def annotated(finished):
+    """Both sessions have labels, and the first one a video; records as the two stages write them."""
+    layout = Layout(Path(finished["results"]))
+    folder = layout.root.parent
+    for name, session in finished["sessions"].items():
+        session["labels"] = str(folder / f"{name} labels.csv")
+        Path(session["labels"]).write_text("frame,label\n1,walk\n")
+    finished["sessions"]["m1"]["video"] = str(folder / "m1.mp4")
+    given = load(finished)
+    labels = label_sources(given.labelled)
+    for model in given.variants:
+        motifs = layout.motifs(model)
+        made = {
+            n: read_record(LatentsMetadata, layout.latents(model, n)).fingerprint for n in labels
+        }
+        facts = LabelFacts(
+            *({}, 1, 1, "time", []),
+            sessions={name: asdict(each) for name, each in labels.items()},
+            labels={name: file_fingerprint(each.labels) for name, each in labels.items()},
+            latents=made,
+            segmentation=segmentation_facts.read(motifs.settings).fingerprint,
+            stage_version=source.LABELS,
+        )
+        label_facts.write(facts, motifs.labelled.facts)
+        digest = file_fingerprint(motifs.described.description)
+        videos = {name: session.videos for name, session in given.filmed.items()}
+        clips = ClipFacts([], [], videos, clip_facts.has_library(), digest, source.VIDEOS)
+        clip_facts.write(clips, motifs.videos.facts)
+        for path in (*motifs.labelled.outputs, motifs.videos.clips, motifs.videos.videos):
+            path.touch()
+    return finished
+
+
+UPLOADED = {"upload", "compare", "report"}
+OF_MOTIFS = {"describe", "videos", "groups", "labels", *UPLOADED}
+OF_WINDOWS = {"windows", "quality", "train", "encode", "segment", *OF_MOTIFS}
+
+
+@pytest.mark.parametrize(
+    ("session", "changed", "stages"),
+    [
+        ("m1", {}, set()),
+        ("m1", {"group": "a"}, {"quality", "groups", "report"}),
+        ("m1", {"subject": "mouse 1"}, {"groups", "labels", *UPLOADED}),
+        ("m1", {"subject": "mouse 1", "labels": None}, {"groups", "labels", *UPLOADED}),
+        ("m1", {"pair": "litter 1"}, {"groups", "report"}),
+        ("both", {"px_per_cm": 9}, {"quality", *OF_MOTIFS}),
+        ("m1", {"labels": None}, {"labels", *UPLOADED}),
+        ("m2", {"exclude": "too dark"}, OF_WINDOWS),
+        ("m2", {"use": "encode"}, OF_WINDOWS | {"label"}),
+        ("m2", {"video": "m2.mp4"}, {"videos", "report"}),
+        ("m1", {"format": "deeplabcut"}, OF_WINDOWS | {"align"}),
+        ("qc", {"min_valid": 0.1}, OF_WINDOWS),
+        ("qc", {"warn_valid": 0.1}, {"quality", "report"}),
+        ("motifs", {"communities": 2}, OF_MOTIFS),
+        ("order", {}, OF_WINDOWS),
+    ],
+)
+def test_the_stages_of_each_change_are_those_whose_rules_run(annotated, session, changed, stages):
+    """As a dry run of snakemake lists them."""
+    sessions = annotated["sessions"]
+    if session == "order":
+        annotated["sessions"] = {name: sessions[name] for name in ("m2", "m1")}
+    for section in [*sessions.values()] if session == "both" else []:
+        section |= changed
+    if session in sessions:
+        sessions[session] |= changed
+    elif session in ("qc", "motifs"):
+        annotated[session] = annotated.get(session, {}) | changed
+    assert {item.stage for item in status(annotated) if not item.is_done} == stages
+
+
+def test_a_session_that_windows_leave_out_is_not_new(finished):
+    layout = Layout(Path(finished["results"]))
+    frames, settings = layout.windows_folder.frames, layout.motifs("vame").settings
+    windows, facts = read_record(WindowsMetadata, frames), segmentation_facts.read(settings)
+    aligned = {
+        name: Item("align", name, "done", fingerprint=each)
+        for name, each in windows.aligned.items()
+    }
+    latents = {
+        name: Item("encode", f"vame/{name}", "done", fingerprint=each)
+        for name, each in facts.latents.items()
+    }
+    left = replace(
+        windows,
+        aligned={"m1": windows.aligned["m1"]},
+        excluded={"m2": "few valid frames"},
+        min_valid=0.9,
+    )
+    table = pq.read_table(frames)
+    files.write_tables(frames, [table], table.schema, to_metadata(left))
+    segmentation_facts.write(replace(facts, latents={"m1": facts.latents["m1"]}), settings)
+    config = load(finished | {"qc": {"min_valid": 0.9}})
+    assert find_windows(layout, config, aligned).is_done
+    assert find_segmentation(layout, config, "vame", latents).is_done
+    del aligned["m2"]
+    assert find_windows(layout, config, aligned).causes == ("session m2 was removed",)
 
 
 def test_a_session_that_is_new_or_removed_is_named(finished):

@@ -130,14 +130,18 @@ def made_again(item: Item, before: str | None) -> list[str]:
 
 
 def members(kind: str, before: Iterable[str], now: Iterable[str]) -> list[str]:
-    """Return which sessions or models are new or were removed.
+    """Return which sessions or models are new or were removed, or that their order changed.
 
     Examples
     --------
     >>> members("model", ["a", "b"], ["b", "c"])
     ['model c is new', 'model a was removed']
+    >>> members("model", ["a", "b"], ["b", "a"])
+    ['the order of the models changed']
     """
     before, now = dict.fromkeys(before), dict.fromkeys(now)
+    if before.keys() == now.keys():
+        return [] if list(before) == list(now) else [f"the order of the {kind}s changed"]
     new = [f"{kind} {name} is new" for name in now if name not in before]
     return new + [f"{kind} {name} was removed" for name in before if name not in now]
 
