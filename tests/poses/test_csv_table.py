@@ -129,6 +129,14 @@ def test_a_damaged_file_is_refused_with_the_actual_reason(tmp_path, text, match)
     refuse(tmp_path, text, match)
 
 
+def test_a_quotation_mark_that_is_never_closed_is_named(tmp_path):
+    """In the last cell of a row: all rows then have as many cells as the header."""
+    text = written(ROWS)
+    assert text.endswith("0.75\n")
+    with pytest.raises(InputError, match="f.csv: cannot be read .EOF inside string starting at row"):
+        read(tmp_path, text.removesuffix("0.75\n") + '"0.75\n3,1,2,1,1,2,1\n')
+
+
 def test_bad_bytes_far_below_the_header_are_located(tmp_path):
     row = b"0,1.5,2.5,0.5,1.5,2.5,0.5\n"
     n = CHUNK // len(row) + 10

@@ -16,7 +16,7 @@ def from_training(n_models):
     return dict.fromkeys(stages, n_models) | LAST
 
 
-ODD = "a {b} $(touch pwned)"
+ODD = "a {b} <c> $(touch pwned)"
 """A text that a shell and Snakemake could take for something else."""
 
 

@@ -66,8 +66,8 @@ def _variant_problems(config: Config) -> list[str]:
 
 
 def _results_problems(config: Config) -> list[str]:
-    if re.search("[{}]", config.results):
-        fault = "contains braces, which Snakemake reads as wildcards"
+    if re.search("[{}<>]", config.results):
+        fault = "contains { } < or >, which Snakemake reads as placeholders"
     elif config.results.startswith("-"):
         fault = "starts with '-', which commands read as an option"
     else:

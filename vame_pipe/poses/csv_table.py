@@ -52,7 +52,13 @@ def read_table(path: Path, layout: CsvLayout, wanted: list[int]) -> PoseTable:
         even = False
     if not even or table.shape[1] < layout.width:
         _require_whole_rows(path, layout)
-        table = _parse(path, layout, decimal, range(layout.width))
+        try:
+            table = _parse(path, layout, decimal, range(layout.width))
+        except pd.errors.ParserError as error:  # as a quotation mark that is never closed
+            reason = str(error).strip().rpartition("C error: ")[2]
+            raise InputError(
+                f"{path}: cannot be read ({reason}). The file is damaged. Re-export it."
+            ) from None
     _require_empty(path, layout, table)
     table, labels = _without_empty_rows(table, layout)
     values, not_numbers = _numbers(table, [layout.n_labels + i for i in wanted])

@@ -87,11 +87,11 @@ def drop_rejected():
 def pose_files(session):
     """Return the pose files of a session as inputs whose time stamps do not count.
 
-    The demo's files follow the rule that makes them. A path with braces cannot be an input, because Snakemake
-    takes them for wildcards; the rule's parameters contain the path in any case.
+    The demo's files follow the rule that makes them. A path with `{}` or `<>` cannot be an input, because
+    Snakemake takes them for placeholders; the rule's parameters contain the path in any case.
     """
     paths = settings.sessions[session].files
-    return [p if p in DEMO_POSES else ancient(p) for p in paths if not re.search("[{}]", p)]
+    return [p if p in DEMO_POSES else ancient(p) for p in paths if not re.search("[{}<>]", p)]
 
 
 def starts(session):
@@ -152,9 +152,9 @@ def keys_of(sessions, *keys):
 
 
 def video_files():
-    """Return the videos as inputs; a path with braces cannot be one, see `pose_files`."""
+    """Return the videos as inputs; a path with `{}` or `<>` cannot be one, see `pose_files`."""
     paths = [path for session in settings.filmed.values() for path in session.videos]
-    return [path for path in paths if not re.search("[{}]", path)]
+    return [path for path in paths if not re.search("[{}<>]", path)]
 
 
 def names_json(rows):

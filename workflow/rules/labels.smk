@@ -12,7 +12,7 @@ rule compare_labels:
             if s in settings.new_sessions
         ],
         # a path with braces cannot be an input, see `pose_files`
-        labels=[s.labels for s in settings.labelled.values() if not re.search("[{}]", s.labels)],
+        labels=[s.labels for s in settings.labelled.values() if not re.search("[{}<>]", s.labels)],
     output:
         *layout.motifs("{model}").labelled.outputs,
     log:
