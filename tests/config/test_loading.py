@@ -80,7 +80,8 @@ def test_at_least_one_session_is_trained_on():
 
 
 @pytest.mark.parametrize(
-    ("results", "fault"), [("a {b}", "contains { } < or >"), ("a<b>", "placeholders"), ("-a", "starts with '-'")]
+    ("results", "fault"),
+    [("a {b}", "contains { } < or >"), ("a<b>", "placeholders"), ("-a", "starts with '-'")],
 )
 def test_results_folders_that_snakemake_cannot_take_are_refused(results, fault):
     (line,) = problems(results=results)
@@ -164,7 +165,7 @@ def test_the_resolved_configuration_makes_the_same_models(tmp_path):
         loaded = load(models=models, train=train)
         loading.write(loaded, tmp_path / "config.yaml")
         again = loading.load(tmp_path / "config.yaml")
-        assert loading.digest(again) == loading.digest(loaded)
+        assert again.digest == loaded.digest
         assert set(again.variants) == set(loaded.variants)
         for name in loaded.variants:
             before, after = (settings.variant(name) for settings in (loaded, again))
@@ -179,7 +180,7 @@ def test_a_job_takes_only_the_configuration_of_its_own_run(tmp_path, monkeypatch
         loading.load_run(path)
     sessions = {name: {"poses": f"{name}.csv", "fps": 30} for name in "ab"}
     old, new = load(sessions=sessions), load(sessions=dict(reversed(sessions.items())))
-    monkeypatch.setenv(loading.RUN_VARIABLE, loading.digest(new))
+    monkeypatch.setenv(loading.RUN_VARIABLE, new.digest)
     for _ in range(2):  # without the file, and with that of an earlier run
         with pytest.raises(InputError, match=r"is not the configuration of this run\..*--no-hooks"):
             loading.load_run(path)

@@ -61,5 +61,5 @@ def test_a_merge_key_is_filled_in_and_no_repeated_key(tmp_path):
 def test_a_day_that_does_not_exist_is_named(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("metadata: {start: 2026-13-45}\n")
-    with pytest.raises(InputError, match="config.yaml: cannot be read .*month"):
+    with pytest.raises(InputError, match=r"config\.yaml: cannot be read .*month"):
         yaml_file.read(path)

@@ -133,7 +133,7 @@ def test_a_quotation_mark_that_is_never_closed_is_named(tmp_path):
     """In the last cell of a row: all rows then have as many cells as the header."""
     text = written(ROWS)
     assert text.endswith("0.75\n")
-    with pytest.raises(InputError, match="f.csv: cannot be read .EOF inside string starting at row"):
+    with pytest.raises(InputError, match=r"f\.csv: cannot be read \(EOF inside string"):
         read(tmp_path, text.removesuffix("0.75\n") + '"0.75\n3,1,2,1,1,2,1\n')
 
 
