@@ -81,7 +81,7 @@ def test_at_least_one_session_is_trained_on():
 
 @pytest.mark.parametrize(
     ("results", "fault"),
-    [("a {b}", "contains { } < or >"), ("a<b>", "placeholders"), ("-a", "starts with '-'")],
+    [("a {b}", "contains { } < or >"), ("a <b>", "contains { } < or >"), ("-a", "starts with '-'")],
 )
 def test_results_folders_that_snakemake_cannot_take_are_refused(results, fault):
     (line,) = problems(results=results)
