@@ -135,6 +135,8 @@ def test_rows_without_a_partner_are_invalid_only_with_social_features():
     positions["b"][20:40] = np.nan
     for social_too, expected in ((True, 40), (False, 60)):
         found = aligned(positions, RAW.model_copy(update={"social": social_too}))
+        assert 60 * found["a"].quality.partner_missing == 60 - expected
+        assert found["b"].quality.partner_missing == 0  # its own points are missing
         assert found["a"].valid.sum() == expected == 60 * found["a"].quality.valid_fraction
         assert found["b"].valid.sum() == 40
 

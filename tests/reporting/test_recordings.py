@@ -70,6 +70,10 @@ def change_quality(layout, session, change):
         ({"n_windows": 0, "use": "encode"}, []),
         ({"quality": replace(TRACKED, valid_fraction=0.62)}, ["38% of frames not valid"]),
         (
+            {"quality": replace(TRACKED, valid_fraction=0.5, partner_missing=0.48)},
+            ["50% of frames not valid, 48% only because its partner is not tracked in them"],
+        ),
+        (
             {"length_ratio": 2.5},
             ["body length 2.5 x the median of all sessions"],
         ),

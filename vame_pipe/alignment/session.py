@@ -204,7 +204,12 @@ def _finish(
         time_s=track.time_s,
         fps=track.fps,
         settings=used,
-        quality=replace(track.quality, n_rows=len(valid), valid_fraction=float(valid.mean())),
+        quality=replace(
+            track.quality,
+            n_rows=len(valid),
+            valid_fraction=float(valid.mean()),
+            partner_missing=float((own & ~valid).mean()),
+        ),
         warnings=track.warnings,
     )
 

@@ -68,6 +68,8 @@ class TrackingQuality:
     floor : float or None
         Height of the floor in the file, from which heights are measured; None in two dimensions.
     keypoints : dict of str to KeypointQuality
+    partner_missing : float
+        Fraction of the time steps that are not valid only because no partner is known (`align.social`).
     """
 
     n_frames: int
@@ -81,6 +83,7 @@ class TrackingQuality:
     body_length_spread: float
     floor: float | None
     keypoints: dict[str, KeypointQuality]
+    partner_missing: float = 0.0
 
 
 @dataclass(frozen=True)

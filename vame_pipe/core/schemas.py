@@ -100,6 +100,7 @@ QUALITY_SCHEMA = pa.schema(
         *(pa.field(name, pa.int64()) for name in ("n_frames", "n_valid")),
         *(pa.field(name, pa.float64()) for name in ("valid_fraction", "flipped_fraction")),
         *(pa.field(name, pa.int64()) for name in ("n_flips", "n_flips_repaired", "n_jumps")),
+        pa.field("partner_missing", pa.float64()),
         pa.field("mirrored", pa.bool_()),
         pa.field("same_recording", pa.string()),
         *(pa.field(f"body_length_{name}", pa.float64()) for name in ("px", "spread", "ratio")),

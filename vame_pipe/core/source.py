@@ -8,7 +8,7 @@ tests/golden/ holds numbers of each stage: its test fails if they change and the
 
 SIMULATE = 2
 KEYPOINTS = 2
-ALIGN = 5
+ALIGN = 6
 WINDOWS = 4
 TRAIN = 2
 ENCODE = 1
@@ -17,7 +17,7 @@ DESCRIBE = 3
 LABELS = 2
 GROUPS = 4
 VIDEOS = 2
-QUALITY = 3
+QUALITY = 4
 UPLOAD = 1
 COMPARE = 2
 REPORT = 5

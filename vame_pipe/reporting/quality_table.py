@@ -207,6 +207,7 @@ def _facts(
         "n_flips": quality.n_flips,
         "n_flips_repaired": quality.n_flips_repaired,
         "n_jumps": quality.n_jumps,
+        "partner_missing": quality.partner_missing,
         "mirrored": recording.mirrored,
         "same_recording": ", ".join(recording.copies) or None,
         "body_length_px": length,

@@ -21,6 +21,8 @@ MAX_PLACEHOLDERS = 0.01
 """Largest fraction of frames in which a keypoint may be a value that stands for a missing point."""
 MAX_FLIPPED = 0.005
 """Largest fraction of frames in which head and tail may seem swapped."""
+MIN_PARTNER_MISSING = 0.01
+"""Smallest fraction of frames without a partner that is named as a reason for frames that are not valid."""
 MAX_SIZE_RATIO = 1.5
 """Largest factor between a body length and the median of all sessions, in either direction."""
 
@@ -164,6 +166,7 @@ def of_recorded(quality: TrackingQuality, recorded: float) -> TrackingQuality:
         quality,
         valid_fraction=quality.valid_fraction / recorded,
         flipped_fraction=quality.flipped_fraction / recorded,
+        partner_missing=quality.partner_missing / recorded,
         keypoints=keypoints,
     )
 
@@ -183,7 +186,7 @@ def quality_flags(recording: Recording, warn_valid: float) -> list[str]:
     elif recording.use == "train" and not recording.n_windows:
         flags.append("has no windows")
     if found.valid_fraction < warn_valid:
-        flags.append(f"{1 - found.valid_fraction:.0%} of frames not valid")
+        flags.append(f"{1 - found.valid_fraction:.0%} of frames not valid{_of_partner(found)}")
     for name, quality in found.keypoints.items():
         if quality.missing > MAX_MISSING:
             flags.append(f"{name} missing in {quality.missing:.0%}")
@@ -201,6 +204,13 @@ def quality_flags(recording: Recording, warn_valid: float) -> list[str]:
     if not 1 / MAX_SIZE_RATIO <= ratio <= MAX_SIZE_RATIO:
         flags.append(f"body length {ratio:.2g} x the median of all sessions")
     return flags
+
+
+def _of_partner(found: TrackingQuality) -> str:
+    """Return in how many of the frames only the partner is missing, in words; else an empty text."""
+    if found.partner_missing < MIN_PARTNER_MISSING:
+        return ""
+    return f", {found.partner_missing:.0%} only because its partner is not tracked in them"
 
 
 def _find_copies(session: str, groups: list[list[str]]) -> tuple[str, ...]:
