@@ -12,6 +12,7 @@ from vame_pipe.config.sections import Align, Qc, Session, Windows
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import AlignedMetadata, QualityMetadata, WindowsMetadata, read_record
 from vame_pipe.core.quality import read_quality
+from vame_pipe.reporting import methods_recordings
 from vame_pipe.reporting.quality_section import read_quality_section
 from vame_pipe.reporting.quality_table import _median_speed, count_windows, write_quality_table
 from vame_pipe.reporting.recordings import read_recordings
@@ -111,7 +112,9 @@ def test_short_recordings_have_numbers_and_no_fault(recordings, layout, tmp_path
     for n in lengths[1:]:
         row = rows.loc[str(n)]
         n_lost = int(n == 60)  # a frame at its end, which cannot be interpolated
-        assert row["status"] == "used" and row["n_frames"] == n and row["n_valid"] == n - n_lost
+        assert row["n_frames"] == n and row["n_valid"] == n - n_lost
+        short = ["no windows", "no window of 21 valid frames fits."]
+        assert row[["status", "reason"]].fillna("").tolist() == (short if n < 21 else ["used", ""])
         assert row["windows_lost_gaps"] == n_lost
         assert row["minutes"] == pytest.approx(n / 1800)
         assert row["windows_possible"] == max(0, n - 20)
@@ -121,7 +124,14 @@ def test_short_recordings_have_numbers_and_no_fault(recordings, layout, tmp_path
         assert row["speed"] >= 0
         assert row["flags"] == "has no windows" if n < 21 else pd.isna(row["flags"])
     used = [name for name in sessions if name != "1"]
-    section = read_quality_section(layout, read_recordings(layout, used, 0.5), {}, [])
+    found = read_recordings(layout, used, 0.5)
+    words = methods_recordings.recordings(
+        *(found, read_record(AlignedMetadata, layout.aligned("2")), [30.0]),
+        read_record(WindowsMetadata, layout.windows_folder.frames),
+    )
+    assert "trained on 4 recordings. 2 recordings had no run of valid frames as long" in words
+    section = read_quality_section(layout, found, {}, [])
+    assert [row["session"] for row in section.left_out] == ["2", "10", "1"]
     assert section.n_animals == len(used) and section.odd_sizes == section.lost_animals == []
     assert all("<circle" in strip.drawing for strip in section.strips)
 

@@ -31,6 +31,8 @@ def recordings(
     names = dict.fromkeys(row.session for row in rows)
     minutes = sum({row.session: row.minutes for row in rows}.values())
     new = dict.fromkeys(row.session for row in rows if row.use == "encode")
+    trained = {row.session for row in rows if row.n_windows}
+    n_short = len(names.keys() - trained - new.keys() - windows.excluded.keys())
     keypoints = aligned.keypoints
     were, they = ("was", "It shows") if len(names) == 1 else ("were", "They show")
     sentences = [
@@ -38,7 +40,7 @@ def recordings(
         f"{counted(len(rows), 'animal')}, each animal of a recording counted once.",
         f"The positions of {counted(len(keypoints), 'keypoint')} ({', '.join(keypoints)}) were tracked at "
         f"{joined(f'{rate:g}' for rate in rates)} frames per second.",
-        f"The models were trained on {counted(len(windows.aligned), 'recording')}.",
+        f"The models were trained on {counted(len(trained), 'recording')}.",
     ]
     if new:
         sentences.append(
@@ -49,6 +51,10 @@ def recordings(
         sentences.append(
             f"{counted(len(windows.excluded), 'recording')} could not be used for training because of the "
             "tracking."
+        )
+    if n_short:
+        sentences.append(
+            f"{counted(n_short, 'recording')} had no run of valid frames as long as a window."
         )
     valid = sum(row.quality.valid_fraction * row.quality.n_rows for row in rows)
     total = sum(row.quality.n_rows for row in rows)

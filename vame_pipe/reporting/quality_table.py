@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +97,7 @@ def write_quality_table(
         for recording in recordings[session]:
             facts = _facts(recording, meta, tracks[recording.individual], px_per_cm.get(session))
             facts["group"] = groups.get(session)
+            facts |= _status(recordings[session], windows)
             if recording.use == "train":
                 counts = splits.get((session, recording.individual), (0, 0))
                 run = tracks[recording.individual]["run"]
@@ -196,8 +197,6 @@ def _facts(
         "session": recording.session,
         "individual": recording.individual,
         "use": recording.use,
-        "status": "excluded" if recording.excluded else "used",
-        "reason": recording.excluded or None,
         "flags": "; ".join(recording.flags) or None,
         "minutes": recording.minutes,
         "n_frames": n_rows,
@@ -217,6 +216,16 @@ def _facts(
         "body_length_cm": length / px_per_cm if px_per_cm else None,
         "speed_cm_s": None if cm is None or np.isnan(per_s) else per_s * cm,
     }
+
+
+def _status(recordings: Sequence[Recording], windows: WindowsMetadata) -> dict[str, str | None]:
+    """Return the columns that tell whether the models learned from a session, and why not."""
+    if reason := recordings[0].excluded:
+        return {"status": "excluded", "reason": reason}
+    if recordings[0].use == "train" and not any(each.n_windows for each in recordings):
+        length = windows.length + windows.future
+        return {"status": "no windows", "reason": f"no window of {length} valid frames fits."}
+    return {"status": "used", "reason": None}
 
 
 def _median_speed(track: Mapping[str, np.ndarray]) -> float:
