@@ -142,20 +142,20 @@ def test_netcdf_is_a_data_set_of_poses_as_movement_defines_it(layout, truth):
     for session in ("solo", "pair"):
         path = exported(layout, "netcdf", f"{session}.nc")
         with xr.open_dataset(path) as found:
-            assert found["position"].dims == ("time", "space", "keypoints", "individuals")
-            assert found["confidence"].dims == ("time", "keypoints", "individuals")
+            assert found["position"].dims == ("time", "space", "keypoint", "individual")
+            assert found["confidence"].dims == ("time", "keypoint", "individual")
             assert found.attrs["ds_type"] == "poses" and found.attrs["fps"] == FPS
             np.testing.assert_allclose(found["time"], np.arange(80) / FPS)
             names = json.loads(found["motif"].attrs["names"])
             assert names == {str(number): name for number, name in BEHAVIOURS.items()}
             recorded = read_poses(layout.root.parent / f"{session}.csv", FPS)
             again = read_poses(path)
-            for name in found["individuals"].to_numpy():
-                one = found.sel(individuals=name)
+            for name in found["individual"].to_numpy():
+                one = found.sel(individual=name)
                 assert one["motif"].to_numpy().tolist() == truth[session, name]["motif"].tolist()
                 expected = truth[session, name][["z_00", "z_01", "z_02"]]
                 np.testing.assert_array_equal(one["latents"], expected)
-                position = one["position"].transpose("time", "keypoints", "space")
+                position = one["position"].transpose("time", "keypoint", "space")
                 np.testing.assert_array_equal(position, recorded[name].position)
                 np.testing.assert_array_equal(again[name].position, recorded[name].position)
                 np.testing.assert_array_equal(one["confidence"], recorded[name].confidence)

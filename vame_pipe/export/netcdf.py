@@ -38,9 +38,9 @@ def dataset(results: SessionResults, recorded: Recorded) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        `position (time, space, keypoints, individuals)`, `confidence (time, keypoints, individuals)`,
-        `motif (time, individuals)`, -1 where there is none, `latents (time, latent, individuals)`, NaN
-        where there is no window.
+        `position (time, space, keypoint, individual)`, `confidence (time, keypoint, individual)`,
+        `motif (time, individual)`, -1 where there is none, `latents (time, latent, individual)`, NaN where
+        there is no window.
     """
     names = [animal.name for animal in results.animals]
     poses = [recorded.animals[name] for name in names]
@@ -57,16 +57,16 @@ def dataset(results: SessionResults, recorded: Recorded) -> xr.Dataset:
     dimensions = poses[0].dimensions
     found = xr.Dataset(
         data_vars={
-            "position": (("time", "space", "keypoints", "individuals"), position),
-            "confidence": (("time", "keypoints", "individuals"), np.stack(confidence, -1)),
-            "motif": (("time", "individuals"), np.stack(motif, -1)),
-            "latents": (("time", "latent", "individuals"), np.stack(latents, -1)),
+            "position": (("time", "space", "keypoint", "individual"), position),
+            "confidence": (("time", "keypoint", "individual"), np.stack(confidence, -1)),
+            "motif": (("time", "individual"), np.stack(motif, -1)),
+            "latents": (("time", "latent", "individual"), np.stack(latents, -1)),
         },
         coords={
             "time": recorded.time_s,
             "space": list("xyz"[:dimensions]),
-            "keypoints": recorded.keypoints,
-            "individuals": names,
+            "keypoint": recorded.keypoints,
+            "individual": names,
             "latent": results.latents,
         },
         attrs={
