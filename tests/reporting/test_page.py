@@ -322,6 +322,7 @@ def test_the_page_stores_what_it_was_made_from(results):
     assert list(facts.aligned) == SESSIONS and facts.stage_version == source.REPORT
     assert facts.models["mice-z2"] == files.file_fingerprint(results.model("mice-z2").weights)
     assert facts.comparison == files.file_fingerprint(results.comparison)
+    assert facts.config == load(results.config).digest
 
 
 def test_latents_of_an_earlier_model_are_refused_also_for_encoded_sessions(results, tmp_path):

@@ -51,7 +51,17 @@ def finished(tiny_run, tmp_path):
     shutil.copytree(tiny_run / "results", tmp_path / "results", ignore=unread)
     for name, session in content["sessions"].items():
         session["poses"] = str(shutil.copy(session["poses"], tmp_path / f"{name}.csv"))
-    return content | {"results": str(tmp_path / "results")}
+    moved = content | {"results": str(tmp_path / "results")}
+    return as_reported(moved, load(tiny_run / "config.yaml"))
+
+
+def as_reported(content, before):
+    """Let the report be of a configuration that differs in what the test has prepared only."""
+    report = Layout(Path(content["results"])).report
+    page = report.read_text(encoding="utf-8")
+    assert before.digest in page
+    report.write_text(page.replace(before.digest, load(content).digest), encoding="utf-8")
+    return content
 
 
 def status(content):
@@ -115,7 +125,7 @@ def test_a_changed_subject_compares_the_groups_again(finished):
 @pytest.fixture
 def annotated(finished):
     """Both sessions have labels, and the first one a video; records as the two stages write them."""
-    layout = Layout(Path(finished["results"]))
+    layout, before = Layout(Path(finished["results"])), load(finished)
     folder = layout.root.parent
     for name, session in finished["sessions"].items():
         session["labels"] = str(folder / f"{name} labels.csv")
@@ -143,7 +153,7 @@ def annotated(finished):
         clip_facts.write(clips, motifs.videos.facts)
         for path in (*motifs.labelled.outputs, motifs.videos.clips, motifs.videos.videos):
             path.touch()
-    return finished
+    return as_reported(finished, before)
 
 
 UPLOADED = {"upload", "compare", "report"}
@@ -164,6 +174,8 @@ OF_WINDOWS = {"windows", "quality", "train", "encode", "segment", *OF_MOTIFS}
         ("m2", {"exclude": "too dark"}, OF_WINDOWS),
         ("m2", {"use": "encode"}, OF_WINDOWS | {"label"}),
         ("m2", {"video": "m2.mp4"}, {"videos", "report"}),
+        ("m1", {"video": None}, {"report"}),
+        ("m1", {"metadata": {"sex": "f"}}, {"report"}),
         ("m1", {"format": "deeplabcut"}, OF_WINDOWS | {"align"}),
         ("qc", {"min_valid": 0.1}, OF_WINDOWS),
         ("qc", {"warn_valid": 0.1}, {"quality", "report"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -32,6 +33,7 @@ from vame_pipe.config.sections import (
     Train,
     Windows,
 )
+from vame_pipe.core import files
 
 Overrides = dict[str, Any]
 """Settings of one model that differ from `model` and `train`."""
@@ -227,6 +229,11 @@ class Config(Section):
         if variants.SEEDS not in entry and "seed" not in entry.get(variants.GRID, {}):
             return name
         return name.removesuffix(f"-{variants.label('seed', self.variants[name]['seed'])}")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of `resolved`, in which the order of sessions counts."""
+        return files.fingerprint(json.dumps(self.resolved()))  # a text, because keys are sorted
 
     def resolved(self) -> dict[str, Any]:
         """Return the configuration with every default written out; loading it gives the same models.

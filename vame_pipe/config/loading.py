@@ -67,7 +67,7 @@ def load_run(path: Path) -> Config:
     """
     wanted = os.environ.get(RUN_VARIABLE)
     config = load(path) if path.exists() else None
-    if wanted and (config is None or digest(config) != wanted):
+    if wanted and (config is None or config.digest != wanted):
         raise InputError(
             f"{path}: is not the configuration of this run. Either snakemake was started with --no-hooks, "
             "or the configuration was edited during the run. Run snakemake again, without --no-hooks."
@@ -199,13 +199,6 @@ def parse(section: type[AnySection], text: str) -> AnySection:
 def write(config: Config, path: Path) -> None:
     """Write a configuration with every default; `load` of the file gives the same models."""
     files.write_text(path, yaml.safe_dump(config.resolved(), sort_keys=False))
-
-
-def digest(config: Config) -> str:
-    """Return the SHA-256 of a configuration with every default; what `write` wrote has the same."""
-    return files.fingerprint(
-        json.dumps(config.resolved())
-    )  # a text, because the order of sessions counts
 
 
 def schema() -> str:

@@ -41,6 +41,8 @@ class ReportFacts:
         For each model the SHA-256 of its file.
     comparison : str
         SHA-256 of the comparison.
+    config : str
+        `digest` of the configuration.
     stage_version : int
         See `core.source`.
     """
@@ -48,6 +50,7 @@ class ReportFacts:
     aligned: dict[str, str]
     models: dict[str, str]
     comparison: str
+    config: str
     stage_version: int
 
     def as_json(self) -> str:

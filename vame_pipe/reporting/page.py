@@ -160,7 +160,7 @@ def write(
     projections = {model: project_latents(layout, model, sessions) for model in runs}
     page = template("page.html.jinja").render(
         tag=REPORT_TAG,
-        facts=_facts(layout, sessions, digests).as_json(),
+        facts=_facts(layout, config, sessions, digests).as_json(),
         plotly=get_plotlyjs(),
         totals=_totals(rows),
         motifs=motifs.read_motifs(layout, models, best, sessions, config.groups, named),
@@ -241,13 +241,16 @@ def _read_comparison(layout: Layout, digests: dict[str, str]) -> pd.DataFrame:
     return table[table["model"].isin(list(digests))].reset_index(drop=True)
 
 
-def _facts(layout: Layout, sessions: list[str], digests: dict[str, str]) -> ReportFacts:
+def _facts(
+    layout: Layout, config: Config, sessions: list[str], digests: dict[str, str]
+) -> ReportFacts:
     """Return what the report is made from."""
     metas = {session: read_record(AlignedMetadata, layout.aligned(session)) for session in sessions}
     return ReportFacts(
         aligned={session: meta.fingerprint for session, meta in metas.items()},
         models=digests,
         comparison=files.file_fingerprint(layout.comparison),
+        config=config.digest,
         stage_version=REPORT,
     )
 

@@ -6,7 +6,7 @@ Everything is derived from the files of the results folder and from the configur
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,7 +77,12 @@ def _trained(layout: Layout, config: Config, sessions: Mapping[str, Item]) -> li
     upload = _upload(layout, config, uploaded)
     comparison = _comparison(layout, models, used(layout, trained_on), upload)
     inputs = [*sessions.values(), *items, upload, comparison]
-    return [*items, upload, comparison, _report(layout, models, sessions, comparison, inputs)]
+    return [
+        *items,
+        upload,
+        comparison,
+        _report(layout, config, models, sessions, comparison, inputs),
+    ]
 
 
 def _upload(layout: Layout, config: Config, inputs: Iterable[Item]) -> Item:
@@ -122,10 +127,11 @@ def _comparison(
 
 def _report(
     layout: Layout,
+    config: Config,
     models: Mapping[str, Item],
     sessions: Mapping[str, Item],
     comparison: Item,
-    inputs: Iterable[Item],
+    inputs: Sequence[Item],
 ) -> Item:
     def compare(path: Path) -> Compared:
         facts = read_facts(path)
@@ -134,7 +140,10 @@ def _report(
         causes = versions("report", facts.stage_version, source.REPORT)
         causes += made_from("model", facts.models, models)
         causes += made_from("session", facts.aligned, sessions)
-        return causes + made_again(comparison, facts.comparison), None
+        causes += made_again(comparison, facts.comparison)
+        if facts.config != config.digest and not causes and not causes_of(inputs):
+            causes.append("the configuration changed in what only the report shows")
+        return causes, None
 
     causes = causes_of(inputs)
     return find(layout, "report", layout.report.name, [layout.report], causes, compare)

@@ -185,9 +185,8 @@ if not workflow.config_settings.configfiles:
 
 local_gpu = functools.cache(has_gpu)
 settings = read_settings()
-config_digest = loading.digest(settings)
 # for jobs, which refuse a results/config.yaml of another run
-os.environ[loading.RUN_VARIABLE] = config_digest
+os.environ[loading.RUN_VARIABLE] = settings.digest
 layout = Layout(Path(settings.results))
 
 

@@ -128,7 +128,7 @@ rule report:
         version=source.REPORT,
         results=layout.root,
         # not part of the command: the report shows the configuration
-        config=config_digest,
+        config=settings.digest,
         models=list(settings.variants),
     shell:
         r"""

@@ -74,7 +74,7 @@ rule report_external:
         version=source.REPORT,
         results=layout.root,
         # not part of the command: any change of the configuration is a reason to write it anew
-        config=config_digest,
+        config=settings.digest,
         names=lambda wildcards: names_json(settings.names_of(wildcards.model)),
     shell:
         r"""
