@@ -158,8 +158,11 @@ def test_files_that_do_not_fit_the_recording_are_refused(tmp_path):
     assert "is for 30 frames per second, the recording has 25" in rate
     assert "reaches frame 199, the recording ends with frame 149 (1 such bouts)" in beyond
     assert "is about rat; the animals of the recording are mum, pup" in animals
-    assert set(read(write(path, "frames", individual="rat"))) == {
-        "id_0"
-    }  # there is only one animal
+    with pytest.raises(InputError) as error:
+        read(write(path, "frames", individual="rat"))
+    (line,) = error.value.problems
+    assert "is about rat; the animals of the recording are id_0." in line
+    assert line.endswith("of one animal, no name is needed.")
+    assert set(read(write(path, "frames", individual="id_0"))) == {"id_0"}
     with pytest.raises(InputError, match="cannot be read"):
         read_labels(tmp_path / "missing.csv", "m1")

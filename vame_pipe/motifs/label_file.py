@@ -187,12 +187,13 @@ def frame_labels(
             "this recording."
         )
     named = list(dict.fromkeys(bouts["individual"]))
-    of = dict.fromkeys(named, individuals[0]) if len(named) <= 1 and len(individuals) == 1 else {}
-    unknown = [name or "(none)" for name in named if name not in individuals] if not of else []
+    of = {"": individuals[0]} if named == [""] and len(individuals) == 1 else {}
+    unknown = [name or "(none)" for name in named if name not in (*individuals, *of)]
     if unknown:
         problems.append(
             f"{where}: is about {listing(unknown)}; the animals of the recording are "
-            f"{listing(individuals)}. Give these names in the column individual, or as subjects of BORIS."
+            f"{listing(individuals)}. Give these names in the column individual, or as subjects of BORIS"
+            + ("; of one animal, no name is needed." if len(individuals) == 1 else ".")
         )
     if problems:
         raise InputError(*problems)
