@@ -57,3 +57,14 @@ def test_the_check_warns_of_it(tmp_path):
     one = {"poses": "a.csv", "fps": 30, "pair": "1"}
     config = load(sessions={"m1": one | {"group": "c"}}, results=str(tmp_path / "results"))
     assert any(line.startswith("pair 1 (c)") for line in check.warnings(config, on_cluster=False))
+
+
+def test_a_group_for_each_animal_is_named():
+    found = sessions(a=("x", None, None), b=("y", None, None), c=("z", None, None))
+    (line,) = pairs.warnings(found)
+    assert line.startswith(
+        "each of 3 animals is in a group of its own: no difference can be tested"
+    )
+    assert not pairs.warnings(sessions(a=("x", None, None), b=("y", None, None)))
+    more = sessions(**{n: (g, None, None) for n, g in zip("abcd", "xyzz", strict=True)})
+    assert not pairs.warnings(more)

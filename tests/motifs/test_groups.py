@@ -212,6 +212,29 @@ def test_pairs_are_compared_within_and_those_without_a_partner_are_named():
     assert lines[1] == "a (4) and b (4): not compared, because their pair is not complete: s8."
 
 
+def test_the_text_for_the_methods_counts_the_animals_that_were_tested():
+    """Two pairs of 4 and 4 animals are complete; then, the third group has one animal."""
+    pairs = ["p", "p", "q", "q", None, None, "r", None]
+    members = {f"s{i}": Member("ab"[i % 2], pair=pair) for i, pair in enumerate(pairs)}
+    given = study(members)
+    text = group_words.methods(given, designs(given))
+    assert "between groups: a (n = 2), b (n = 2). The animal" in text
+    told = "a and b (n = 2 pairs, without s4, s5, s6, s7, whose pair is not complete); values"
+    assert f"Animals were paired for {told}" in text
+    given = study({f"s{i}": Member("aabbbc"[i]) for i in range(6)})
+    text = group_words.methods(given, designs(given))
+    assert "between groups: a (n = 2), b (n = 3). The animal" in text
+    assert "paired" not in text and "All groups" not in text
+
+
+def test_groups_of_one_animal_each_are_said_once_and_not_tested():
+    members = {f"s{i}": Member("abc"[i]) for i in range(3)}
+    table, lines = words(study(members), members)
+    assert table["p"].isna().all()
+    (line,) = lines
+    assert line.startswith("a, b, c: no two of these groups have two or more subjects each")
+
+
 def test_an_animal_in_two_groups_is_its_own_pair():
     members = {f"s{i}": Member("ab"[i % 2], subject=f"m{i // 2}") for i in range(8)}
     (design,) = designs(study(members))

@@ -24,11 +24,18 @@ def problems(sessions: Mapping[str, Session]) -> list[str]:
 
 
 def warnings(sessions: Mapping[str, Session]) -> list[str]:
-    """Return what of a paired comparison of groups is probably a mistake, one line each."""
+    """Return what of a comparison of groups is probably a mistake, one line each."""
     grouped = {n: s for n, s in sessions.items() if s.group is not None}
     groups = _groups_of({name: s.subject or name for name, s in grouped.items()}, grouped)
     several = [subject for subject, names in groups.items() if len(names) > 1]
     found = []
+    n_groups = len({session.group for session in grouped.values()})
+    if n_groups > 2 and n_groups == len(groups) and not several:
+        found.append(
+            f"each of {n_groups} animals is in a group of its own: no difference can be tested, and the "
+            "table of groups has rows of every two animals. Is that right? Give animals that were treated "
+            "alike the same group."
+        )
     if several and len(several) < len(groups):
         in_one = [subject for subject in groups if subject not in several]
         found.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -70,7 +71,7 @@ def findings(
     """
     return [
         *_missing(study, members, empty),
-        *(line for design in designs for line in _power(design, designs, study, len(motifs))),
+        *_powers(designs, study, len(motifs)),
         *(
             _differences(table, design, {motif.number: motif.label for motif in motifs})
             for design in designs
@@ -100,10 +101,21 @@ def _missing(study: Study, members: Mapping[str, Member], empty: Sequence[str]) 
     return found
 
 
+def _powers(designs: Sequence[Design], study: Study, n_motifs: int) -> list[str]:
+    """Return what cannot be found because there are too few subjects; once if it is nothing at all."""
+    twos = [design for design in designs if len(design.names) == 2]
+    if len(twos) > 1 and all(min(design.sizes) < 2 for design in twos):
+        enough = enough_subjects(n_motifs * len(twos), paired=False)
+        return [
+            f"{listing(study.groups)}: no two of these groups have two or more subjects each, so that no "
+            f"difference can be tested. For one motif of {n_motifs}, record {enough} or more subjects per "
+            "group."
+        ]
+    return [line for design in twos for line in _power(design, designs, study, n_motifs)]
+
+
 def _power(design: Design, designs: Sequence[Design], study: Study, n_motifs: int) -> list[str]:
-    """Return what cannot be found because there are too few subjects."""
-    if len(design.names) > 2:
-        return []
+    """Return what cannot be found of two groups because there are too few subjects."""
     units = "pairs" if design.paired else "subjects"
     sizes = " and ".join(
         f"{name} ({size})" for name, size in zip(design.names, design.sizes, strict=True)
@@ -127,18 +139,24 @@ def _power(design: Design, designs: Sequence[Design], study: Study, n_motifs: in
             f"{sizes}: the smallest possible p is {p:.2g}. After the correction for {n_tests} tests a "
             f"difference in one motif alone cannot be found. {needed}"
         )
-    if design.paired:
-        used = {k for columns in design.columns for chosen in columns for k in chosen}
-        alone = [
-            s.name
-            for k, s in enumerate(study.subjects)
-            if s.group in design.names and k not in used
-        ]
-        if alone:
-            found.append(
-                f"{sizes}: not compared, because their pair is not complete: {listing(alone)}."
-            )
+    if design.paired and (alone := _alone(design, study)):
+        found.append(
+            f"{sizes}: not compared, because their pair is not complete: {listing(alone)}."
+        )
     return found
+
+
+def _used(designs: Sequence[Design]) -> set[int]:
+    """Return the columns of the subjects that are compared."""
+    return {k for d in designs for columns in d.columns for chosen in columns for k in chosen}
+
+
+def _alone(design: Design, study: Study) -> list[str]:
+    """Return the names of the subjects whose pair is not complete."""
+    used = _used([design])
+    return [
+        s.name for k, s in enumerate(study.subjects) if s.group in design.names and k not in used
+    ]
 
 
 def _differences(table: pd.DataFrame, design: Design, labels: Mapping[int, str]) -> str:
@@ -191,11 +209,11 @@ def methods(study: Study, designs: Sequence[Design]) -> str:
     designs = [design for design in designs if min(design.sizes) > 1]
     if not designs:
         return ""
-    sizes = [(name, sum(s.group == name for s in study.subjects)) for name in study.groups]
-    counted = ", ".join(f"{name} (n = {n})" for name, n in sizes)
-    paired = [" and ".join(d.names) for d in designs if d.paired and len(d.names) == 2]
+    number = Counter(study.subjects[k].group for k in _used(designs))
+    counted = ", ".join(f"{name} (n = {number[name]})" for name in study.groups if name in number)
+    paired = [_pairs(d, study) for d in designs if d.paired and len(d.names) == 2]
     repeats = any(s.n_recordings > 1 for s in study.subjects)
-    several = len(study.groups) > 2
+    several = len(number) > 2
     exact = all(smallest_p(d.sizes, d.paired) > 1 / (N_RESAMPLES + 1) for d in designs)
     how = (
         "with all distinct permutations"
@@ -225,3 +243,10 @@ def methods(study: Study, designs: Sequence[Design]) -> str:
         f"Computed with vame_pipe {__version__} and SciPy {scipy.__version__}.",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _pairs(design: Design, study: Study) -> str:
+    """Return which groups are compared in pairs, how many pairs, and who is left out."""
+    alone = _alone(design, study)
+    without = f", without {listing(alone)}, whose pair is not complete" if alone else ""
+    return f"{' and '.join(design.names)} (n = {design.sizes[0]} pairs{without})"
