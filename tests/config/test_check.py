@@ -79,6 +79,48 @@ def test_a_video_that_does_not_exist_is_reported(recordings, tmp_path):
     assert len(both) == 2
 
 
+def test_faults_of_headers_are_reported_before_any_job(recordings, tmp_path):
+    """A keypoint without y or with two x, 3D among 2D, and a single animal without a partner."""
+    good = (recordings / "sim-1.csv").read_text().splitlines()[:8]
+    coords = good[2].split(",")
+    assert good[1].split(",")[1:5] == ["nose"] * 3 + ["left_ear"] and coords[1:4] == [
+        "x",
+        "y",
+        "likelihood",
+    ]
+    for name, changed in (("no_y", {2: "other"}), ("two_x", {2: "y", 3: "x"}), ("solid", {})):
+        cells = [changed.get(i, cell) for i, cell in enumerate(coords)]
+        (tmp_path / f"{name}.csv").write_text("\n".join([*good[:2], ",".join(cells), *good[3:]]))
+    pose_files.write_dlc_csv(tmp_path / "solid.csv", pose_files.recording(10, n_dimensions=3))
+    raw = MINIMAL | {
+        "results": str(tmp_path / "r"),
+        "align": {"centre": "tailbase", "forward": "nose", "social": True},
+        "sessions": {
+            name: {"poses": str(tmp_path / f"{name}.csv"), "fps": 30}
+            for name in ("no_y", "two_x", "solid")
+        }
+        | {"good": {"poses": str(recordings / "sim-1.csv"), "fps": 30}},
+    }
+    with pytest.raises(InputError) as error:
+        check.load(raw, generated={})
+    no_y, two_x, tailbase, alone, mixed = error.value.problems
+    assert f"session no_y: {tmp_path}/no_y.csv: keypoint 'nose' has no column y. Remove it" in no_y
+    assert f"session two_x: {tmp_path}/two_x.csv: keypoint 'nose' has 2 columns x. Keep" in two_x
+    assert tailbase.startswith("session solid: keypoint 'tailbase' is not in its file")
+    assert alone == (
+        "session good: there is only one animal ('id_0'), but align.social needs two or more. Set "
+        "align.social to false."
+    )
+    assert mixed == (
+        "sessions: solid is 3D, but no_y, two_x, good are 2D, and models learn from one kind. Make a "
+        'configuration for each kind, or leave sessions out (exclude: "...").'
+    )
+    raw["keypoints"] = ["tailbase", "left_ear"]  # a fault matters only if its keypoint is used
+    raw["align"] = {"centre": "tailbase", "forward": "left_ear"}
+    del raw["sessions"]["solid"]
+    assert list(check.load(raw, generated={}).sessions) == ["no_y", "two_x", "good"]
+
+
 def test_the_keypoints_of_generated_recordings_are_checked(tmp_path):
     raw = MINIMAL | {"results": str(tmp_path / "r")}
     assert check.load(raw, generated={"a.csv": ("nose", "tail")}).align.centre == "tail"

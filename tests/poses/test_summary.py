@@ -125,6 +125,33 @@ def test_points_that_were_lost_are_not_kept_by_a_quantile():
     assert all("a frame needs all keypoints" in why for why in found.leave_out.values())
 
 
+def test_a_threshold_that_keeps_a_keypoint_is_named_unless_its_points_were_lost():
+    """The lowest tenth of scores from 0.3 to 0.7 is below 0.34."""
+    confidence = np.ones_like(CONFIDENCE)
+    confidence[:, 1] = np.linspace(0.3, 0.7, 600)
+    confidence[:350, 4] = 0.001
+    found, _ = suggest(POSITION, confidence, NAMES)
+    assert found.leave_out[NAMES[1]] == (
+        "known in only 25% of the frames; a min_confidence of 0.34 for it would keep 90%"
+    )
+    assert found.leave_out[NAMES[4]] == "known in only 42% of the frames"
+
+
+def test_inspect_says_why_a_keypoint_is_missing(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    write_deeplabcut(path, POSITION, CONFIDENCE, KEYPOINTS)
+    lines = path.read_text().split("\n")
+    cells = lines[3 + 12].split(",")
+    cells[1 + 3 * NAMES.index("left_ear")] = "lost"
+    lines[3 + 12] = ",".join(cells)
+    path.write_text("\n".join(lines))
+    assert main(["inspect", str(path)]) == 0
+    fault = (
+        "x of keypoint 'left_ear' is 'lost' in frame 12, which is not a number. Clear such cells"
+    )
+    assert f"  leave out   left_ear: {fault}" in capsys.readouterr().out
+
+
 def test_a_file_without_two_keypoints_of_an_animal_gets_no_body_axis(tmp_path):
     objects = np.broadcast_to([[5.0, 5.0], [90.0, 90.0]], (600, 2, 2))
     position = np.concatenate([POSITION[:, :1], objects], axis=1)

@@ -207,6 +207,9 @@ def test_sessions_that_do_not_fit_together_are_named(tmp_path):
     features, fps = error.value.problems
     assert "session other" in features and "ear_x" in features and "speed" in features
     assert "20 fps" in fps and "align.fps" in fps
+    solid = write_aligned(tmp_path, "solid", np.ones(200), features=["nose_x", "nose_z", "speed"])
+    with pytest.raises(InputError, match="session solid: is 3D, but session one is 2D, and models"):
+        build([one, solid], Windows(), tmp_path / "w")
 
 
 def test_sessions_that_were_aligned_differently_or_rejected_are_named(tmp_path):

@@ -7,6 +7,7 @@ import shlex
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from vame_pipe.config import loading, pairs
@@ -16,12 +17,14 @@ from vame_pipe.config.sections import Session
 from vame_pipe.core.errors import InputError, did_you_mean, listing
 from vame_pipe.core.layout import Layout
 from vame_pipe.motifs.label_file import read_labels
-from vame_pipe.poses.animals import individuals
+from vame_pipe.poses.animals import AnimalColumns, individuals
+from vame_pipe.poses.conversion import header_fault
 from vame_pipe.poses.keypoint_names import missing_keypoints
 from vame_pipe.poses.readers import (
     NO_FPS,
+    animal_columns,
+    common_keypoints,
     frame_rate,
-    keypoint_names,
     read_header,
 )
 
@@ -50,11 +53,18 @@ def load(*sources: Source, generated: Mapping[str, Sequence[str]]) -> Config:
     config, problems = loading.read(*sources)
     if config is not None:
         problems += writable_problems(config.results)
+        solid: dict[str, bool] = {}
         for name, session in config.analysed.items():
-            found = _session_problems(session, config, generated) + _label_problems(name, session)
+            read = _read_headers(session, generated)
+            found_animals = [one for file in read.animals.values() for one in file]
+            if found_animals:
+                solid[name] = any(one.coords == "xyz" for one in found_animals)
+            found = _session_problems(session, config, generated, read)
+            found += _label_problems(name, session)
             if any(f"sessions.{name}.fps" in line for line in problems):
                 found = [line for line in found if NO_FPS not in line]  # the setting is wrong
             problems += [f"session {name}: {line}" for line in found]
+        problems += _dimension_problems(solid)
     if problems or config is None:
         raise InputError(*dict.fromkeys(problems))
     found = [
@@ -67,38 +77,125 @@ def load(*sources: Source, generated: Mapping[str, Sequence[str]]) -> Config:
     return config
 
 
+@dataclass(frozen=True)
+class _Headers:
+    """What the headers of the files of a session tell.
+
+    Attributes
+    ----------
+    animals : dict of str to list of AnimalColumns
+        Animals of each file that can be read.
+    all_animals : set of str
+        Also those that are not selected.
+    problems : list of str
+    """
+
+    animals: dict[str, list[AnimalColumns]]
+    all_animals: set[str]
+    problems: list[str]
+
+
+def _read_headers(session: Session, generated: Mapping[str, Sequence[str]]) -> _Headers:
+    """Return the animals in the files of a session, and what is wrong with their headers."""
+    found = _Headers({}, set(), [])
+    for path in session.files:
+        if generated.get(path):
+            continue
+        try:
+            header = read_header(path, session.format)
+            several = len(session.files) > 1
+            found.animals[path] = animal_columns(header, Path(path), session.individuals, several)
+            found.all_animals.update(individuals(header.columns))
+            frame_rate(header, Path(path), session.fps)
+        except InputError as error:
+            found.problems.extend(error.problems)
+    return found
+
+
 def _session_problems(
-    session: Session, config: Config, generated: Mapping[str, Sequence[str]]
+    session: Session, config: Config, generated: Mapping[str, Sequence[str]], read: _Headers
 ) -> list[str]:
     """Return what is wrong with the files of a session, one line each."""
-    problems: list[str] = []
-    several, animals = len(session.files) > 1, set[str]()
+    problems = list(read.problems)
     for path in session.files:
-        available = list(generated.get(path, []))
-        try:
-            if not available:
-                header = read_header(path, session.format)
-                available = keypoint_names(header, Path(path), session.individuals, several)
-                animals.update(individuals(header.columns))
-                frame_rate(header, Path(path), session.fps)
-        except InputError as error:
-            problems += error.problems
+        available = list(generated.get(path, [])) or common_keypoints(read.animals.get(path, []))
         if available:
             problems += _time_stamp_problems(path)
             problems += missing_keypoints(available, config.align, config.aliases)
             problems += _skeleton_problems(available, config, path)
-    unknown = [name for name in session.individuals or [] if several and name not in animals]
+            problems += _column_problems(read.animals.get(path, []), session, config, path)
+    several = len(session.files) > 1
+    unknown = [
+        name for name in session.individuals or [] if several and name not in read.all_animals
+    ]
     if unknown and not problems:
         problems.append(
             f"individuals {listing(unknown, chr(39))} are in none of its files, which have: "
-            f"{listing(sorted(animals), limit=12)}. Set individuals to names from this list."
+            f"{listing(sorted(read.all_animals), limit=12)}. Set individuals to names from this list."
         )
+    if not problems and read.animals:
+        problems += _partner_problems(read, config)
     problems += [
         f"video {video}: no such file. Check the path; it is relative to the working directory."
         for video in session.videos
         if not Path(video).is_file()
     ]
     return problems
+
+
+def _column_problems(
+    animals: list[AnimalColumns], session: Session, config: Config, path: str
+) -> list[str]:
+    """Return one line for each used keypoint without or with several columns of a coordinate.
+
+    An animal with such a fault is left out if others have none, unless animals are selected.
+    """
+    names = (
+        None if config.aliases is None else {n for each in config.aliases.values() for n in each}
+    )
+    if config.align.drop_bad_keypoints is not None:
+        names = set(config.align.body_axis)  # others may be left out
+    found = [
+        [
+            f"{path}: {fault}"
+            for name, columns in one.columns.items()
+            if names is None or name in names
+            if (fault := header_fault(name, columns, one.coords))
+        ]
+        for one in animals
+    ]
+    if session.individuals is None and not all(found):
+        return []
+    return list(dict.fromkeys(line for lines in found for line in lines))
+
+
+def _partner_problems(read: _Headers, config: Config) -> list[str]:
+    """Return one line if a session has no partner for align.social."""
+    names = list(dict.fromkeys(one.individual for file in read.animals.values() for one in file))
+    settings = config.align
+    if settings.social and len(names) < 2:
+        return [
+            f"there is only one animal ({listing(names, chr(39))}), but align.social needs two or more. "
+            "Set align.social to false."
+        ]
+    if settings.partner is not None and settings.partner not in names:
+        return [
+            f"align.partner '{settings.partner}' is not among the animals: {listing(names, chr(39))}. "
+            "Set it to one of these, or to null for the nearest one."
+        ]
+    return []
+
+
+def _dimension_problems(solid: Mapping[str, bool]) -> list[str]:
+    """Return one line if some sessions are 3D and others 2D."""
+    three, two = ([name for name in solid if solid[name] == is_solid] for is_solid in (True, False))
+    if not three or not two:
+        return []
+    return [
+        f"sessions: {listing(three, limit=3)} {'is' if len(three) == 1 else 'are'} 3D, but "
+        f"{listing(two, limit=3)} {'is' if len(two) == 1 else 'are'} 2D, and models learn from one kind. "
+        'Make a configuration for each kind, or leave sessions out (exclude: "...").'
+    ]
 
 
 def _label_problems(name: str, session: Session) -> list[str]:

@@ -48,7 +48,7 @@ def to_poses(
     confidence = np.zeros((len(names), n_frames))
     faults: dict[str, str] = {}
     for k, (name, columns) in enumerate(animal.columns.items()):
-        fault = _column_fault(name, columns, coords, table, frame)
+        fault = header_fault(name, columns, coords) or _cell_fault(name, columns, table, frame)
         if fault is None:
             values = {c: table.values[:, i[0]] for c, i in columns.items()}
             fault = _value_fault(name, values, frame)
@@ -78,10 +78,22 @@ def to_poses(
     )
 
 
-def _column_fault(
-    name: str, columns: dict[str, list[int]], coords: str, table: PoseTable, frame: np.ndarray
-) -> str | None:
-    """Return what is wrong with the columns of a keypoint; None: nothing."""
+def header_fault(name: str, columns: dict[str, list[int]], coords: str) -> str | None:
+    """Return which column of a keypoint is missing or there twice; None: no such fault.
+
+    Parameters
+    ----------
+    name : str
+    columns : dict of str to list of int
+        As in `AnimalColumns`.
+    coords : str
+        Coordinates that it should have, `xy` or `xyz`.
+
+    Examples
+    --------
+    >>> header_fault("nose", {"x": [0, 4], "y": [1]}, "xy")
+    "keypoint 'nose' has 2 columns x. Keep one of them."
+    """
     shown = shortened(name)
     missing = [c for c in coords if c not in columns]
     if missing:
@@ -93,13 +105,20 @@ def _column_fault(
     if repeated:
         n_columns = len(columns[repeated[0]])
         return f"keypoint '{shown}' has {n_columns} columns {repeated[0]}. Keep one of them."
+    return None
+
+
+def _cell_fault(
+    name: str, columns: dict[str, list[int]], table: PoseTable, frame: np.ndarray
+) -> str | None:
+    """Return which cell of a keypoint is not a number; None: all are."""
     for coord in COORDS:
         for i in columns.get(coord, []):
             if i in table.not_numbers:
                 row, text = table.not_numbers[i]
                 return (
-                    f"{coord} of keypoint '{shown}' is {shortened(text)!r} in frame {frame[row]}, which "
-                    "is not a number. Clear such cells or re-export the file."
+                    f"{coord} of keypoint '{shortened(name)}' is {shortened(text)!r} in frame "
+                    f"{frame[row]}, which is not a number. Clear such cells or re-export the file."
                 )
     return None
 

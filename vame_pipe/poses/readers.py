@@ -171,12 +171,31 @@ def keypoint_names(
     InputError
         If the file has no such animal, or no keypoints.
     """
+    return common_keypoints(animal_columns(header, path, individuals, partial))
+
+
+def common_keypoints(found: Sequence[AnimalColumns]) -> list[str]:
+    """Return the names of the keypoints that all animals have, in the order of the first."""
+    names = found[0].columns if found else {}
+    return [name for name in names if all(name in one.columns for one in found)]
+
+
+def animal_columns(
+    header: PoseHeader,
+    path: Path,
+    individuals: Sequence[str] | None = None,
+    partial: bool = False,
+) -> list[AnimalColumns]:
+    """Return the columns of each animal that is read of a file, one or more.
+
+    Parameters and errors are those of `keypoint_names`.
+    """
     choice = animals.choose(header, path, individuals, partial)
     wanted = animals.columns_of(header.columns, choice.individuals)
     found = animals.group_columns([header.columns[i] for i in wanted])
     if not found:
         raise InputError(f"{path}: contains no coordinates of keypoints. Re-export the file.")
-    return [name for name in found[0].columns if all(name in one.columns for one in found)]
+    return found
 
 
 def frame_rate(header: PoseHeader, path: Path, fps: float | None) -> float:

@@ -28,6 +28,8 @@ MAX_LOSS = 0.05
 """An end of the body axis is known in at most this fraction of the frames less than the best keypoint."""
 MIN_MOVEMENT = 0.25
 """It moves over at least this fraction of what such keypoints usually move."""
+KNOWN = "known in"
+"""First words of the reason for which a keypoint is left out, if another threshold could help."""
 MAX_SPREAD = 0.8
 """Relative spread of a length, above which both ends are not on the same animal."""
 
@@ -106,6 +108,9 @@ def suggest(
         centre, forward = _axis_by_movement(trusted, names, _ends(trusted, usable, kept, names))
     if centre and forward:
         leave_out |= _spoilers(above, n_tracked, names, usable, {centre, forward})
+    for name in [name for name, why in leave_out.items() if why.startswith(KNOWN)]:
+        k = names.index(name)
+        leave_out[name] += _threshold_for(known[:, k], confidence[:, k], kept[k], n_tracked)
     used = [k for k, name in enumerate(names) if name not in leave_out]
     valid = float(above[:, used].all(axis=1).sum() / n_tracked) if len(used) > 1 else 0.0
     camera = None
@@ -164,12 +169,28 @@ def _leave_out(position: np.ndarray, kept: np.ndarray, names: Sequence[str]) -> 
     extent = np.array([_extent(position[:, k]) for k in range(len(names))])
     for k, name in enumerate(names):
         if kept[k] < MIN_KEPT:
-            reasons[name] = f"known in only {kept[k]:.0%} of the frames"
+            reasons[name] = f"{KNOWN} only {kept[k]:.0%} of the frames"
         elif OBJECTS & {word.rstrip("s") for word in words(name)}:
             reasons[name] = "is an object, by its name"
         elif extent[k] < MIN_EXTENT * extent.max():
             reasons[name] = "does not move, like an object or a corner of the arena"
     return reasons
+
+
+def _threshold_for(known: np.ndarray, confidence: np.ndarray, kept: float, n_tracked: int) -> str:
+    """Return a threshold that keeps clearly more points of a keypoint, in words; empty if none does.
+
+    Its points with the lowest scores must not be far worse than those with the highest: such were lost.
+    """
+    scores = confidence[known]
+    if np.isnan(scores).any() or len(scores) == 0:
+        return ""
+    low, high = np.quantile(scores, [QUANTILE, 1 - QUANTILE])
+    limit = float(f"{low:.2g}")
+    share = float((scores >= limit).sum() / n_tracked)
+    if not (limit > 0 and low >= high * MIN_RATIO and share >= max(MIN_KEPT, kept + MIN_GAIN)):
+        return ""
+    return f"; a min_confidence of {limit:g} for it would keep {share:.0%}"
 
 
 def axis_by_name(names: Sequence[str]) -> tuple[str, str] | None:
@@ -219,7 +240,7 @@ def _spoilers(
             break
         worst = min(others, key=lambda name: above[:, columns[name]].sum())
         share = above[:, columns.pop(worst)].sum() / n_tracked
-        reasons[worst] = f"known in {share:.0%} of the frames; a frame needs all keypoints"
+        reasons[worst] = f"{KNOWN} {share:.0%} of the frames; a frame needs all keypoints"
     return reasons
 
 

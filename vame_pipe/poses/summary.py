@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +125,7 @@ def summarise(path: Path, format: str | None = None) -> tuple[FileSummary, dict[
     position = np.concatenate([each[0] for each in sample])
     confidence = np.concatenate([each[1] for each in sample])
     suggestion, kept = suggest(position, confidence, names)
+    suggestion = _with_faults(suggestion, list(poses.values()))
     first = next(iter(poses.values()))
     summary = FileSummary(
         path=path,
@@ -138,6 +139,17 @@ def summarise(path: Path, format: str | None = None) -> tuple[FileSummary, dict[
         suggestion=suggestion,
     )
     return summary, poses
+
+
+def _with_faults(suggestion: Suggestion, animals: Sequence[Poses]) -> Suggestion:
+    """Return a suggestion that tells which keypoints are left out because the file has a fault."""
+    faults = {name: text for each in animals for name, text in each.faults.items()}
+    prefix = f"{animals[0].source}: "
+    found = {
+        name: faults.get(name, why).removeprefix(prefix)
+        for name, why in suggestion.leave_out.items()
+    }
+    return replace(suggestion, leave_out=found)
 
 
 def _common_names(animals: Sequence[Poses]) -> list[str]:

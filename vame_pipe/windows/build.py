@@ -146,7 +146,13 @@ def _require_same(aligned: list[Path], metas: list[AlignedMetadata]) -> None:
     for path, meta in zip(aligned, metas, strict=True):
         session, other = meta.session, first.session
         different = set(meta.features) ^ set(first.features)
-        if different:
+        if _is_3d(meta) != _is_3d(first):
+            solid, flat = (session, other) if _is_3d(meta) else (other, session)
+            problems.append(
+                f"session {solid}: is 3D, but session {flat} is 2D, and models learn from one kind. Make a "
+                f'configuration for each kind, or leave one of them out (exclude: "...").'
+            )
+        elif different:
             problems.append(
                 f"session {session}: has different features than session {other}, they differ in "
                 f"{', '.join(sorted(different))}. Set keypoints to those that all sessions have (as NAME: "
@@ -164,6 +170,10 @@ def _require_same(aligned: list[Path], metas: list[AlignedMetadata]) -> None:
             )
     if problems:
         raise InputError(*problems)
+
+
+def _is_3d(meta: AlignedMetadata) -> bool:
+    return any(f"{name}_z" in meta.features for name in meta.keypoints)
 
 
 def _draw_windows(
