@@ -53,7 +53,8 @@ def results(data, recordings, tmp_path_factory):
     sessions["sim-1"]["video"] = "sim-1.mp4"
     sessions["sim-4"] = {"poses": "sim-4.csv", "exclude": "lost <the> tail"}
     align = {"centre": "tailbase", "forward": "nose"}
-    text = yaml.safe_dump({"sessions": sessions, "results": "<b>bold</b>", "align": align})
+    mlflow = {"experiment": "<b>bold</b>"}
+    text = yaml.safe_dump({"sessions": sessions, "mlflow": mlflow, "align": align})
     layout.config.write_text(text)
     for model in ("mice-z4", "mice-z2"):
         write_clips(layout, model)
