@@ -9,8 +9,9 @@ from sklearn.metrics import adjusted_rand_score
 from vame_pipe.config.sections import Motifs
 from vame_pipe.core.metadata import WindowsMetadata
 from vame_pipe.motifs import hmm
+from vame_pipe.motifs.quality import Agreement
 from vame_pipe.motifs.sample import Sample
-from vame_pipe.motifs.scan import scaled, try_number
+from vame_pipe.motifs.scan import _Attempt, _best, scaled, try_number
 
 WINDOWS = WindowsMetadata(
     *({}, {}, ["f"], ["k"], {}),
@@ -58,7 +59,7 @@ DIFFERENT = [[0.1, 1.0, 1.0], [1.0, 0.1, 1.0], [1.0, 1.0, 0.1]]
         (DIFFERENT, "latents", "shared"),
     ],
 )
-def test_pca_gets_the_covariance_that_predicts_held_out_rows_better(
+def test_pca_gets_the_covariance_that_predicts_held_out_rows_better_if_seeds_agree(
     spreads, representation, covariance
 ):
     states = draw_states(N_ROWS)
@@ -86,3 +87,16 @@ def test_kmeans_has_no_covariance():
     data = scaled(sample_of(rows_of(draw_states(300), ALIKE)))
     quality = try_number(data, "pca", 3, Motifs(method="kmeans", seeds=1), WINDOWS).quality
     assert quality.covariance is None and quality.log_likelihood is None
+
+
+def test_of_covariances_the_one_whose_seeds_agree_is_better_than_the_more_likely_one():
+    def attempt(covariance, likelihood, rand):
+        return _Attempt(covariance, likelihood, [], Agreement(rand, 0.02, 0.0, 0))
+
+    steady, likely = attempt("shared", -9.0, 0.98), attempt("state", -7.0, 0.55)
+    assert _best([steady, likely]) is steady
+    equal = attempt("state", -7.0, 0.97)
+    assert _best([steady, equal]) is equal
+    assert _best([attempt("shared", -9.0, None), likely]) is likely
+    alone = attempt(None, None, None)
+    assert _best([alone]) is alone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from vame_pipe.core.motif_quality import MotifQuality, Representation
 from vame_pipe.motifs import hmm
 from vame_pipe.motifs.fitting import Covariance, fit
 from vame_pipe.motifs.kmeans import kmeans, nearest
-from vame_pipe.motifs.quality import agreement, fewest_sessions
+from vame_pipe.motifs.quality import Agreement, agreement, fewest_sessions
 from vame_pipe.motifs.sample import Sample, without_zeros
 from vame_pipe.motifs.timing import MIN_SHIFT_S, find_lag
 from vame_pipe.windows.data import number_stretches
@@ -29,8 +30,8 @@ COVARIANCES: dict[Representation, tuple[Covariance, ...]] = {
     "latents": ("shared",),
     "pca": ("shared", "state"),
 }
-"""Covariances of the states of the hidden Markov model. Of several, the one with the higher log likelihood
-of held-out rows is used. One covariance per state helps PCA and harms latents, see benchmarks/README.md."""
+"""Covariances of the states of the hidden Markov model. Of several, `_best` is used. One covariance per state
+can help PCA and harms latents, see benchmarks/README.md."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,11 @@ def try_number(
     fps, length = windows.fps, windows.length
     sample, bout = data.sample, None if settings.bout_s is None else settings.bout_s * fps
     lengths = sample.lengths
-    covariance, likelihood = _best_covariance(data, representation, n, settings.method, length)
-    found = [_fit(data, n, seed, covariance, bout, length) for seed in range(settings.seeds)]
-    agreed = agreement([state for _, state in found])
+    attempts = [
+        _attempt(data, n, settings, covariance, bout, length)
+        for covariance in ((None,) if settings.method == "kmeans" else COVARIANCES[representation])
+    ]
+    covariance, likelihood, found, agreed = _best(attempts)
     arrays, state = _ordered(*found[agreed.central], data.rows, lengths)
     min_shift = max(length, round(MIN_SHIFT_S * fps))
     timing = find_lag(state, sample.run, sample.change, length, min_shift)
@@ -116,16 +119,37 @@ def try_number(
     return Trial(arrays, timing.lag, quality)
 
 
-def _best_covariance(
-    data: Scaled, representation: Representation, n: int, method: str, window: int
-) -> tuple[Covariance | None, float | None]:
-    """Return the covariance of the states, None for k-means, and the held-out log likelihood."""
-    if method == "kmeans":
-        return None, None
-    kinds = COVARIANCES[representation]
-    likelihood = {kind: _held_out(data, n, kind, window) for kind in kinds}
-    best = max(kinds, key=lambda kind: -np.inf if (v := likelihood[kind]) is None else v)
-    return best, likelihood[best]
+class _Attempt(NamedTuple):
+    """The segmentations of all seeds with one kind of covariance; None with k-means."""
+
+    covariance: Covariance | None
+    log_likelihood: float | None
+    found: list[tuple[dict[str, np.ndarray], np.ndarray]]
+    agreed: Agreement
+
+
+def _attempt(
+    data: Scaled,
+    n: int,
+    settings: Motifs,
+    covariance: Covariance | None,
+    bout: float | None,
+    window: int,
+) -> _Attempt:
+    found = [_fit(data, n, seed, covariance, bout, window) for seed in range(settings.seeds)]
+    likelihood = None if covariance is None else _held_out(data, n, covariance, window)
+    return _Attempt(covariance, likelihood, found, agreement([state for _, state in found]))
+
+
+def _best(attempts: list[_Attempt]) -> _Attempt:
+    """Return, of those whose seeds agree nearly as well as at the best, the one with the highest likelihood.
+
+    A likelihood alone can prefer one covariance per state although every seed then finds other motifs.
+    """
+    best = max(attempts, key=lambda each: each.agreed.rand or 0.0).agreed
+    least = (best.rand or 0.0) - (best.rand_se or 0.0)
+    stable = [each for each in attempts if (each.agreed.rand or 0.0) >= least]
+    return max(stable, key=lambda each: -np.inf if (v := each.log_likelihood) is None else v)
 
 
 def _fit(
