@@ -56,7 +56,21 @@ def test_empty_cells_are_missing_with_no_confidence(tmp_path):
 def test_a_missing_likelihood_is_no_score(tmp_path, caplog):
     poses = read(tmp_path, PLAIN + "0,1,2\n1,,\n")
     np.testing.assert_array_equal(poses.confidence, [[np.nan], [0]])
-    assert "no likelihood for 'a'" in caplog.text
+    assert "no likelihood for 'a'; all" in caplog.text
+
+
+def test_confidence_of_several_animals_is_told_once(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    header = (
+        "scorer,s,s,s,s,s,s\nindividuals,one,one,two,two,three,three\nbodyparts,a,a,a,a,a,a\n"
+        "coords,x,y,x,y,x,y\n"
+    )
+    path = tmp_path / "three.csv"
+    path.write_text(header + "0,1,2,3,4,5,6\n1,1,2,3,4,5,6\n")
+    read_poses(path, 30)
+    (line,) = [each.message for each in caplog.records if "likelihood" in each.message]
+    assert "no likelihood for 'a' of 'one', 'two', 'three'; all their" in line
+    assert "ranges up to" not in caplog.text
 
 
 def test_analysed_images_are_read_in_order(tmp_path, caplog):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -65,7 +66,6 @@ def to_poses(
         confidence[k, rows] = np.where(missing, 0, score)
     if len(faults) == len(names):
         _refuse_all(faults, table, animal.coordinates, source)
-    _log_confidence(animal, confidence, faults, source)
     return Poses(
         position=position.transpose(2, 0, 1),
         confidence=confidence.T,
@@ -152,24 +152,36 @@ def _refuse_all(
     raise InputError(next(iter(faults.values())) + more)
 
 
-def _log_confidence(
-    animal: AnimalColumns, confidence: np.ndarray, faults: dict[str, str], source: str
+def log_confidence(
+    animals: Sequence[AnimalColumns], poses: Mapping[str, Poses], source: str
 ) -> None:
-    """Log which keypoints have no likelihood, and a scale that exceeds 1."""
-    without = [
-        name
-        for name, columns in animal.columns.items()
-        if "likelihood" not in columns and name not in faults
-    ]
-    if without:
+    """Log which keypoints of a file have no likelihood, and a scale that exceeds 1.
+
+    Parameters
+    ----------
+    animals : sequence of AnimalColumns
+    poses : mapping of str to Poses
+        Of each of them, by its name.
+    source : str
+        Name of the file.
+    """
+    without: dict[tuple[str, ...], list[str]] = {}
+    for animal in animals:
+        faults = poses[animal.individual].faults
+        names = [n for n, c in animal.columns.items() if "likelihood" not in c and n not in faults]
+        if names:
+            without.setdefault(tuple(names), []).append(animal.individual)
+    for keypoints, names in without.items():
         log.warning(
-            "%s: no likelihood for %s; all their tracked points are trusted",
-            *(source, listing(without, "'")),
+            "%s: no likelihood for %s%s; all their tracked points are trusted",
+            source,
+            listing(keypoints, "'"),
+            " of " + listing(names, "'") if len(animals) > 1 else "",
         )
-    highest = np.fmax.reduce(confidence, axis=None)
+    scales = [np.fmax.reduce(each.confidence, axis=None) for each in poses.values()]
+    highest = np.fmax.reduce(scales)
     if highest > 1:
         log.info(
             "%s: confidence ranges up to %.3g; align.min_confidence is on this scale",
-            source,
-            highest,
+            *(source, highest),
         )

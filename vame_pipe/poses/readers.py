@@ -16,7 +16,7 @@ from vame_pipe.core.pose_formats import POSE_FORMATS
 from vame_pipe.poses import animals, anipose_csv, dlc_csv, hdf5_process
 from vame_pipe.poses.animals import AnimalColumns
 from vame_pipe.poses.contract import Poses
-from vame_pipe.poses.conversion import to_poses
+from vame_pipe.poses.conversion import log_confidence, to_poses
 from vame_pipe.poses.frame_numbers import frame_numbers
 from vame_pipe.poses.pose_table import PoseHeader, PoseTable
 
@@ -107,7 +107,9 @@ def read_poses(
         table = replace(table, labels=np.arange(len(table.values), dtype=np.float64))
     frame = _row_frames(table, path.name)
     found = _tracked_animals(table, path, individuals is not None and not partial)
-    return {one.individual: to_poses(table, one, frame, rate, path.name) for one in found}
+    poses = {one.individual: to_poses(table, one, frame, rate, path.name) for one in found}
+    log_confidence(found, poses, path.name)
+    return poses
 
 
 def read_header(path: str | Path, format: str | None = None) -> PoseHeader:
