@@ -142,7 +142,7 @@ def _report(
         causes += made_from("session", facts.aligned, sessions)
         causes += made_again(comparison, facts.comparison)
         if facts.config != config.digest and not causes and not causes_of(inputs):
-            causes.append("the configuration changed in what only the report shows")
+            causes.append("the configuration changed")
         return causes, None
 
     causes = causes_of(inputs)
