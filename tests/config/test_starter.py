@@ -19,6 +19,7 @@ from vame_pipe.config.starter_text import text
 from vame_pipe.config.starter_windows import CHOICES, choose_windows
 from vame_pipe.core.errors import InputError
 from vame_pipe.poses.simulate import KEYPOINTS, simulate, write_deeplabcut
+from vame_pipe.poses.video_rate import VideoFacts
 from vame_pipe.windows.build import build
 from vame_pipe.windows.data import window_starts
 from vame_pipe.windows.split import segments, split_frames
@@ -65,7 +66,9 @@ def test_the_configuration_runs_as_written(folder, capsys):
     assert "# not used: tail_tip: not in all files" in shown
     assert "mouse 1DLC_resnet50_homeShuffle1_1000_filtered.csv: the same recording as" in shown
     assert "# not used: one table is no pose file: data/notes.csv\n" in shown
-    assert shown.count("CHECK:") == 3  # frame rate, groups, names
+    assert shown.count("CHECK:") == 5  # frame rate, groups, reference, subjects, names
+    assert "CHECK: the others are compared with control, the first group here. To" in shown
+    assert "the same subject, as in subject: m1.\n" in shown
     assert "rules.all.input" in (folder / "Snakefile").read_text()
     assert "config.yaml and Snakefile: written (4 sessions)" in capsys.readouterr().err
 
@@ -197,13 +200,32 @@ def test_a_warning_about_a_file_is_there_once(tmp_path, capsys):
 
 def test_the_rate_of_a_video_comes_before_the_one_that_is_given(folder, monkeypatch):
     """Which is for the recordings without a video."""
-    monkeypatch.setattr("vame_pipe.config.starter.frame_rate", lambda _: 25.0)
+    facts = VideoFacts(25.0, 300)
+    monkeypatch.setattr("vame_pipe.config.starter.video_facts", lambda _: facts)
     video = "data/control/mouse 3.mp4"
     monkeypatch.setattr(
         "vame_pipe.config.starter.video_of", lambda path: video if "mouse 3" in path.name else None
     )
     found = {each.name: (each.fps, each.fps_from) for each in make_starter([folder], 30).sessions}
     assert found == {"mouse_3": (25.0, "video")} | {f"mouse_{i}": (30, "option") for i in (1, 2, 4)}
+    facts = VideoFacts(25.0, 360)  # of other poses than these 300
+    assert {(each.fps, each.fps_from) for each in make_starter([folder], 30).sessions} == {
+        (30, "option")
+    }
+    monkeypatch.setattr("vame_pipe.config.starter.video_of", lambda _: video)
+    without = make_starter([folder])
+    assert {(each.fps, each.fps_from) for each in without.sessions} == {(25.0, "other video")}
+    line = "# CHECK: the frame rate of mouse_3, mouse_4, mouse_1, mouse_2 is that of a video with another"
+    assert line in text(without, small=True)
+
+
+def test_files_of_one_name_in_several_groups_may_be_of_one_animal(tmp_path):
+    for group in ("after", "before"):
+        for name in ("m1", "m2"):
+            write(tmp_path / group / f"{name}.csv", 1)
+    shown = text(make_starter([tmp_path], 30), small=True)
+    assert "Files in several groups have the same name: m1, m2.\n" in shown
+    assert "are compared with after, the first group here" in shown
 
 
 def test_recordings_of_other_animals_are_not_mixed(folder):

@@ -1,4 +1,4 @@
-"""Frame rates of videos, from their first bytes."""
+"""Frame rates and lengths of videos, from their headers."""
 
 import struct
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vame_pipe.poses.video_rate import frame_rate, video_of
+from vame_pipe.poses.video_rate import video_facts, video_of
 
 
 def box(kind: bytes, *content: bytes) -> bytes:
@@ -17,7 +17,7 @@ def box(kind: bytes, *content: bytes) -> bytes:
 def track(handler: bytes, timescale: int, duration: int) -> bytes:
     mdhd = box(b"mdhd", struct.pack(">IIIII", 0, 0, 0, timescale, 0))
     hdlr = box(b"hdlr", struct.pack(">II", 0, 0) + handler + bytes(12))
-    stts = box(b"stts", struct.pack(">IIII", 0, 1, 100, duration))
+    stts = box(b"stts", struct.pack(">IIIIII", 0, 2, 100, duration, 20, 2 * duration))
     return box(b"trak", box(b"mdia", mdhd, hdlr, box(b"minf", box(b"stbl", stts))))
 
 
@@ -34,7 +34,7 @@ def avi(period_us: int) -> bytes:
         + bytes(4)
         + b"hdrlavih"
         + bytes(4)
-        + struct.pack("<I", period_us)
+        + struct.pack("<IIIII", period_us, 0, 0, 0, 120)
     )
 
 
@@ -52,8 +52,9 @@ def avi(period_us: int) -> bytes:
 )
 def test_the_rate_is_that_of_the_first_picture_track(tmp_path, content, rate):
     (tmp_path / "v.mp4").write_bytes(content)
-    found = frame_rate(tmp_path / "v.mp4")
-    assert found is None if rate is None else found == pytest.approx(rate, abs=1e-3)
+    found = video_facts(tmp_path / "v.mp4")
+    assert found is None if rate is None else found.fps == pytest.approx(rate, abs=1e-3)
+    assert found is None or found.n_frames == 120
 
 
 @settings(max_examples=200, deadline=None)
@@ -64,8 +65,8 @@ def test_damaged_videos_have_a_rate_or_none(tmp_path_factory, data):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path_factory.getbasetemp() / "damaged.mp4"
     path.write_bytes(content)
-    rate = frame_rate(path)
-    assert rate is None or rate > 0
+    found = video_facts(path)
+    assert found is None or (found.fps > 0 and found.n_frames >= 0)
 
 
 def test_the_video_of_a_pose_file_is_the_one_its_name_begins_with(tmp_path):
@@ -83,4 +84,4 @@ def test_boxes_that_claim_to_be_larger_than_the_one_around_them_are_read_once(tm
     (tmp_path / "v.mp4").write_bytes(
         b"".join(struct.pack(">I4s", 16, b"trak") + inner for _ in range(40))
     )
-    assert frame_rate(tmp_path / "v.mp4") is None
+    assert video_facts(tmp_path / "v.mp4") is None

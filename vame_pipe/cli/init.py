@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fps",
         type=positive,
-        help="frame rate of the recordings for which neither the file nor a video next to it tells",
+        help="frame rate of recordings for which neither the file nor a video of the same length tells",
     )
     parser.add_argument(
         "--out",

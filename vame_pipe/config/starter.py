@@ -25,10 +25,12 @@ from vame_pipe.poses.keypoint_names import words
 from vame_pipe.poses.readers import read_poses
 from vame_pipe.poses.suggestion import QUANTILE, axis_by_name
 from vame_pipe.poses.summary import FileSummary, summarise
-from vame_pipe.poses.video_rate import frame_rate, video_of
+from vame_pipe.poses.video_rate import VideoFacts, video_facts, video_of
 
 log = logging.getLogger(__name__)
 
+MAX_LENGTH_ERROR = 0.01
+"""Fraction by which the frames of a video and of its poses may differ in number."""
 MIN_SHARED = 0.5
 """Fraction of the usual keypoints that a recording must have to belong to the others."""
 
@@ -45,7 +47,7 @@ class StarterSession:
     summary : FileSummary
     fps : float
     fps_from : str
-        `file`, `video` or `option`.
+        `file`; `video`, or `other video` if the video has another number of frames; `option`.
     group : str or None
     metadata : dict of str to str
     exclude : str or None
@@ -102,7 +104,7 @@ def make_starter(paths: Sequence[Path], fps: float | None = None) -> Starter:
     ----------
     paths : sequence of Path
     fps : float, optional
-        Frames per second of the recordings for which neither the file nor a video next to it tells.
+        Frames per second of recordings for which neither the file nor a video of the same length tells.
 
     Raises
     ------
@@ -209,14 +211,26 @@ def _sessions(summaries: Sequence[FileSummary], fps: float | None) -> list[Start
 
 
 def _frame_rate(summary: FileSummary, given: float | None) -> tuple[float, str] | None:
-    """Return the frame rate of a recording and where it is from; None if it is unknown."""
+    """Return the frame rate of a recording and where it is from; None if it is unknown.
+
+    A video with another number of frames may be of another recording, or have another rate than the one
+    that was tracked. It only counts if no rate is given.
+    """
     if summary.fps is not None:
         return summary.fps, "file"
     video = video_of(summary.path)
-    of_video = frame_rate(video) if video else None
-    if of_video is not None:
-        return round(of_video, 3), "video"
-    return None if given is None else (given, "option")
+    found = video_facts(video) if video else None
+    if found is not None and _is_as_long(found, summary):
+        return round(found.fps, 3), "video"
+    if given is not None:
+        return given, "option"
+    return None if found is None else (round(found.fps, 3), "other video")
+
+
+def _is_as_long(video: VideoFacts, summary: FileSummary) -> bool:
+    """Return whether a video has as many frames as poses, about; so if its header does not tell."""
+    n_poses = summary.first_frame + summary.n_frames
+    return not video.n_frames or abs(n_poses / video.n_frames - 1) <= MAX_LENGTH_ERROR
 
 
 def shared_keypoints(

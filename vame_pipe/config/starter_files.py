@@ -90,7 +90,7 @@ def session_names(paths: Sequence[Path]) -> list[str]:
     >>> session_names(paths)
     ['a_m_1', 'b_m_1', 'b_quality']
     """
-    plain = [_clean(NETWORK.sub("", VERSIONS.sub("", path.stem)) or path.stem) for path in paths]
+    plain = [recording_name(path) for path in paths]
     counts = Counter(plain)
     names: list[str] = []
     for path, name in zip(paths, plain, strict=True):
@@ -101,6 +101,17 @@ def session_names(paths: Sequence[Path]) -> list[str]:
             unique, n = f"{name}_{n}", n + 1
         names.append(unique)
     return names
+
+
+def recording_name(path: Path) -> str:
+    """Return the name of a file without what programs append to the name of the video.
+
+    Examples
+    --------
+    >>> recording_name(Path("before/m 1DLC_resnet50_x_filtered.h5"))
+    'm_1'
+    """
+    return _clean(NETWORK.sub("", VERSIONS.sub("", path.stem)) or path.stem)
 
 
 def _clean(text: str) -> str:

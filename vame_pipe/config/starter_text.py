@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from vame_pipe.config.starter import Starter, StarterSession
+from vame_pipe.config.starter_files import recording_name
 from vame_pipe.config.starter_windows import WindowChoice
 from vame_pipe.core import files
 from vame_pipe.core.errors import InputError, listing, shortened
@@ -119,12 +120,16 @@ def text(starter: Starter, small: bool, absolute: bool = False) -> str:
 
 def _sessions(sessions: list[StarterSession], absolute: bool) -> list[str]:
     given = any(session.fps_from == "option" for session in sessions)
-    grouped = any(session.group for session in sessions)
+    other = [session.name for session in sessions if session.fps_from == "other video"]
     lines = []
     if given:
         lines.append("# CHECK: the frame rate was given by --fps; is it that of every recording?")
-    if grouped:
-        lines.append("# CHECK: the groups are the names of folders.")
+    if other:
+        lines.append(
+            f"# CHECK: the frame rate of {listing(other)} is that of a video with another number of frames "
+            "than the poses; if it is wrong, set fps."
+        )
+    lines += _groups(sessions)
     lines.append("sessions:")
     for session in sessions:
         path = session.summary.path.resolve() if absolute else session.summary.path
@@ -134,6 +139,26 @@ def _sessions(sessions: list[StarterSession], absolute: bool) -> list[str]:
         content |= {"exclude": session.exclude} if session.exclude else {}
         lines.append(f"  {_inline(session.name)}: {_inline(content)}")
     return lines
+
+
+def _groups(sessions: list[StarterSession]) -> list[str]:
+    """Return what a person has to decide about groups, if there are any."""
+    grouped = [session for session in sessions if session.group]
+    if not grouped:
+        return []
+    groups: dict[str, set[str]] = {}
+    for session in grouped:
+        groups.setdefault(recording_name(session.summary.path), set()).add(str(session.group))
+    repeated = [name for name, found in groups.items() if len(found) > 1]
+    same = f" Files in several groups have the same name: {listing(repeated)}." if repeated else ""
+    lines = [
+        "# CHECK: the groups are the names of folders.",
+        f"# CHECK: the others are compared with {grouped[0].group}, the first group here. To change that, "
+        "move a session of another group to the top.",
+        "# CHECK: every session counts as another animal. Give the recordings of one animal the same "
+        f"subject, as in subject: m1.{same}",
+    ]
+    return [_one_line(line) for line in lines]
 
 
 def _keypoints(starter: Starter) -> list[str]:
