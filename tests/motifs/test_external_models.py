@@ -10,15 +10,18 @@ import pytest
 from model_with_motifs import make_model
 
 from vame_pipe.cli.main import main
+from vame_pipe.config.loading import load, write
 from vame_pipe.config.sections import Align
 from vame_pipe.core import novelty
 from vame_pipe.core.errors import InputError
+from vame_pipe.core.files import file_fingerprint
 from vame_pipe.core.layout import Layout
 from vame_pipe.encoding import model_file
 from vame_pipe.encoding.sessions import encode_sessions
 from vame_pipe.motifs import segmentation
 from vame_pipe.motifs.external import install_model
 from vame_pipe.motifs.labels import label
+from vame_pipe.reporting.current import read_facts
 
 ALIGN = Align(centre="tailbase", forward="nose")
 
@@ -67,9 +70,15 @@ def test_a_model_from_elsewhere_labels_sessions_as_it_did_there(trained, data, t
         encode_sessions(weights, {aligned: latents}, "cpu", novelty=True)
         label(found, latents, aligned, motifs.session(name))
     assert motifs.session("sim-1").read_bytes() == trained.motifs("m").session("sim-1").read_bytes()
+    poses = {name: {"poses": f"{name}.csv", "fps": 30} for name in sessions}
+    config = load({"sessions": poses, "align": {"centre": "tailbase", "forward": "nose"}})
+    write(config, layout.config)
     out = layout.external_report("lab")
     given = ["report-external", str(layout.root), "--model=lab", "--sessions", *sessions]
     assert main([*given, "--out", str(out)]) == 0
+    made_from = read_facts(out)
+    assert list(made_from.aligned) == sessions and made_from.config == config.digest
+    assert made_from.models == {"lab": file_fingerprint(weights)}
     rows = re.findall(
         r"<tr><td>(sim-\d)</td>((?:<td style[^>]*>[\d.]+</td>)+)</tr>", out.read_text()
     )

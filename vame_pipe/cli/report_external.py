@@ -27,5 +27,6 @@ def run(options: argparse.Namespace) -> None:
     layout, rows = Layout(options.results), parse_names(options.names)
     facts = segmentation_facts.read(layout.motifs(options.model).settings)
     motifs = resolve(rows, facts.n_motifs, facts.fingerprint)
-    sessions = options.sessions or list(load_run(layout.config).analysed)
-    write_external(layout, options.model, sessions, motifs, options.out)
+    config = load_run(layout.config)
+    sessions = options.sessions or list(config.analysed)
+    write_external(layout, config, options.model, sessions, motifs, options.out)

@@ -40,7 +40,7 @@ class ReportFacts:
     models : dict of str to str
         For each model the SHA-256 of its file.
     comparison : str
-        SHA-256 of the comparison.
+        SHA-256 of the comparison; empty without one.
     config : str
         `digest` of the configuration.
     stage_version : int

@@ -10,22 +10,25 @@ from typing import TYPE_CHECKING
 from vame_pipe.core import files, segmentation_facts
 from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
-from vame_pipe.reporting.items import Item, causes_of, find_item
+from vame_pipe.reporting.items import Item, find_item
 from vame_pipe.reporting.motif_status import find_labels
+from vame_pipe.reporting.report_status import find_report
 from vame_pipe.reporting.training_status import find_latents
 
 if TYPE_CHECKING:
+    from vame_pipe.config.configuration import Config
     from vame_pipe.config.external import External
 
 
 def find_external(
-    layout: Layout, name: str, model: External, sessions: Mapping[str, Item]
+    layout: Layout, config: Config, name: str, model: External, sessions: Mapping[str, Item]
 ) -> list[Item]:
     """Return the state of a fetched model, of latents and motifs of every session, and of the report.
 
     Parameters
     ----------
     layout : Layout
+    config : Config
     name : str
     model : External
     sessions : mapping of str to Item
@@ -38,7 +41,7 @@ def find_external(
         latents = find_latents(layout, fetched, aligned, True)
         items += [latents, find_labels(layout, motifs, session, latents)]
     report = layout.external_report(name)
-    return [*items, find_item(layout, "report", report.name, [report], causes_of(items))]
+    return [*items, find_report(layout, config, report, {name: fetched}, sessions, items)]
 
 
 def _find_model(layout: Layout, name: str, model: External) -> Item:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
@@ -14,8 +15,12 @@ from vame_pipe.core.description import Motif
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import LatentsMetadata, read_record
 from vame_pipe.core.novelty import Novelty
-from vame_pipe.reporting.current import require_current_motifs
+from vame_pipe.core.source import REPORT
+from vame_pipe.reporting.current import REPORT_TAG, ReportFacts, require_current_motifs
 from vame_pipe.reporting.templates import template
+
+if TYPE_CHECKING:
+    from vame_pipe.config.configuration import Config
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,20 @@ def read_new(layout: Layout, model: str, sessions: Sequence[str]) -> list[Novelt
 
 
 def write_external(
-    layout: Layout, model: str, sessions: Sequence[str], motifs: Sequence[Motif], out: Path
+    layout: Layout,
+    config: Config,
+    model: str,
+    sessions: Sequence[str],
+    motifs: Sequence[Motif],
+    out: Path,
 ) -> None:
     """Write the report of a model that was trained elsewhere.
 
     Parameters
     ----------
     layout : Layout
+    config : Config
+        With which the results folder was made.
     model : str
     sessions : sequence of str
     motifs : sequence of Motif
@@ -74,7 +86,17 @@ def write_external(
     facts = segmentation_facts.read(layout.motifs(model).settings)
     require_current_motifs(layout, [model], sessions)
     usage = [line for session in sessions for line in _read_usage(layout, model, session, motifs)]
+    metas = {name: read_record(LatentsMetadata, layout.latents(model, name)) for name in sessions}
+    made_from = ReportFacts(
+        aligned={name: meta.aligned_fingerprint for name, meta in metas.items()},
+        models={model: files.file_fingerprint(layout.model(model).weights)},
+        comparison="",
+        config=config.digest,
+        stage_version=REPORT,
+    )
     page = template("external.html.jinja").render(
+        tag=REPORT_TAG,
+        made_from=made_from.as_json(),
         model=model,
         facts=facts,
         motifs=motifs,

@@ -6,15 +6,13 @@ Everything is derived from the files of the results folder and from the configur
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vame_pipe.core import files, source
-from vame_pipe.core.errors import InputError
 from vame_pipe.core.layout import Layout
 from vame_pipe.core.metadata import ComparisonMetadata, read_record
-from vame_pipe.reporting.current import read_facts
 from vame_pipe.reporting.differences import versions
 from vame_pipe.reporting.external_status import find_external
 from vame_pipe.reporting.items import (
@@ -23,12 +21,12 @@ from vame_pipe.reporting.items import (
     causes_of,
     find,
     find_item,
-    made_again,
     made_from,
     members,
 )
 from vame_pipe.reporting.motif_status import find_motifs
 from vame_pipe.reporting.plan import in_order
+from vame_pipe.reporting.report_status import find_report
 from vame_pipe.reporting.training_status import (
     find_aligned,
     find_latents,
@@ -57,7 +55,7 @@ def find_status(config: Config, digests: Mapping[str, str]) -> list[Item]:
     }
     items = [*sessions.values(), *(_trained(layout, config, sessions) if config.trains else [])]
     for name, model in config.external.items():
-        items += find_external(layout, name, model, sessions)
+        items += find_external(layout, config, name, model, sessions)
     return in_order(items)
 
 
@@ -77,12 +75,8 @@ def _trained(layout: Layout, config: Config, sessions: Mapping[str, Item]) -> li
     upload = _upload(layout, config, uploaded)
     comparison = _comparison(layout, models, used(layout, trained_on), upload)
     inputs = [*sessions.values(), *items, upload, comparison]
-    return [
-        *items,
-        upload,
-        comparison,
-        _report(layout, config, models, sessions, comparison, inputs),
-    ]
+    report = find_report(layout, config, layout.report, models, sessions, inputs, comparison)
+    return [*items, upload, comparison, report]
 
 
 def _upload(layout: Layout, config: Config, inputs: Iterable[Item]) -> Item:
@@ -123,27 +117,3 @@ def _comparison(
     tables = [layout.comparison, layout.similarity]
     outputs = [*tables, *(path.with_suffix(".csv") for path in tables)]
     return find(layout, "compare", layout.comparison.name, outputs, upload.causes, compare)
-
-
-def _report(
-    layout: Layout,
-    config: Config,
-    models: Mapping[str, Item],
-    sessions: Mapping[str, Item],
-    comparison: Item,
-    inputs: Sequence[Item],
-) -> Item:
-    def compare(path: Path) -> Compared:
-        facts = read_facts(path)
-        if facts is None:
-            raise InputError(f"{path.name} is of another version")
-        causes = versions("report", facts.stage_version, source.REPORT)
-        causes += made_from("model", facts.models, models)
-        causes += made_from("session", facts.aligned, sessions)
-        causes += made_again(comparison, facts.comparison)
-        if facts.config != config.digest and not causes and not causes_of(inputs):
-            causes.append("the configuration changed")
-        return causes, None
-
-    causes = causes_of(inputs)
-    return find(layout, "report", layout.report.name, [layout.report], causes, compare)
