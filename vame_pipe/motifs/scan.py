@@ -30,7 +30,7 @@ COVARIANCES: dict[Representation, tuple[Covariance, ...]] = {
     "latents": ("shared",),
     "pca": ("shared", "state"),
 }
-"""Covariances of the states of the hidden Markov model. Of several, `_best` is used. One covariance per state
+"""Covariances of the states of the hidden Markov model; of several, see `_best`. One covariance per state
 can help PCA and harms latents, see benchmarks/README.md."""
 
 
@@ -142,7 +142,7 @@ def _attempt(
 
 
 def _best(attempts: list[_Attempt]) -> _Attempt:
-    """Return, of those whose seeds agree nearly as well as at the best, the one with the highest likelihood.
+    """Return the most likely one of those whose seeds agree nearly as well as at the best.
 
     A likelihood alone can prefer one covariance per state although every seed then finds other motifs.
     """
