@@ -101,7 +101,7 @@ def align(poses: Poses, settings: Align, keypoints: dict[str, list[str]] | None 
     >>> aligned.names[:3], aligned.names[-2:]
     (['nose_x', 'left_ear_x', 'left_ear_y'], ['log_speed', 'log_posture_speed'])
     >>> aligned.features.shape, f"{aligned.quality.body_length_px:.0f} pixels"
-    ((300, 18), '57 pixels')
+    ((300, 18), '59 pixels')
     """
     return align_animals({poses.individual: poses}, settings, keypoints)[poses.individual]
 
