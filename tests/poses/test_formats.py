@@ -5,7 +5,9 @@ import itertools
 import h5py
 import numpy as np
 import pose_files
+import pynwb
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pose_files import read_keypoints
@@ -202,3 +204,31 @@ def test_two_files_of_the_same_real_recording_are_aligned_alike(real_poses, patt
             assert one.names == two.names
             np.testing.assert_array_equal(one.valid, two.valid)
             np.testing.assert_array_equal(one.features, two.features)
+
+
+def test_real_nwb_and_netcdf_files_are_read_as_their_own_libraries_read_them(real_poses):
+    """pynwb with ndx-pose, and xarray: libraries that are not part of the core installation."""
+    sample = real_poses / "vame-sample/cropped_video"
+    for path in (next((real_poses / "nwb").glob("*.nwb")), sample.with_suffix(".nwb")):
+        (found,) = read_poses(path, 30).values()
+        with pynwb.NWBHDF5IO(path, "r", load_namespaces=True) as file:
+            (estimates,) = (
+                each
+                for each in file.read().processing["behavior"].data_interfaces.values()
+                if each.neurodata_type == "PoseEstimation"
+            )
+            series = estimates.pose_estimation_series
+            for k, name in enumerate(found.keypoints):
+                (own,) = (each for key, each in series.items() if key.endswith(name))
+                known = np.isfinite(found.position[:, k]).all(axis=1)
+                assert known.mean() > 0.9
+                np.testing.assert_array_equal(found.position[known, k], own.data[:][known])
+                np.testing.assert_array_equal(found.confidence[:, k], own.confidence[:])
+    (found,) = read_poses(sample.with_suffix(".nc")).values()
+    with xr.open_dataset(sample.with_suffix(".nc"), engine="h5netcdf") as file:
+        own = file.isel(individuals=0) if "individuals" in file.dims else file.isel(individual=0)
+        axis = "keypoints" if "keypoints" in own.dims else "keypoint"
+        assert tuple(own[axis].values) == found.keypoints
+        position = own["position"].transpose("time", axis, "space").values
+        np.testing.assert_array_equal(found.position, position)
+        assert found.fps == own.attrs["fps"]
